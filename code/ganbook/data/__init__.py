@@ -1,0 +1,91 @@
+"""Data sets: real images and two-dimensional mixtures, as NumPy arrays.
+
+Every set is loaded by name with :func:`load`.  ``digits`` is the default: it is real handwriting, comes with
+scikit-learn and needs no network.
+
+Explained in the book's section "Quickstart"; the mixtures in the chapter "Tuning".
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ganbook.data import downloads
+from ganbook.data.images import SPLITS, Images, StackedImages, load_digits, resize, split_indices
+from ganbook.data.mixtures import Mixture, grid, ring
+from ganbook.data.problems import DataError
+from ganbook.data.recipe import one_of, whole
+
+__all__ = ["NAMES", "SPLITS", "DataError", "Images", "Mixture", "StackedImages", "grid", "load", "resize", "ring",
+           "split_indices"]
+
+NAMES = ("digits", "mnist", "fashion_mnist", "stacked_digits", "stacked_mnist", "ring", "grid")
+
+_MIXTURES = {"ring": ring, "grid": grid}
+STACK, COUNT = 3, 128_000
+
+
+def load(name: str = "digits", *, split: str = "all", size: int | None = None, folder: str | Path | None = None,
+         seed: int = 0, stack: int | None = None, count: int | None = None,
+         scale: float | None = None) -> Images | StackedImages | Mixture:
+    """Load a data set by name.
+
+    * ``digits``: 1,797 handwritten digits of 8x8 pixels, bundled with scikit-learn.  It has no published split:
+      ``train`` and ``test`` are two stratified halves, drawn with ``seed``.
+    * ``mnist``, ``fashion_mnist``: 60,000 training and 10,000 test images of 28x28 pixels, with the published split.
+    * ``stacked_digits``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as the colour channels
+      of one; the label reads their labels as one number, so three digits give 0 to 999.
+    * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
+
+    Args:
+        name: one of ``NAMES``.
+        split: one of ``SPLITS``; ``all`` is both parts.
+        size: side to resize the images to, in pixels; None keeps their own.
+        folder: where the files of ``mnist`` and ``fashion_mnist`` lie, themselves or in a folder of the set's name.
+            None means the folder that the environment variable GANBOOK_DATA names, or a download into the user's
+            cache where it names none.
+        seed: of the split of ``digits`` and of the choice of the stacks.
+        stack: images per stack, 1 to 6; only for the stacked sets; None means 3.
+        count: number of stacks; only for the stacked sets; None means 128,000.
+        scale: number that the points are divided by; only for ``ring`` and ``grid``; None means 1.
+
+    Returns:
+        Images of shape (N, H, W, C), or a mixture of points of shape (2,).
+
+    Raises:
+        ValueError: an unknown name or split, or an argument that this set does not take.
+        DataError: a file is missing, damaged or not the published one, or no source of it can be reached.
+
+    Reference: Deng, The MNIST database, IEEE Signal Processing Magazine 29 (2012); Xiao, Rasul and Vollgraf,
+    Fashion-MNIST, 2017, arXiv:1708.07747; Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086
+    (stacks, ring and grid).
+
+    Explained in the book's section "Quickstart".
+    """
+    one_of("data", name, NAMES)
+    one_of("split", split, SPLITS)
+    whole("seed", seed, 0)
+    stacked = name.startswith("stacked_")
+    _refuse(name, stack=None if stacked else stack, count=None if stacked else count)
+    if name in _MIXTURES:
+        _refuse(name, size=size, split=None if split == "all" else split)
+        return _MIXTURES[name](scale=1.0 if scale is None else scale)
+    _refuse(name, scale=scale)
+    rng = np.random.default_rng(seed)
+    base = name.removeprefix("stacked_")
+    images = resize(_base(base, split, folder, rng), size)
+    if not stacked:
+        return images
+    return StackedImages.draw(images, STACK if stack is None else stack, COUNT if count is None else count, rng, name)
+
+
+def _base(name: str, split: str, folder: str | Path | None, rng: np.random.Generator) -> Images:
+    return load_digits(split, rng) if name == "digits" else downloads.load_published(name, split, folder)
+
+
+def _refuse(name: str, **arguments: object) -> None:
+    for argument, value in arguments.items():
+        if value is not None:
+            raise ValueError(f"{argument} is {value!r}; accepted with data {name!r}: nothing, since it has no effect")

@@ -1,0 +1,156 @@
+"""Published data sets: found in a folder or downloaded, and checked by hash before use."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import logging
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ganbook.data.idx import read_idx
+from ganbook.data.images import Images
+from ganbook.data.problems import DataError
+
+FOLDER_VARIABLE = "GANBOOK_DATA"
+PARTS = {"train": "train", "test": "t10k"}
+SIDE, CLASSES = 28, 10
+OFFLINE = "the data set 'digits' needs no network"
+
+
+@dataclasses.dataclass(frozen=True)
+class Publication:
+    """Where a data set is published and how to know its files.
+
+    Args:
+        sources: addresses to try in this order; a file's name is appended to each.
+        md5: the published MD5 sum of each file, by file name.
+    """
+
+    sources: tuple[str, ...]
+    md5: dict[str, str]
+
+
+PUBLICATIONS = {
+    # The author's own site no longer serves the files; these two mirrors are TorchVision's and TensorFlow's.
+    "mnist": Publication(
+        sources=("https://ossci-datasets.s3.amazonaws.com/mnist/",
+                 "https://storage.googleapis.com/cvdf-datasets/mnist/"),
+        md5={"train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+             "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+             "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+             "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c"}),
+    "fashion_mnist": Publication(
+        sources=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
+        md5={"train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+             "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+             "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310"}),
+}
+
+
+def load_published(name: str, split: str = "all", folder: str | Path | None = None) -> Images:
+    """Load a published data set, from a folder or from the network.
+
+    Args:
+        name: a key of ``PUBLICATIONS``.
+        split: ``train``, ``test``, or ``all`` for the training images followed by the test images.
+        folder: see :func:`ganbook.data.load`.
+
+    Returns:
+        Images of shape (N, 28, 28, 1), float32 in [-1, 1], with labels 0 to 9.
+
+    Raises:
+        DataError: a file is missing, damaged or not the published one, or no source of it can be reached.
+    """
+    parts = [_part(name, prefix, folder) for part, prefix in PARTS.items() if split in (part, "all")]
+    pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    return Images((pixels / np.float32(127.5) - 1)[..., None], labels.astype(np.int64), name)
+
+
+def _part(name: str, prefix: str, folder: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
+    image_path = locate(name, f"{prefix}-images-idx3-ubyte.gz", folder)
+    label_path = locate(name, f"{prefix}-labels-idx1-ubyte.gz", folder)
+    pixels, labels = read_idx(image_path, dimensions=3), read_idx(label_path, dimensions=1)
+    if pixels.shape[1:] != (SIDE, SIDE):
+        raise DataError(f"{image_path} holds images of {pixels.shape[1]}x{pixels.shape[2]} pixels; "
+                        f"{name} has {SIDE}x{SIDE}")
+    if len(pixels) != len(labels):
+        raise DataError(f"{image_path} holds {len(pixels):,} images but {label_path} {len(labels):,} labels")
+    if len(labels) and labels.max() >= CLASSES:
+        raise DataError(f"{label_path} holds the label {labels.max()}; {name} has labels 0 to {CLASSES - 1}")
+    return pixels, labels
+
+
+def locate(name: str, file: str, folder: str | Path | None = None) -> Path:
+    """The path of one published file whose hash has been checked, downloaded where no folder is named.
+
+    Args:
+        name: a key of ``PUBLICATIONS``.
+        file: a file's name there.
+        folder: see :func:`ganbook.data.load`.
+
+    Raises:
+        DataError: the file is not in the folder, is not the published one, or no source of it can be reached.
+    """
+    folder = folder or os.environ.get(FOLDER_VARIABLE) or None
+    if folder is None:
+        return _download(name, file)
+    folder = Path(folder).expanduser()
+    if not folder.is_dir():
+        raise DataError(f"the data folder {folder} does not exist; name another, or unset {FOLDER_VARIABLE} and give "
+                        f"no folder to download {name}; {OFFLINE}")
+    wrong = None
+    for path in (folder / name / file, folder / file):
+        if path.is_file():
+            found = _md5(path)
+            if found == PUBLICATIONS[name].md5[file]:
+                return path
+            wrong = wrong or (path, found)
+    if wrong:
+        raise DataError(f"{wrong[0]} is not the published file of {name}: its MD5 sum is {wrong[1]} instead of "
+                        f"{PUBLICATIONS[name].md5[file]}; fetch the file again")
+    there = [part for part, prefix in PARTS.items()
+             if any((path / f"{prefix}-images-idx3-ubyte.gz").is_file() for path in (folder / name, folder))]
+    also = f", which holds split {there[0]!r} alone" if len(there) == 1 else ""
+    raise DataError(f"neither {name}/{file} nor {file} is in the data folder {folder}{also}; put it there, or unset "
+                    f"{FOLDER_VARIABLE} and give no folder to download it; {OFFLINE}")
+
+
+def _md5(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+
+
+def cache() -> Path:
+    """The folder that downloads are kept in, by the conventions of the operating system."""
+    import pooch
+
+    return Path(pooch.os_cache("ganbook"))
+
+
+def _download(name: str, file: str) -> Path:
+    import pooch
+
+    publication, failures = PUBLICATIONS[name], []
+    # pooch writes to a temporary name, checks the hash, and only then renames: nothing partial stays behind.
+    pooch.get_logger().setLevel(logging.WARNING)
+    downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
+    for source in publication.sources:
+        try:
+            return Path(pooch.retrieve(source + file, f"md5:{publication.md5[file]}", fname=file, path=cache() / name,
+                                       downloader=downloader))
+        except (OSError, ValueError) as error:  # no connection, or a hash that differs
+            failures.append(f"  {source}{file}: {_cause(error)}")
+    raise DataError(f"{file} of {name} could not be downloaded:\n" + "\n".join(failures) + "\n"
+                    f"Connect to the network and try again, or put the file into a folder and name that folder in "
+                    f"the environment variable {FOLDER_VARIABLE}; {OFFLINE}.")
+
+
+def _cause(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text[:200]}"

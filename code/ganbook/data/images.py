@@ -1,0 +1,207 @@
+"""Labelled images as arrays: NHWC, float32, in [-1, 1]."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ganbook.data.recipe import in_range, one_of, whole
+
+SPLITS = ("train", "test", "all")
+LARGEST_STACK = 6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Images:
+    """A set of labelled images.
+
+    Args:
+        images: shape (N, H, W, C), float32, in [-1, 1].
+        labels: shape (N,), int64, at least 0.
+        name: of the data set.
+
+    Raises:
+        ValueError: an array of another shape or type, no image, or a value outside its range.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    name: str = "images"
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != np.float32 or 0 in self.images.shape:
+            raise ValueError(f"images has shape {self.images.shape} and type {self.images.dtype}; "
+                             "accepted: (N, H, W, C), at least one image, float32")
+        low, high = self.images.min(), self.images.max()
+        if not (low >= -1 and high <= 1):  # false for NaN as well
+            raise ValueError(f"images has values from {low} to {high}; accepted: -1 to 1")
+        if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64 or self.labels.min() < 0:
+            raise ValueError(f"labels has shape {self.labels.shape} and type {self.labels.dtype}; "
+                             f"accepted: ({len(self.images)},), int64, at least 0")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, C) of one image."""
+        return self.images.shape[1:]
+
+    def batch(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` images with replacement: shape (n, H, W, C), float32."""
+        return self.images[rng.integers(len(self), size=n)]
+
+    def take(self, indices: np.ndarray) -> Images:
+        """The images at ``indices``, in that order, as a set of the same name."""
+        return Images(self.images[indices], self.labels[indices], self.name)
+
+    def split(self, share: float, rng: np.random.Generator) -> tuple[Images, Images]:
+        """Two disjoint stratified parts, the second of which holds ``share`` of the images; see `split_indices`."""
+        first, second = split_indices(self.labels, share, rng)
+        return self.take(first), self.take(second)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StackedImages:
+    """Images stacked as the channels of one: all combinations of K labels make :math:`K^n` modes.
+
+    The stacks are kept as indices and built when asked for, since 128,000 of them at 28x28 would fill 1.2 GB.
+
+    Args:
+        base: single-channel images with labels 0 to 9.
+        indices: shape (N, n), which image of ``base`` each channel of each stack is.
+        name: of the data set.
+
+    Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761.
+    """
+
+    base: Images
+    indices: np.ndarray
+    name: str = "stacked"
+
+    @classmethod
+    def draw(cls, base: Images, n: int, count: int, rng: np.random.Generator, name: str = "stacked") -> StackedImages:
+        """Draw ``count`` stacks of ``n`` images each, every channel uniformly and with replacement.
+
+        Args:
+            base: single-channel images with labels 0 to 9.
+            n: images per stack, 1 to 6.
+            count: number of stacks.
+            rng: source of the choice.
+            name: of the data set.
+
+        Raises:
+            ValueError: a number outside its range, or images of several channels.
+        """
+        whole("stack", n, 1)
+        in_range("stack", n, 1, LARGEST_STACK)
+        whole("count", count, 1)
+        if base.shape[2] != 1 or base.labels.max() > 9:
+            raise ValueError(f"base has {base.shape[2]} channels and labels up to {base.labels.max()}; "
+                             "accepted: 1 channel and labels 0 to 9")
+        return cls(base, rng.integers(len(base), size=(count, n)), name)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Shape (H, W, n) of one stack."""
+        return (*self.base.shape[:2], self.indices.shape[1])
+
+    @property
+    def images(self) -> np.ndarray:
+        """All stacks: shape (N, H, W, n), float32.  Builds them at every call."""
+        return self._build(self.indices)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """The labels of the channels read as one decimal number, first channel first: shape (N,), int64."""
+        places = 10 ** np.arange(self.indices.shape[1], dtype=np.int64)[::-1]
+        return self.base.labels[self.indices] @ places
+
+    def batch(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` stacks with replacement: shape (n, H, W, channels), float32."""
+        return self._build(self.indices[rng.integers(len(self), size=n)])
+
+    def _build(self, indices: np.ndarray) -> np.ndarray:
+        return np.ascontiguousarray(np.moveaxis(self.base.images[indices, :, :, 0], 1, -1))
+
+
+def split_indices(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Split at random so that every label keeps its share in both parts, up to one example.
+
+    Args:
+        labels: shape (N,), whole numbers.
+        share: part of the examples in the second part, above 0 and below 1.
+        rng: source of the choice.
+
+    Returns:
+        Indices of the first and of the second part, each in ascending order; together they are 0 to N - 1.
+
+    Raises:
+        ValueError: ``share`` outside its range, or so extreme that a part would be empty.
+    """
+    in_range("share", share, 0.0, 1.0, open_low=True)
+    second = np.zeros(len(labels), dtype=bool)
+    due = 0.0
+    for label in np.unique(labels):
+        members = rng.permutation(np.flatnonzero(labels == label))
+        # What rounding leaves over passes to the next label, so that the parts' sizes are right as well.
+        due += share * len(members)
+        taken = min(round(due), len(members))
+        second[members[:taken]] = True
+        due -= taken
+    if second.all() or not second.any():
+        raise ValueError(f"share is {share!r}; accepted with {len(labels)} examples: one that leaves neither part empty")
+    return np.flatnonzero(~second), np.flatnonzero(second)
+
+
+def resize(images: Images, size: int | None) -> Images:
+    """Resize to ``size`` x ``size`` pixels with Pillow's bilinear filter.
+
+    The filter is a triangle as wide as two pixels of the coarser grid: it smooths when it shrinks, and it never leaves
+    the range of the input, as sharper filters do.
+
+    Args:
+        images: the set to resize.
+        size: new side in pixels, at least 1; None, or the side it has, returns the set itself.
+
+    Raises:
+        ValueError: ``size`` is not a whole number of at least 1.
+    """
+    if size is None or images.shape[:2] == (whole("size", size, 1), size):
+        return images
+    from PIL import Image
+
+    n, height, width, channels = images.images.shape
+    resized = np.empty((n, size, size, channels), np.float32)
+    for i, c in np.ndindex(n, channels):
+        plane = Image.fromarray(np.ascontiguousarray(images.images[i, :, :, c]))
+        resized[i, :, :, c] = plane.resize((size, size), Image.Resampling.BILINEAR)
+    # A weighted mean of values in [-1, 1] may leave the range by one rounding.
+    return Images(np.clip(resized, -1, 1), images.labels, images.name)
+
+
+def load_digits(split: str = "all", rng: np.random.Generator | None = None) -> Images:
+    """The 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
+
+    Args:
+        split: ``all``, or ``train`` or ``test`` for one of two stratified halves.
+        rng: source of the halves; None means seed 0.
+
+    Returns:
+        Images of shape (N, 8, 8, 1), float32 in [-1, 1] in steps of 1/8, with labels 0 to 9.
+
+    Reference: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
+    """
+    from sklearn.datasets import load_digits as bundled
+
+    one_of("split", split, SPLITS)
+    pixels, labels = bundled(return_X_y=True)
+    images = Images((pixels.reshape(-1, 8, 8, 1) / 8 - 1).astype(np.float32), labels.astype(np.int64), "digits")
+    if split == "all":
+        return images
+    train, test = images.split(0.5, np.random.default_rng(0) if rng is None else rng)
+    return train if split == "train" else test

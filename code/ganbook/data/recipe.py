@@ -1,0 +1,276 @@
+"""A recipe: one frozen description of one training run, in numbers and names alone.
+
+A recipe says everything that decides what a run computes: data, networks, loss, penalties, optimisers, order of
+the steps, seed and precision.  It names no framework, since the same recipe gives the same run in both.  It is
+saved as JSON beside the weights, and reading that file gives back an equal recipe.
+
+Explained in the book's section "Quickstart"; every later section changes one field of a recipe at a time.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
+OPTIMISERS = ("sgd", "momentum", "rmsprop", "adam")
+ORDERS = ("alternating", "simultaneous")
+SCHEDULES = ("constant", "linear", "cosine")
+LATENTS = ("normal", "uniform")
+DTYPES = ("float32", "float64")
+NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
+            "PixelShuffleGenerator")
+
+
+def one_of(name: str, value: str, accepted: tuple[str, ...]) -> str:
+    """Return ``value`` if it is accepted.
+
+    Raises:
+        ValueError: names the argument, what came and what is accepted.
+    """
+    if value not in accepted:
+        raise ValueError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
+    return value
+
+
+def in_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
+    """Return ``value`` if ``low <= value <= high`` (``low < value`` with ``open_low``).
+
+    Raises:
+        ValueError: names the argument, what came and what is accepted; NaN and non-numbers never pass.
+    """
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    if not number or value < low or value > high or (open_low and value == low):
+        bounds = f"above {low:g}" if open_low else f"at least {low:g}"
+        raise ValueError(f"{name} is {value!r}; accepted: a number {bounds}"
+                         + (f" and at most {high:g}" if high < math.inf else ""))
+    return value
+
+
+def whole(name: str, value: int, low: int) -> int:
+    """Return ``value`` if it is an integer of at least ``low``.
+
+    Raises:
+        ValueError: names the argument, what came and what is accepted.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ValueError(f"{name} is {value!r}; accepted: a whole number of at least {low}")
+    return value
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """A number that changes over a run: ``start`` at step 0, ``end`` at the last step.
+
+    * constant: :math:`s`
+    * linear: :math:`s + (e - s)\\,t`
+    * cosine: :math:`e + (s - e)\\,(1 + \\cos \\pi t)/2`
+
+    with :math:`t = \\mathrm{step} / \\mathrm{steps}` clipped to [0, 1].
+
+    Args:
+        start: value at step 0, at least 0.
+        end: value at the last step, at least 0; ignored by ``constant``.
+        kind: one of ``SCHEDULES``.
+
+    Raises:
+        ValueError: a negative value or an unknown kind.
+
+    Reference: Loshchilov and Hutter, SGDR, ICLR 2017, equation 5 (cosine), arXiv:1608.03983.
+    """
+
+    start: float
+    end: float = 0.0
+    kind: str = "constant"
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, SCHEDULES)
+        in_range("start", self.start, 0.0)
+        in_range("end", self.end, 0.0)
+
+    def value(self, step: int, steps: int) -> float:
+        """The value at ``step`` of a run of ``steps``."""
+        t = min(max(step / steps, 0.0), 1.0)
+        if self.kind == "constant":
+            return self.start
+        if self.kind == "linear":
+            return self.start + (self.end - self.start) * t
+        return self.end + (self.start - self.end) * (1 + math.cos(math.pi * t)) / 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Optimiser:
+    """Which update rule a player uses, and its constants.
+
+    Args:
+        name: one of ``OPTIMISERS``.
+        learning_rate: a schedule; a plain number means a constant one.
+        beta1: decay of Adam's first moment, and the momentum of ``momentum``; in [0, 1).
+        beta2: decay of the second moment of Adam and RMSprop (there called rho); in [0, 1).
+        epsilon: added to the root of the second moment, outside the root, in both rules.
+
+    Raises:
+        ValueError: a value outside its range.
+    """
+
+    name: str = "adam"
+    learning_rate: Schedule = Schedule(1e-3)
+    beta1: float = 0.0
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+
+    def __post_init__(self) -> None:
+        one_of("optimiser", self.name, OPTIMISERS)
+        if not isinstance(self.learning_rate, Schedule):
+            object.__setattr__(self, "learning_rate", Schedule(self.learning_rate))
+        in_range("learning_rate", self.learning_rate.start, 0.0, open_low=True)
+        for field in ("beta1", "beta2"):
+            if in_range(field, getattr(self, field), 0.0, 1.0) == 1.0:
+                raise ValueError(f"{field} is 1.0; accepted: a number at least 0 and below 1")
+        in_range("epsilon", self.epsilon, 0.0, open_low=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class Architecture:
+    """A network by the name of its class and the settings that differ from that class's defaults.
+
+    Args:
+        kind: one of ``NETWORKS``.
+        settings: keyword arguments of that class; numbers, names, booleans and sequences of them.
+    """
+
+    kind: str
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of("kind", self.kind, NETWORKS)
+        frozen = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in self.settings.items()}
+        object.__setattr__(self, "settings", MappingProxyType(frozen))
+
+    def __hash__(self) -> int:
+        return hash((self.kind, tuple(sorted(self.settings.items()))))
+
+    def with_(self, **settings: Any) -> Architecture:
+        """A copy with some settings replaced."""
+        return Architecture(self.kind, {**self.settings, **settings})
+
+
+MLP = {"hidden": (256, 256, 256), "slope": 0.2, "initialiser": "he"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """One training run.  The defaults are the book's quickstart: real digits in under a minute on two cores.
+
+    Args:
+        name: what to call it; letters, digits, ``-`` and ``_``.
+        data: a data set's name, see ``ganbook.data.NAMES``.
+        size: side to resize images to, in pixels; None keeps the set's own.
+        generator, discriminator: the two networks.
+        latent: distribution of the noise, standard normal or uniform on [-1, 1].
+        loss: one of ``LOSSES``.
+        r1, r2: weight gamma of the zero-centred gradient penalties gamma/2 E|grad D|^2 on real and on fake
+            batches; a schedule or a number, 0 for none.
+        gradient_penalty: weight lambda of WGAN-GP's penalty; 0 for none.
+        clip: bound that every weight of the discriminator is clipped to after its step; 0 for none.
+        generator_optimiser, discriminator_optimiser: the two update rules.
+        order: ``alternating`` updates the discriminator first and lets the generator see the new one;
+            ``simultaneous`` takes both gradients at the same point.
+        discriminator_steps: discriminator steps per generator step.
+        batch: examples per step and player.
+        steps: generator steps of the whole run.
+        averaging: decay of the moving average of the generator's weights; 0 for none.
+        dequantisation: width of the uniform noise added to real images, in units of the range [-1, 1]; 0 for none.
+        seed: of the one random generator that draws everything.
+        dtype: one of ``DTYPES``.
+
+    Raises:
+        ValueError: a field outside its range or an unknown name.
+    """
+
+    name: str = "quickstart"
+    data: str = "digits"
+    size: int | None = None
+    generator: Architecture = Architecture("MLPGenerator", {"latent": 32, "shape": (8, 8, 1), **MLP})
+    discriminator: Architecture = Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **MLP})
+    latent: str = "normal"
+    loss: str = "relativistic"
+    r1: Schedule = Schedule(1.0)
+    r2: Schedule = Schedule(1.0)
+    gradient_penalty: float = 0.0
+    clip: float = 0.0
+    generator_optimiser: Optimiser = Optimiser()
+    discriminator_optimiser: Optimiser = Optimiser()
+    order: str = "alternating"
+    discriminator_steps: int = 1
+    batch: int = 128
+    steps: int = 2000
+    averaging: float = 0.999
+    dequantisation: float = 0.0
+    seed: int = 0
+    dtype: str = "float32"
+
+    def __post_init__(self) -> None:
+        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_") for c in self.name):
+            raise ValueError(f"name is {self.name!r}; accepted: letters, digits, '-' and '_'")
+        for field, accepted in (("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS), ("dtype", DTYPES)):
+            one_of(field, getattr(self, field), accepted)
+        for field in ("r1", "r2"):
+            if not isinstance(getattr(self, field), Schedule):
+                object.__setattr__(self, field, Schedule(getattr(self, field)))
+        for field in ("gradient_penalty", "clip", "dequantisation"):
+            in_range(field, getattr(self, field), 0.0)
+        if in_range("averaging", self.averaging, 0.0, 1.0) == 1.0:
+            raise ValueError("averaging is 1.0; accepted: a number at least 0 and below 1")
+        for field, low in (("discriminator_steps", 1), ("batch", 1), ("steps", 1), ("seed", 0)):
+            whole(field, getattr(self, field), low)
+        if self.size is not None:
+            whole("size", self.size, 1)
+        if self.order == "simultaneous" and self.discriminator_steps != 1:
+            raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
+                             "'simultaneous': 1, since both gradients are taken at one point")
+
+    def replace(self, **fields: Any) -> Recipe:
+        """A copy with some fields replaced."""
+        return dataclasses.replace(self, **fields)
+
+    def to_json(self) -> str:
+        """The recipe as indented JSON, one field a line."""
+        def plain(value: Any) -> Any:
+            if dataclasses.is_dataclass(value):
+                return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+            if isinstance(value, Mapping):
+                return {k: plain(v) for k, v in value.items()}
+            return value
+        return json.dumps(plain(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ValueError: not JSON, or a missing or unknown field, named.
+        """
+        try:
+            fields = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"recipe is not JSON: {error}") from error
+        return _build(cls, fields, "recipe")
+
+
+_PARTS = {"generator": Architecture, "discriminator": Architecture, "generator_optimiser": Optimiser,
+          "discriminator_optimiser": Optimiser, "r1": Schedule, "r2": Schedule, "learning_rate": Schedule}
+
+
+def _build(cls: type, fields: Any, where: str) -> Any:
+    names = [f.name for f in dataclasses.fields(cls)]
+    if not isinstance(fields, dict):
+        raise ValueError(f"{where} is {fields!r}; accepted: an object with {', '.join(names)}")
+    unknown, missing = sorted(set(fields) - set(names)), sorted(set(names) - set(fields))
+    if unknown or missing:
+        raise ValueError(f"{where} has unknown fields {unknown} and lacks {missing}; accepted: {', '.join(names)}")
+    return cls(**{k: _build(_PARTS[k], v, f"{where}.{k}") if k in _PARTS else v for k, v in fields.items()})
