@@ -1,0 +1,177 @@
+r"""Update rules in NumPy: the oracle of both twins.
+
+A rule is a pure function: parameter, gradient and slots in, new parameter and new slots out, all in float64 and
+straight from the published equations.
+
+Explained in the book: "Gradient descent".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ganbook.data.recipe import OPTIMISERS, Optimiser, one_of
+
+Scalar = float
+Slots = Mapping[str, np.ndarray]
+Update = tuple[np.ndarray, dict[str, np.ndarray]]
+
+
+def sgd(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+        settings: Optimiser) -> Update:
+    r"""Gradient descent: one step against the gradient.
+
+    .. math:: \theta \leftarrow \theta - \eta g
+
+    Args:
+        parameter: theta, any shape.
+        gradient: g, of the same shape.
+        slots: none, an empty mapping.
+        t: number of this step, counted from 1; not used.
+        learning_rate: eta, at least 0.
+        settings: the constants; not used.
+
+    Returns:
+        the new parameter and the new slots.
+
+    Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
+    Explained in the book: "Gradient descent".
+    """
+    return parameter - learning_rate * gradient, {}
+
+
+def momentum(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+             settings: Optimiser) -> Update:
+    r"""Heavy-ball momentum: a step along the decaying sum of gradients.
+
+    .. math:: u \leftarrow \beta_1 u + g, \quad \theta \leftarrow \theta - \eta u
+
+    Args:
+        parameter: theta, any shape.
+        gradient: g, of the same shape.
+        slots: ``velocity``, u, 0 at the start.
+        t: number of this step, counted from 1; not used.
+        learning_rate: eta, at least 0.
+        settings: the constants; beta1 is read.
+
+    Returns:
+        the new parameter and the new slots.
+
+    Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
+    Explained in the book: "Gradient descent".
+    """
+    velocity = settings.beta1 * slots["velocity"] + gradient
+    return parameter - learning_rate * velocity, {"velocity": velocity}
+
+
+def rmsprop(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+            settings: Optimiser) -> Update:
+    r"""RMSprop: every gradient divided by the root of its running mean square.
+
+    .. math:: v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad \theta \leftarrow \theta - \eta g / (\sqrt v + \epsilon)
+
+    Args:
+        parameter: theta, any shape.
+        gradient: g, of the same shape.
+        slots: ``v``, 0 at the start.
+        t: number of this step, counted from 1; not used.
+        learning_rate: eta, at least 0.
+        settings: the constants; beta2 (often called rho) and epsilon are read.
+
+    Returns:
+        the new parameter and the new slots.
+
+    Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
+    Explained in the book: "Gradient descent".
+    """
+    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
+    return parameter - learning_rate * gradient / (np.sqrt(v) + settings.epsilon), {"v": v}
+
+
+def adam(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+         settings: Optimiser) -> Update:
+    r"""Adam: momentum over the root of the mean square, both corrected for their start at 0.
+
+    .. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
+        \theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
+
+    Args:
+        parameter: theta, any shape.
+        gradient: g, of the same shape.
+        slots: ``m`` and ``v``, 0 at the start.
+        t: number of this step, counted from 1.
+        learning_rate: eta, at least 0.
+        settings: the constants; beta1, beta2 and epsilon are read; epsilon stands outside the root.
+
+    Returns:
+        the new parameter and the new slots.
+
+    Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
+    Explained in the book: "Gradient descent".
+    """
+    m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
+    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
+    m_hat, v_hat = m / (1.0 - settings.beta1**t), v / (1.0 - settings.beta2**t)
+    return parameter - learning_rate * m_hat / (np.sqrt(v_hat) + settings.epsilon), {"m": m, "v": v}
+
+
+_RULES = {
+    "sgd": (sgd, ()),
+    "momentum": (momentum, ("velocity",)),
+    "rmsprop": (rmsprop, ("v",)),
+    "adam": (adam, ("m", "v")),
+}
+
+
+def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.ndarray]:
+    r"""The slots that a rule starts from: zeros of the parameter's shape.
+
+    .. math:: u = m = v = 0
+
+    Args:
+        settings: which rule.
+        parameter: any shape.
+
+    Returns:
+        the slots by name, {} for ``sgd``.
+
+    Raises:
+        ValueError: an unknown rule.
+
+    Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
+    Explained in the book: "Gradient descent".
+    """
+    names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
+    return {name: np.zeros_like(parameter, np.float64) for name in names}
+
+
+def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar,
+           learning_rate: Scalar) -> Update:
+    r"""One step of the rule that the settings name.
+
+    .. math:: (\theta, s) \leftarrow \mathrm{rule}(\theta, g, s, t, \eta)
+
+    Args:
+        settings: which rule, and its constants; its learning rate schedule is not read.
+        parameter: theta, any shape.
+        gradient: g, of the same shape.
+        slots: what :func:`initial_slots` or the step before returned.
+        t: number of this step, counted from 1.
+        learning_rate: eta, at least 0.
+
+    Returns:
+        the new parameter and the new slots.
+
+    Raises:
+        ValueError: an unknown rule, or a gradient of another shape than the parameter's.
+
+    Explained in the book: "Gradient descent".
+    """
+    rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
+    if np.shape(gradient) != np.shape(parameter):
+        raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: "
+                         f"the parameter's, {np.shape(parameter)}")
+    return rule(parameter, gradient, slots, t, learning_rate, settings)

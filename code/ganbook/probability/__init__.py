@@ -1,0 +1,1 @@
+"""Chapter 2, probability: the losses of a GAN as functions of logits."""

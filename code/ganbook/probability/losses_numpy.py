@@ -1,0 +1,408 @@
+r"""The losses of a GAN as functions of logits, in NumPy: the oracle of both twins.
+
+A discriminator returns one logit :math:`D(x)` per example; a large one says "real".  Everything is computed in
+float64 from the shortest honest formula, with :math:`\zeta(x) = \ln(1 + e^x)` (softplus) and
+:math:`\sigma(x) = 1/(1 + e^{-x})`, and the derivatives are written out by hand.
+
+Explained in the book: "Probability".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ganbook.data.recipe import LOSSES, one_of
+
+
+def _logits(name: str, logits: ArrayLike | None) -> np.ndarray:
+    shape = None if logits is None else np.shape(logits)
+    if shape is None or len(shape) != 1:
+        raise ValueError(f"{name} has shape {shape}; accepted: logits of shape (N,)")
+    return np.asarray(logits, np.float64)
+
+
+def _pairs(real: ArrayLike | None, fake: ArrayLike) -> np.ndarray:
+    real, fake = _logits("real", real), _logits("fake", fake)
+    if real.shape != fake.shape:
+        raise ValueError(f"real has shape {real.shape} and fake {fake.shape}; accepted: pairs, two equal shapes (N,)")
+    return real - fake
+
+
+def _softplus(x: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0.0, x)
+
+
+def minimax_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The discriminator's loss of the original game: logistic classification.
+
+    .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar, at least 0; 2 ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
+    Explained in the book: "Probability".
+    """
+    return np.mean(_softplus(-_logits("real", real))) + np.mean(_softplus(_logits("fake", fake)))
+
+
+def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
+    r"""The generator's loss of the original game, which saturates where the discriminator wins.
+
+    .. math:: -E\,\zeta(D(G(z)))
+
+    Args:
+        real: not used; None is accepted.
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar, at most 0; -ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
+    Explained in the book: "Probability".
+    """
+    return -np.mean(_softplus(_logits("fake", fake)))
+
+
+def non_saturating_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The discriminator's loss of the non-saturating game, equal to minimax's.
+
+    .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar, at least 0; 2 ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
+    Explained in the book: "Probability".
+    """
+    return minimax_discriminator(real, fake)
+
+
+def non_saturating_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
+    r"""The generator's loss whose gradient stays near 1 where the discriminator wins.
+
+    .. math:: E\,\zeta(-D(G(z)))
+
+    Args:
+        real: not used; None is accepted.
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar, at least 0; ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
+    Explained in the book: "Probability".
+    """
+    return np.mean(_softplus(-_logits("fake", fake)))
+
+
+def least_squares_discriminator(real: ArrayLike, fake: ArrayLike, a: float = 0.0, b: float = 1.0) -> float:
+    r"""The discriminator's least squares loss: real logits towards b, fake ones towards a.
+
+    .. math:: \tfrac12 E\,(D(x) - b)^2 + \tfrac12 E\,(D(G(z)) - a)^2
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,).
+        a: target of generated examples.
+        b: target of real examples.
+
+    Returns:
+        a scalar, at least 0; 1/2 at zero logits and default targets.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
+    Explained in the book: "Probability".
+    """
+    return 0.5 * np.mean(np.square(_logits("real", real) - b)) + 0.5 * np.mean(np.square(_logits("fake", fake) - a))
+
+
+def least_squares_generator(real: ArrayLike | None, fake: ArrayLike, c: float = 1.0) -> float:
+    r"""The generator's least squares loss: fake logits towards c.
+
+    .. math:: \tfrac12 E\,(D(G(z)) - c)^2
+
+    Args:
+        real: not used; None is accepted.
+        fake: logits of the generated batch, shape (M,).
+        c: the value that the generator wants the discriminator to give.
+
+    Returns:
+        a scalar, at least 0; 1/2 at zero logits and the default target.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
+    Explained in the book: "Probability".
+    """
+    return 0.5 * np.mean(np.square(_logits("fake", fake) - c))
+
+
+def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The discriminator's hinge loss: no reward beyond a margin of 1.
+
+    .. math:: E\max(0, 1 - D(x)) + E\max(0, 1 + D(G(z)))
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar, at least 0; 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
+    Explained in the book: "Probability".
+    """
+    return np.mean(np.maximum(0.0, 1.0 - _logits("real", real))) + np.mean(np.maximum(0.0, 1.0 + _logits("fake", fake)))
+
+
+def hinge_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
+    r"""The generator's loss in the hinge game: raise the fake logits.
+
+    .. math:: -E\,D(G(z))
+
+    Args:
+        real: not used; None is accepted.
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar; 0 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
+    Explained in the book: "Probability".
+    """
+    return -np.mean(_logits("fake", fake))
+
+
+def wasserstein_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The critic's loss: minus the gap between the mean logits.
+
+    .. math:: E\,D(G(z)) - E\,D(x)
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar; 0 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
+    Explained in the book: "Probability".
+    """
+    return np.mean(_logits("fake", fake)) - np.mean(_logits("real", real))
+
+
+def wasserstein_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
+    r"""The generator's loss in the Wasserstein game: raise the fake logits.
+
+    .. math:: -E\,D(G(z))
+
+    Args:
+        real: not used; None is accepted.
+        fake: logits of the generated batch, shape (M,).
+
+    Returns:
+        a scalar; 0 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape.
+
+    Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
+    Explained in the book: "Probability".
+    """
+    return -np.mean(_logits("fake", fake))
+
+
+def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The discriminator's relativistic pairing loss: is this one more real than that one?
+
+    .. math:: E\,\zeta(-(D(x) - D(G(z))))
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (N,), example i paired with real example i.
+
+    Returns:
+        a scalar, at least 0; ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape, or two batches of different sizes.
+
+    Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
+    Explained in the book: "Probability".
+    """
+    return np.mean(_softplus(-_pairs(real, fake)))
+
+
+def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
+    r"""The generator's relativistic pairing loss, the discriminator's with its sides swapped.
+
+    .. math:: E\,\zeta(D(x) - D(G(z)))
+
+    Args:
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (N,), example i paired with real example i.
+
+    Returns:
+        a scalar, at least 0; ln 2 at zero logits.
+
+    Raises:
+        ValueError: logits of another shape, or two batches of different sizes.
+
+    Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
+    Explained in the book: "Probability".
+    """
+    return np.mean(_softplus(_pairs(real, fake)))
+
+
+_LOSSES = {
+    "minimax": (minimax_discriminator, minimax_generator),
+    "non_saturating": (non_saturating_discriminator, non_saturating_generator),
+    "least_squares": (least_squares_discriminator, least_squares_generator),
+    "hinge": (hinge_discriminator, hinge_generator),
+    "wasserstein": (wasserstein_discriminator, wasserstein_generator),
+    "relativistic": (relativistic_discriminator, relativistic_generator),
+}
+
+
+def discriminator_loss(name: str, real: ArrayLike, fake: ArrayLike) -> float:
+    """The discriminator's loss of that name.
+
+    .. math:: L_D(D(x), D(G(z)))
+
+    Args:
+        name: one of ``ganbook.data.recipe.LOSSES``.
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+
+    Returns:
+        a scalar, the mean over the batch.
+
+    Raises:
+        ValueError: an unknown name, or logits of a wrong shape.
+
+    Explained in the book: "Probability".
+    """
+    return _LOSSES[one_of("loss", name, LOSSES)][0](real, fake)
+
+
+def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
+    """The generator's loss of that name.
+
+    .. math:: L_G(D(x), D(G(z)))
+
+    Args:
+        name: one of ``ganbook.data.recipe.LOSSES``.
+        real: logits of the real batch, shape (N,); only ``relativistic`` reads them, others accept None.
+        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+
+    Returns:
+        a scalar, the mean over the batch.
+
+    Raises:
+        ValueError: an unknown name, or logits of a wrong shape.
+
+    Explained in the book: "Probability".
+    """
+    return _LOSSES[one_of("loss", name, LOSSES)][1](real, fake)
+
+
+def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    r"""The derivatives of the discriminator's loss by every real and by every fake logit.
+
+    .. math:: \partial L_D / \partial D(x_i), \quad \partial L_D / \partial D(G(z_j))
+
+    Args:
+        name: one of ``ganbook.data.recipe.LOSSES``; least squares with its default targets.
+        real: logits of the real batch, shape (N,).
+        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+
+    Returns:
+        two arrays of the shapes of ``real`` and ``fake``; at a kink of the hinge the derivative is 0.
+
+    Raises:
+        ValueError: an unknown name, or logits of a wrong shape.
+
+    Explained in the book: "Probability".
+    """
+    one_of("loss", name, LOSSES)
+    r, f = _logits("real", real), _logits("fake", fake)
+    if name == "relativistic":
+        gap = _sigmoid(-_pairs(real, fake))
+        return -gap / r.size, gap / f.size
+    by_real, by_fake = {
+        "minimax": lambda: (-_sigmoid(-r), _sigmoid(f)),
+        "non_saturating": lambda: (-_sigmoid(-r), _sigmoid(f)),
+        "least_squares": lambda: (r - 1.0, f),
+        "hinge": lambda: (-1.0 * (r < 1.0), 1.0 * (f > -1.0)),
+        "wasserstein": lambda: (-np.ones_like(r), np.ones_like(f)),
+    }[name]()
+    return by_real / r.size, by_fake / f.size
+
+
+def generator_gradient(name: str, real: ArrayLike | None, fake: ArrayLike) -> np.ndarray:
+    r"""The derivative of the generator's loss by every fake logit.
+
+    .. math:: \partial L_G / \partial D(G(z_j))
+
+    Args:
+        name: one of ``ganbook.data.recipe.LOSSES``; least squares with its default target.
+        real: logits of the real batch, shape (N,); only ``relativistic`` reads them, others accept None.
+        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+
+    Returns:
+        an array of the shape of ``fake``.
+
+    Raises:
+        ValueError: an unknown name, or logits of a wrong shape.
+
+    Explained in the book: "Probability".
+    """
+    one_of("loss", name, LOSSES)
+    f = _logits("fake", fake)
+    by_fake = {
+        "minimax": lambda: -_sigmoid(f),
+        "non_saturating": lambda: -_sigmoid(-f),
+        "least_squares": lambda: f - 1.0,
+        "hinge": lambda: -np.ones_like(f),
+        "wasserstein": lambda: -np.ones_like(f),
+        "relativistic": lambda: -_sigmoid(_pairs(real, fake)),
+    }[name]()
+    return by_fake / f.size
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-_softplus(-x))
