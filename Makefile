@@ -1,0 +1,52 @@
+# Two commands do everything: `make book` and `make test`.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Kernels that run at once; each gets one thread.
+JOBS ?= 2
+
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.requirements
+export PYTHONPATH := $(CURDIR)/code$(if $(PYTHONPATH),:$(PYTHONPATH))
+
+.PHONY: help env book test notebooks lint bench serve home clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+env: $(STAMP)  ## make the environment .venv from requirements.txt
+
+$(STAMP): requirements.txt
+	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+	'Python is %d.%d; accepted: 3.11 to 3.13; name one: make PYTHON=python3.12 ...' % v)"
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+	touch $@
+
+book: $(STAMP)  ## build the HTML book, strictly, in _build/html
+	$(BIN)/jupyter-book build . -W -n --keep-going --all
+
+test: $(STAMP)  ## run every test and every notebook
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile
+
+notebooks: $(STAMP)  ## execute and normalise every notebook in place
+	$(BIN)/python -m book_tools.notebooks chapters
+
+lint: $(STAMP)  ## style, floors and the notebooks' normal form
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(BIN)/python -m book_tools.notebooks --check chapters
+
+bench: $(STAMP)  ## print what is timed, as ratios
+	$(BIN)/python -m benchmarks
+
+serve: book  ## build the book and show it at http://localhost:8000
+	$(BIN)/python -m http.server 8000 --bind localhost --directory _build/html
+
+home: $(STAMP)  ## write the public address: make home URL=https://github.com/ACCOUNT/REPOSITORY
+	$(if $(URL),,$(error URL is empty; run: make home URL=https://github.com/ACCOUNT/REPOSITORY))
+	$(BIN)/python -m book_tools.home '$(URL)'
+
+clean:  ## remove the built book; keep the environment
+	rm -rf _build

@@ -1,0 +1,28 @@
+"""The environment that tests and notebooks run in: one place, so that a stored output meets the same one again."""
+
+import os
+from collections.abc import MutableMapping
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Notebooks store CPU results, so that a machine with a GPU must not compute them there.
+NOTEBOOK = {"CUDA_VISIBLE_DEVICES": "-1"}
+
+
+def set_defaults(environment: MutableMapping[str, str] = os.environ) -> None:
+    """Set what is not set yet; OMP_NUM_THREADS alone (1 if absent) decides the number of threads everywhere.
+
+    Args:
+        environment: changed in place; kernels and other child processes inherit it.
+    """
+    threads = environment.setdefault("OMP_NUM_THREADS", "1")
+    for name in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        environment.setdefault(name, threads)
+    environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+    environment.setdefault("IPYKERNEL_CELL_NAME", "<cell>")
+    environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    paths = environment.get("PYTHONPATH", "").split(os.pathsep)
+    if str(ROOT / "code") not in paths:
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "code"), *filter(None, paths)])
