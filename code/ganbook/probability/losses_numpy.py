@@ -288,7 +288,7 @@ def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
     return np.mean(_softplus(_pairs(real, fake)))
 
 
-_LOSSES = {
+_FUNCTIONS = {
     "minimax": (minimax_discriminator, minimax_generator),
     "non_saturating": (non_saturating_discriminator, non_saturating_generator),
     "least_squares": (least_squares_discriminator, least_squares_generator),
@@ -316,7 +316,7 @@ def discriminator_loss(name: str, real: ArrayLike, fake: ArrayLike) -> float:
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
@@ -337,7 +337,7 @@ def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
 
 
 def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -291,7 +291,7 @@ def relativistic_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(_softplus(_pairs(real, fake)))
 
 
-_LOSSES = {
+_FUNCTIONS = {
     "minimax": (minimax_discriminator, minimax_generator),
     "non_saturating": (non_saturating_discriminator, non_saturating_generator),
     "least_squares": (least_squares_discriminator, least_squares_generator),
@@ -319,7 +319,7 @@ def discriminator_loss(name: str, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
@@ -340,4 +340,4 @@ def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Ten
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)

@@ -292,7 +292,7 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
     return torch.mean(_softplus(_pairs(real, fake)))
 
 
-_LOSSES = {
+_FUNCTIONS = {
     "minimax": (minimax_discriminator, minimax_generator),
     "non_saturating": (non_saturating_discriminator, non_saturating_generator),
     "least_squares": (least_squares_discriminator, least_squares_generator),
@@ -320,7 +320,7 @@ def discriminator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
@@ -341,4 +341,4 @@ def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
 
     Explained in the book: "Probability".
     """
-    return _LOSSES[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
