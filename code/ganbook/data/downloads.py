@@ -7,6 +7,7 @@ import hashlib
 import logging
 import os
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -145,12 +146,7 @@ def _download(name: str, file: str) -> Path:
             return Path(pooch.retrieve(source + file, f"md5:{publication.md5[file]}", fname=file, path=cache() / name,
                                        downloader=downloader))
         except (OSError, ValueError) as error:  # no connection, or a hash that differs
-            failures.append(f"  {source}{file}: {_cause(error)}")
+            failures.append(f"  {source}: {textwrap.shorten(f'{type(error).__name__}: {error}', 160)}")
     raise DataError(f"{file} of {name} could not be downloaded:\n" + "\n".join(failures) + "\n"
                     f"Connect to the network and try again, or put the file into a folder and name that folder in "
                     f"the environment variable {FOLDER_VARIABLE}; {OFFLINE}.")
-
-
-def _cause(error: Exception) -> str:
-    text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text[:200]}"

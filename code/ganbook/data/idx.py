@@ -68,5 +68,5 @@ def _shape(path: Path, file: gzip.GzipFile, dimensions: int) -> tuple[int, ...]:
         raise DataError(f"{path} ends inside its header of {4 + 4 * dimensions} bytes")
     shape = struct.unpack(f">{dimensions}I", header)
     if math.prod(shape) > LARGEST:
-        raise DataError(f"{path} states the shape {shape}, more than {LARGEST:,} bytes; its header is not to be trusted")
+        raise DataError(f"{path} states the shape {shape}, more than {LARGEST:,} bytes: its header is corrupt")
     return shape

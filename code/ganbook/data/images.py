@@ -30,6 +30,7 @@ class Images:
     name: str = "images"
 
     def __post_init__(self) -> None:
+        """Check the arrays."""
         if self.images.ndim != 4 or self.images.dtype != np.float32 or 0 in self.images.shape:
             raise ValueError(f"images has shape {self.images.shape} and type {self.images.dtype}; "
                              "accepted: (N, H, W, C), at least one image, float32")
@@ -41,6 +42,7 @@ class Images:
                              f"accepted: ({len(self.images)},), int64, at least 0")
 
     def __len__(self) -> int:
+        """Return the number N of images."""
         return len(self.images)
 
     @property
@@ -103,6 +105,7 @@ class StackedImages:
         return cls(base, rng.integers(len(base), size=(count, n)), name)
 
     def __len__(self) -> int:
+        """Return the number N of stacks."""
         return len(self.indices)
 
     @property
@@ -144,17 +147,16 @@ def split_indices(labels: np.ndarray, share: float, rng: np.random.Generator) ->
         ValueError: ``share`` outside its range, or so extreme that a part would be empty.
     """
     in_range("share", share, 0.0, 1.0, open_low=True)
+    kinds, counts = np.unique(labels, return_counts=True)
+    taken = np.floor(share * counts).astype(int)
+    # What rounding down leaves over goes to the labels that lost most by it.
+    missing = round(share * len(labels)) - taken.sum()
+    taken[np.argsort(taken - share * counts, kind="stable")[:missing]] += 1
     second = np.zeros(len(labels), dtype=bool)
-    due = 0.0
-    for label in np.unique(labels):
-        members = rng.permutation(np.flatnonzero(labels == label))
-        # What rounding leaves over passes to the next label, so that the parts' sizes are right as well.
-        due += share * len(members)
-        taken = min(round(due), len(members))
-        second[members[:taken]] = True
-        due -= taken
+    for kind, number in zip(kinds, taken, strict=True):
+        second[rng.permutation(np.flatnonzero(labels == kind))[:number]] = True
     if second.all() or not second.any():
-        raise ValueError(f"share is {share!r}; accepted with {len(labels)} examples: one that leaves neither part empty")
+        raise ValueError(f"share is {share!r}; accepted with {len(labels)} examples: one that leaves no part empty")
     return np.flatnonzero(~second), np.flatnonzero(second)
 
 
@@ -175,7 +177,7 @@ def resize(images: Images, size: int | None) -> Images:
         return images
     from PIL import Image
 
-    n, height, width, channels = images.images.shape
+    n, channels = len(images), images.shape[2]
     resized = np.empty((n, size, size, channels), np.float32)
     for i, c in np.ndindex(n, channels):
         plane = Image.fromarray(np.ascontiguousarray(images.images[i, :, :, c]))

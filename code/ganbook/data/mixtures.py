@@ -17,7 +17,7 @@ from ganbook.data.recipe import in_range, whole
 class Mixture:
     """K Gaussians of equal weight and equal spread in the plane.
 
-    .. math:: p(x) = \\frac1K \\sum_{k=1}^K \\frac{1}{2\\pi\\sigma^2} \\exp\\Bigl(-\\frac{|x - \\mu_k|^2}{2\\sigma^2}\\Bigr)
+    .. math:: p(x) = \\frac1K \\sum_{k=1}^K \\frac{1}{2\\pi\\sigma^2}\\, e^{-|x - \\mu_k|^2 / 2\\sigma^2}
 
     Args:
         means: shape (K, 2), finite.
@@ -35,6 +35,7 @@ class Mixture:
     name: str = "mixture"
 
     def __post_init__(self) -> None:
+        """Check the fields and keep the means in float64."""
         means = np.asarray(self.means, dtype=np.float64)
         if means.ndim != 2 or means.shape[1] != 2 or not len(means) or not np.isfinite(means).all():
             raise ValueError(f"means has shape {means.shape}; accepted: (K, 2), at least one mean, finite")
@@ -105,7 +106,7 @@ def ring(modes: int = 8, radius: float = 1.0, sigma: float = 0.01, scale: float 
 def grid(side: int = 5, spacing: float = 2.0, sigma: float = 0.05, scale: float = 1.0) -> Mixture:
     """Modes on a square grid centred at the origin.
 
-    .. math:: \\mu_{ij} = \\frac{d}{s}\\,(i - \\tfrac{m - 1}{2},\\ j - \\tfrac{m - 1}{2}), \\qquad i, j = 0, \\dots, m - 1
+    .. math:: \\mu_{ij} = \\frac{d}{s}\\,(i - \\tfrac{m - 1}{2}, j - \\tfrac{m - 1}{2}), \\quad i, j = 0, \\dots, m - 1
 
     Args:
         side: number m of modes along each axis, at least 1.

@@ -22,6 +22,8 @@ ORDERS = ("alternating", "simultaneous")
 SCHEDULES = ("constant", "linear", "cosine")
 LATENTS = ("normal", "uniform")
 DTYPES = ("float32", "float64")
+DEVICES = ("auto", "cpu", "gpu")
+FRAMEWORKS = ("pytorch", "tensorflow")
 NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
             "PixelShuffleGenerator")
 
@@ -100,6 +102,11 @@ class Schedule:
         if self.kind == "linear":
             return self.start + (self.end - self.start) * t
         return self.end + (self.start - self.end) * (1 + math.cos(math.pi * t)) / 2
+
+    @property
+    def active(self) -> bool:
+        """Whether the value is ever above zero."""
+        return self.start > 0 or (self.kind != "constant" and self.end > 0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,6 +240,19 @@ class Recipe:
         if self.order == "simultaneous" and self.discriminator_steps != 1:
             raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
                              "'simultaneous': 1, since both gradients are taken at one point")
+        if self.penalised and self.discriminator.settings.get("batch_norm"):
+            raise ValueError("discriminator has batch normalisation; accepted with a gradient penalty: none, since "
+                             "the penalty is on each image's own gradient (Gulrajani et al., 2017, section 4)")
+
+    @property
+    def penalised(self) -> bool:
+        """Whether the discriminator pays a penalty on its gradient with respect to images."""
+        return self.r1.active or self.r2.active or self.gradient_penalty > 0
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the generator's loss reads real images too."""
+        return self.loss == "relativistic"
 
     def replace(self, **fields: Any) -> Recipe:
         """A copy with some fields replaced."""

@@ -1,0 +1,237 @@
+"""The recipe: what it accepts, how it is saved, and the schedules in it."""
+
+import dataclasses
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganbook.data import NAMES
+from ganbook.data.recipe import (
+    DTYPES,
+    LATENTS,
+    LOSSES,
+    NETWORKS,
+    OPTIMISERS,
+    ORDERS,
+    SCHEDULES,
+    Architecture,
+    Optimiser,
+    Recipe,
+    Schedule,
+    in_range,
+    one_of,
+    whole,
+)
+
+# Helpers
+
+
+def test_one_of():
+    assert one_of("loss", "hinge", LOSSES) == "hinge"
+    with pytest.raises(ValueError, match=r"^loss is 'hing'; accepted: minimax, .*, relativistic$"):
+        one_of("loss", "hing", LOSSES)
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 0.5, 1])
+def test_in_range_accepts(value):
+    assert in_range("x", value, 0.0, 1.0) == value
+
+
+@pytest.mark.parametrize("value", [-1e-9, 1.1, math.nan, math.inf, -math.inf, True, "0.5", None])
+def test_in_range_refuses(value):
+    with pytest.raises(ValueError, match=r"^x is .*; accepted: a number at least 0 and at most 1$"):
+        in_range("x", value, 0.0, 1.0)
+
+
+def test_in_range_open_below():
+    assert in_range("x", 1e-12, 0.0, open_low=True) == 1e-12
+    with pytest.raises(ValueError, match=r"^x is 0; accepted: a number above 0$"):
+        in_range("x", 0, 0.0, open_low=True)
+
+
+@pytest.mark.parametrize("value", [0, 1.0, True, "1", None])
+def test_whole_refuses(value):
+    with pytest.raises(ValueError, match=r"^n is .*; accepted: a whole number of at least 1$"):
+        whole("n", value, 1)
+
+
+# Schedules
+
+@pytest.mark.parametrize(("kind", "values"), [
+    ("constant", [2, 2, 2, 2, 2]),
+    ("linear", [2, 1.75, 1.5, 1.25, 1]),
+    ("cosine", [2, 1.5 + math.sqrt(2) / 4, 1.5, 1.5 - math.sqrt(2) / 4, 1]),
+])
+def test_schedule_values(kind, values):
+    schedule = Schedule(2.0, 1.0, kind)
+    assert [schedule.value(step, 100) for step in (0, 25, 50, 75, 100)] == pytest.approx(values, rel=1e-14)
+
+
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_schedule_holds_its_ends(kind):
+    schedule = Schedule(2.0, 1.0, kind)
+    assert schedule.value(-5, 10) == schedule.value(0, 10) == 2
+    assert schedule.value(20, 10) == schedule.value(10, 10)
+
+
+@settings(deadline=None, derandomize=True)
+@given(st.floats(0, 10), st.floats(0, 10), st.sampled_from(SCHEDULES), st.integers(0, 99))
+def test_schedule_is_monotone_between_its_ends(start, end, kind, step):
+    schedule = Schedule(start, end, kind)
+    here, there = schedule.value(step, 100), schedule.value(step + 1, 100)
+    assert min(start, end) - 1e-12 <= here <= max(start, end) + 1e-12
+    assert (there - here) * (end - start) >= -1e-12
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((-1.0,), "start is -1.0"), ((1.0, -2.0), "end is -2.0"), ((1.0, 0.0, "steps"), "kind is 'steps'"),
+    ((math.nan,), "start is nan"),
+])
+def test_schedule_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Schedule(*arguments)
+
+
+# Optimisers and architectures
+
+def test_a_plain_learning_rate_is_a_constant_schedule():
+    assert Optimiser(learning_rate=0.5) == Optimiser(learning_rate=Schedule(0.5))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (dict(name="adamw"), "optimiser is 'adamw'; accepted: " + ", ".join(OPTIMISERS)),
+    (dict(learning_rate=0.0), "learning_rate is 0.0"),
+    (dict(beta1=1.0), "beta1 is 1.0"),
+    (dict(beta1=-0.1), "beta1 is -0.1"),
+    (dict(beta2=1.0), "beta2 is 1.0"),
+    (dict(beta2=1.5), "beta2 is 1.5"),
+    (dict(epsilon=0.0), "epsilon is 0.0"),
+])
+def test_optimiser_refuses(arguments, message):
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Optimiser(**arguments)
+
+
+def test_architectures_compare_by_value_and_cannot_be_changed():
+    one = Architecture("MLPGenerator", {"latent": 32, "shape": [8, 8, 1]})
+    same = Architecture("MLPGenerator", {"shape": (8, 8, 1), "latent": 32})
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one.with_(latent=2) != one
+    assert one.with_(latent=2).settings == {"latent": 2, "shape": (8, 8, 1)}
+    with pytest.raises(TypeError):
+        one.settings["latent"] = 3
+    with pytest.raises(ValueError, match="kind is 'MLP'; accepted: " + ", ".join(NETWORKS)):
+        Architecture("MLP")
+
+
+def test_an_architecture_does_not_follow_its_argument():
+    settings = {"latent": 32}
+    architecture = Architecture("MLPGenerator", settings)
+    settings["latent"] = 1
+    assert architecture.settings["latent"] == 32
+
+
+# Recipes
+
+BAD = {
+    "name": ["", "a b", "a/b", "../x", "ü"], "latent": ["gauss"], "loss": ["gan"], "order": ["both"],
+    "dtype": ["float16"], "r1": [-1.0], "r2": [math.nan], "gradient_penalty": [-1], "clip": [-0.01],
+    "dequantisation": [math.inf], "averaging": [1.0, -0.1, 2.0], "discriminator_steps": [0, 1.5], "batch": [0],
+    "steps": [0, "many"], "seed": [-1, 0.5], "size": [0, 2.5],
+}
+
+
+@pytest.mark.parametrize(("field", "value"), [(field, value) for field, values in BAD.items() for value in values])
+def test_recipe_refuses(field, value):
+    # A schedule names its own field: r1=-1.0 becomes Schedule(-1.0), whose start is at fault.
+    name = "start" if field in ("r1", "r2") else field
+    with pytest.raises(ValueError, match=f"^{name} is .*; accepted"):
+        Recipe(**{field: value})
+
+
+def test_every_accepted_name_is_accepted():
+    for field, names in (("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS), ("dtype", DTYPES)):
+        for name in names:
+            assert getattr(Recipe(**{field: name}), field) == name
+
+
+def test_the_default_recipe_runs_on_a_set_that_exists():
+    assert Recipe().data in NAMES
+
+
+def test_simultaneous_order_takes_one_discriminator_step():
+    assert Recipe(order="simultaneous").discriminator_steps == 1
+    with pytest.raises(ValueError, match=r"^discriminator_steps is 2"):
+        Recipe(order="simultaneous", discriminator_steps=2)
+
+
+def test_recipe_is_frozen_and_hashable():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Recipe().steps = 3
+    assert len({Recipe(), Recipe(), Recipe(seed=1)}) == 2
+    assert Recipe().replace(r1=2.0).r1 == Schedule(2.0)
+
+
+VARIED = Recipe(
+    name="varied", data="stacked_mnist", size=32, generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
+    discriminator=Architecture("ConvDiscriminator", {"dropout": 0.3, "bias": False, "activation": "elu"}),
+    latent="uniform", loss="hinge", r1=Schedule(1.0, 0.1, "cosine"), r2=0.0, gradient_penalty=10.0, clip=0.01,
+    generator_optimiser=Optimiser("rmsprop", Schedule(1e-3, 1e-5, "linear"), 0.5, 0.9, 1e-7), order="simultaneous",
+    batch=64, steps=7, averaging=0.0, dequantisation=0.125, seed=9, dtype="float64")
+
+
+@pytest.mark.parametrize("recipe", [Recipe(), VARIED], ids=["default", "varied"])
+def test_json_round_trip(recipe):
+    text = recipe.to_json()
+    again = Recipe.from_json(text)
+    assert again == recipe
+    assert hash(again) == hash(recipe)
+    assert again.to_json() == text
+    assert text.endswith("}\n")
+
+
+def test_json_holds_every_field():
+    plain = json.loads(VARIED.to_json())
+    assert list(plain) == [field.name for field in dataclasses.fields(Recipe)]
+    assert plain["r1"] == {"start": 1.0, "end": 0.1, "kind": "cosine"}
+    assert plain["generator"] == {"kind": "DCGANGenerator", "settings": {"filters": [64, 32]}}
+
+
+def test_varied_differs_from_the_default_in_every_field():
+    same = [field.name for field in dataclasses.fields(Recipe)
+            if getattr(VARIED, field.name) == getattr(Recipe(), field.name)]
+    assert same == ["discriminator_optimiser", "discriminator_steps"]
+
+
+def changed(path, value):
+    """The default recipe as JSON with one entry replaced (or removed, for None)."""
+    plain = json.loads(Recipe().to_json())
+    *folders, last = path.split(".")
+    inner = plain
+    for folder in folders:
+        inner = inner[folder]
+    if value is None:
+        del inner[last]
+    else:
+        inner[last] = value
+    return json.dumps(plain)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("{", "^recipe is not JSON"),
+    ("[]", r"^recipe is \[\]"),
+    (changed("loss", None), r"^recipe .*lacks \['loss'\]"),
+    (changed("los", "hinge"), r"^recipe has unknown fields \['los'\]"),
+    (changed("r1.kind", None), r"^recipe\.r1 .*lacks \['kind'\]"),
+    (changed("generator_optimiser.learning_rate.speed", 1), r"^recipe\.generator_optimiser\.learning_rate has unknown"),
+    (changed("generator", "MLPGenerator"), r"^recipe\.generator is 'MLPGenerator'"),
+    (changed("loss", "gan"), "^loss is 'gan'"),
+    (changed("steps", 2.5), r"^steps is 2\.5"),
+])
+def test_damaged_json_is_named(text, message):
+    with pytest.raises(ValueError, match=message):
+        Recipe.from_json(text)
