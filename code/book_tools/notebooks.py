@@ -74,14 +74,20 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:
 def slug(source: str) -> str:
     """Return a readable cell id from a cell's first line that holds words.
 
-    A heading gives its words, a code line its names: ``# PyTorch`` gives ``pytorch``.
+    A heading gives its words and a code line its names; a cell of one framework bears the framework's name as well.
     """
+    if source.startswith(colab.MARK):
+        return "colab"
+    for framework in ("PyTorch", "TensorFlow"):
+        if source.startswith(f"# {framework}\n"):
+            rest = source.partition("\n")[2]
+            return f"{framework.lower()}-{slug(rest)}"
     plain = unicodedata.normalize("NFKD", source).encode("ascii", "ignore").decode()
     for line in plain.splitlines():
         if line.startswith(("(", ":::", "```", "---")):
             continue
         words = re.findall(r"[a-z0-9]+", line.lower())
-        if any(re.search("[a-z]{3}", word) for word in words):
+        if words:
             return "-".join(words)[:48].strip("-")
     return "cell"
 
