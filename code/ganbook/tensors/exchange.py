@@ -1,0 +1,134 @@
+"""Carry weights from one framework to the other through one canonical layout.
+
+Files, NumPy and TensorFlow use the canonical layout; PyTorch's differs by a turn of axes that the table below
+states for every kind of tensor.  A tensor that is not in the table, or whose shape is not the expected one, is an
+error: nothing is ever reshaped to fit.
+
+Explained in the book's section "Tensors".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+#: For each kind and suffix: which canonical axis becomes PyTorch's axis 0, 1, ...
+TORCH_AXES = {
+    ("dense", "weight"): (1, 0),  # (in, out) -> (out, in)
+    ("conv", "weight"): (3, 2, 0, 1),  # (h, w, in, out) -> (out, in, h, w)
+    ("conv_transpose", "weight"): (3, 2, 0, 1),  # (h, w, out, in) -> (in, out, h, w)
+    ("dense", "bias"): (0,),
+    ("conv", "bias"): (0,),
+    ("conv_transpose", "bias"): (0,),
+    ("dense", "u"): (0,),
+    ("conv", "u"): (0,),
+    ("batch_norm", "gamma"): (0,),
+    ("batch_norm", "beta"): (0,),
+    ("batch_norm", "moving_mean"): (0,),
+    ("batch_norm", "moving_variance"): (0,),
+}
+
+
+def torch_axes(name: str) -> tuple[int, ...]:
+    """The turn of axes from the canonical layout to PyTorch's.
+
+    Args:
+        name: canonical name, such as "conv_1.weight".
+
+    Returns:
+        One canonical axis per axis of the PyTorch tensor.
+
+    Raises:
+        ValueError: a name of no known kind.
+    """
+    layer, _, suffix = name.partition(".")
+    key = (layer.rpartition("_")[0], suffix)
+    if key not in TORCH_AXES:
+        accepted = ", ".join(f"{kind}_N.{suffix}" for kind, suffix in TORCH_AXES)
+        raise ValueError(f"tensor name is {name!r}; accepted: {accepted}")
+    return TORCH_AXES[key]
+
+
+def to_torch_layout(name: str, array: np.ndarray) -> np.ndarray:
+    """Turn a canonical array into PyTorch's layout (a view)."""
+    return np.transpose(array, torch_axes(name))
+
+
+def from_torch_layout(name: str, array: np.ndarray) -> np.ndarray:
+    """Turn an array in PyTorch's layout into the canonical one (a view)."""
+    return np.transpose(array, np.argsort(torch_axes(name)))
+
+
+def check_names(names: Iterable[str], accepted: Iterable[str]) -> None:
+    """Check that every name is an accepted one.
+
+    Raises:
+        ValueError: an unknown name; names it and what is accepted.
+    """
+    accepted = list(accepted)
+    for name in names:
+        if name not in accepted:
+            raise ValueError(f"tensor {name!r} is unknown; accepted: {', '.join(accepted)}")
+
+
+def check_arrays(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check that every array has a known name and the expected shape.
+
+    Args:
+        arrays: arrays by canonical name.
+        shapes: expected shapes by canonical name; arrays may lack some of them.
+
+    Raises:
+        ValueError: an unknown name or a wrong shape; names the tensor, what came and what is accepted.
+    """
+    check_names(arrays, shapes)
+    for name, array in arrays.items():
+        if np.shape(array) != tuple(shapes[name]):
+            raise ValueError(f"tensor {name!r} has shape {np.shape(array)}; accepted: {tuple(shapes[name])}")
+
+
+def check_complete(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
+    """Check that every expected name is there, and all that :func:`check_arrays` checks.
+
+    Raises:
+        ValueError: a missing or unknown name or a wrong shape.
+    """
+    check_arrays(arrays, shapes)
+    missing = [name for name in shapes if name not in arrays]
+    if missing:
+        raise ValueError(f"tensors {', '.join(missing)} are missing; accepted: all of {', '.join(shapes)}")
+
+
+def copy_weights(source: Any, target: Any) -> None:
+    """Give one network the whole state of another, of either framework.
+
+    Args:
+        source: network to read.
+        target: network of the same architecture to write.
+
+    Raises:
+        ValueError: tensors whose names or shapes differ.
+    """
+    target.load(source.export())
+
+
+def parse_device(device: str | None) -> tuple[str, int] | None:
+    """Split a device's name, which is the same for both frameworks, into kind and number.
+
+    Args:
+        device: "cpu", "gpu" or "gpu:N"; "cuda" is another word for "gpu"; None leaves the choice to the framework.
+
+    Returns:
+        ("cpu", 0) or ("gpu", N), or None for None.
+
+    Raises:
+        ValueError: any other name.
+    """
+    if device is None:
+        return None
+    kind, colon, number = str(device).lower().replace("cuda", "gpu").partition(":")
+    if kind not in ("cpu", "gpu") or (colon and not number.isdigit()):
+        raise ValueError(f"device is {device!r}; accepted: None, 'cpu', 'gpu' or 'gpu:N'")
+    return kind, int(number or 0)

@@ -1,0 +1,168 @@
+"""Layers of the networks in TensorFlow, one class per kind of layer.
+
+TensorFlow writes images as (batch, height, width, channels), which is also the canonical layout of this package.
+
+Layers never change their own tensors: a training pass writes new moving values into ``statistics``.
+
+Explained in the book's section "Layers".
+"""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from ganbook.tensors import architectures
+
+TINY = 1e-12
+
+
+def spectral_norm(weight_matrix: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Estimate the largest singular value of a matrix by one step of power iteration.
+
+    .. math:: v = W^T u / |W^T u|, \\quad u' = W v / |W v|, \\quad \\sigma = u'^T W v
+
+    Gradients treat u' and v as constants.
+
+    Args:
+        weight_matrix: W, shape (outputs, inputs).
+        u: left vector, shape (outputs,).
+
+    Returns:
+        The estimate, a scalar, and u', shape (outputs,).
+
+    Reference: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for GANs, ICLR 2018, algorithm 1,
+    arXiv:1802.05957.
+    """
+    matrix = tf.stop_gradient(weight_matrix)
+    v = tf.linalg.matvec(matrix, u, transpose_a=True)
+    v = v / (tf.norm(v) + TINY)
+    u = tf.linalg.matvec(matrix, v)
+    u = u / (tf.norm(u) + TINY)
+    return tf.tensordot(u, tf.linalg.matvec(weight_matrix, v), 1), u
+
+
+class _Layer(keras.layers.Layer):
+    """A native layer: its description, and its tensors under their canonical suffixes."""
+
+    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: str = "/CPU:0") -> None:
+        super().__init__(name=spec.name, dtype=dtype)
+        self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
+        self.spec = spec
+        with tf.device(device):
+            for suffix, shape in spec.trainable_shapes().items():
+                setattr(self, suffix, self.add_weight(name=suffix, shape=shape, initializer="zeros"))
+            for suffix, shape in spec.moving_shapes().items():
+                setattr(self, suffix, self.add_weight(name=suffix, shape=shape, initializer="zeros", trainable=False))
+        self.built = True
+
+    def add_bias(self, x: tf.Tensor) -> tf.Tensor:
+        """Add the bias, if the description has one."""
+        return tf.nn.bias_add(x, self.bias) if self.spec.bias else x
+
+    def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None) -> tf.Tensor:
+        """The weight, divided by its spectral norm if the description says so."""
+        weight = tf.convert_to_tensor(self.weight)
+        if not self.spec.spectral_norm:
+            return weight
+        name = f"{self.spec.name}.u"
+        u = tf.convert_to_tensor(self.u) if statistics is None else statistics.get(name, tf.convert_to_tensor(self.u))
+        sigma, u = spectral_norm(tf.transpose(tf.reshape(weight, (-1, self.spec.outputs))), u)
+        if training and statistics is not None:
+            statistics[name] = u
+        return weight / sigma
+
+
+class Dense(_Layer):
+    """A matrix product and a bias."""
+
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        return self.add_bias(tf.matmul(x, self.normalised_weight(training, statistics)))
+
+
+class Conv2D(_Layer):
+    """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
+
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        spec = self.spec
+        weight = self.normalised_weight(training, statistics)
+        return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)))
+
+
+class ConvTranspose2D(_Layer):
+    """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        spec = self.spec
+        output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
+        return self.add_bias(tf.nn.conv2d_transpose(x, self.weight, output_shape, spec.stride,
+                                                    native_padding(spec.padding)))
+
+
+class BatchNorm(_Layer):
+    """Batch normalisation over all axes but the channels."""
+
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        spec, current = self.spec, statistics or {}
+        mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
+        mean = old_mean = current.get(mean_name, tf.convert_to_tensor(self.moving_mean))
+        variance = old_variance = current.get(variance_name, tf.convert_to_tensor(self.moving_variance))
+        if training:
+            mean, variance = tf.nn.moments(x, list(range(x.shape.rank - 1)))  # biased: divided by n
+        if training and statistics is not None:
+            keep = spec.momentum
+            statistics[mean_name] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)
+            statistics[variance_name] = keep * old_variance + (1 - keep) * tf.stop_gradient(variance)
+        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, spec.epsilon)
+
+
+class Activation(_Layer):
+    """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        if self.spec.function == "leaky_relu":
+            # tf.nn.leaky_relu holds its slope as a float32 number, which in float64 is another slope.
+            if x.dtype == tf.float32:
+                return tf.nn.leaky_relu(x, self.spec.slope)
+            return tf.where(x > 0, x, self.spec.slope * x)
+        return {"relu": tf.nn.relu, "elu": tf.nn.elu, "tanh": tf.tanh, "sigmoid": tf.sigmoid}[self.spec.function](x)
+
+
+class Dropout(_Layer):
+    """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
+
+    def call(self, x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        return x * (kept / (1 - self.spec.rate))
+
+
+class Reshape(_Layer):
+    """A new shape for the same numbers, in the order (height, width, channels)."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(x, (-1, *self.spec.shape))
+
+
+class Flatten(_Layer):
+    """All numbers of one input in one row, in the order (height, width, channels)."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.reshape(x, (-1, *self.spec.output_shape(tuple(x.shape[1:]))))
+
+
+class PixelShuffle(_Layer):
+    """Channels become pixels: r r C channels at one place become C channels on r x r places."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return tf.nn.depth_to_space(x, self.spec.factor)
+
+
+def native_padding(padding: str | int) -> str | list[list[int]]:
+    """What TensorFlow's convolutions call a padding of this package."""
+    if isinstance(padding, str):
+        return padding.upper()
+    return [[0, 0], [padding, padding], [padding, padding], [0, 0]]
+
+
+def make_layer(spec: architectures.Layer, dtype: str = "float32", device: str = "/CPU:0") -> _Layer:
+    """Build the native layer that a description asks for; its tensors are zero until set."""
+    return globals()[type(spec).__name__](spec, dtype, device)

@@ -1,0 +1,200 @@
+"""Layers of the networks in PyTorch, one class per kind of layer.
+
+PyTorch writes images as (batch, channels, height, width).  Every tensor here has that shape and *channels_last*
+strides: in memory the channels lie side by side, which is what PyTorch's CPU and GPU kernels are fastest with, and
+what makes flattening and reshaping in the order (height, width, channels) free of copies.
+
+Layers never change their own tensors: a training pass writes new moving values into ``statistics``.
+
+Explained in the book's section "Layers".
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from ganbook.tensors import architectures
+
+TINY = 1e-12
+
+
+def spectral_norm(weight_matrix: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Estimate the largest singular value of a matrix by one step of power iteration.
+
+    .. math:: v = W^T u / |W^T u|, \\quad u' = W v / |W v|, \\quad \\sigma = u'^T W v
+
+    Gradients treat u' and v as constants.
+
+    Args:
+        weight_matrix: W, shape (outputs, inputs).
+        u: left vector, shape (outputs,).
+
+    Returns:
+        The estimate, a scalar, and u', shape (outputs,).
+
+    Reference: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for GANs, ICLR 2018, algorithm 1,
+    arXiv:1802.05957.
+    """
+    matrix = weight_matrix.detach()
+    v = matrix.T @ u
+    v = v / (torch.linalg.vector_norm(v) + TINY)
+    u = matrix @ v
+    u = u / (torch.linalg.vector_norm(u) + TINY)
+    return torch.dot(u, weight_matrix @ v), u
+
+
+class _Layer(nn.Module):
+    """A native layer: its description, and its tensors under their canonical suffixes."""
+
+    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+        super().__init__()
+        self.spec = spec
+        options = {"dtype": getattr(torch, dtype), "device": device}
+        for suffix, shape in spec.trainable_shapes().items():
+            self.register_parameter(suffix, nn.Parameter(torch.zeros(self.native_shape(shape), **options)))
+        for suffix, shape in spec.moving_shapes().items():
+            self.register_buffer(suffix, torch.zeros(shape, **options))
+
+    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+        """Shape in PyTorch of a tensor of this layer with a canonical shape."""
+        return shape
+
+    def extra_repr(self) -> str:
+        return str(self.spec)
+
+    def normalised_weight(self, training: bool, statistics: dict[str, torch.Tensor] | None) -> torch.Tensor:
+        """The weight, divided by its spectral norm if the description says so."""
+        if not self.spec.spectral_norm:
+            return self.weight
+        name = f"{self.spec.name}.u"
+        u = self.u if statistics is None else statistics.get(name, self.u)
+        sigma, u = spectral_norm(self.weight.flatten(1), u)
+        if training and statistics is not None:
+            statistics[name] = u
+        return self.weight / sigma
+
+
+class Dense(_Layer):
+    """A matrix product and a bias."""
+
+    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+        return shape[::-1]
+
+    def forward(self, x: torch.Tensor, training: bool = False,
+                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        return F.linear(x, self.normalised_weight(training, statistics), getattr(self, "bias", None))
+
+
+class _Convolution(_Layer):
+    """What both kinds of convolution share: kernels with channels_last strides."""
+
+    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+        super().__init__(spec, dtype, device)
+        self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
+
+    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+        return (shape[3], shape[2], shape[0], shape[1]) if len(shape) == 4 else shape
+
+
+class Conv2D(_Convolution):
+    """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
+
+    def forward(self, x: torch.Tensor, training: bool = False,
+                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        spec = self.spec
+        (top, bottom), (left, right) = (
+            architectures.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
+        padding = (top, left)
+        if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may not
+            x, padding = F.pad(x, (left, right, top, bottom)), 0
+        weight = self.normalised_weight(training, statistics)
+        return F.conv2d(x, weight, getattr(self, "bias", None), spec.stride, padding)
+
+
+class ConvTranspose2D(_Convolution):
+    """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        spec = self.spec
+        before, after = architectures.crop_before_after(spec.kernel, spec.stride, spec.padding)
+        y = F.conv_transpose2d(x, self.weight, getattr(self, "bias", None), spec.stride, before)
+        if before == after:
+            return y
+        extra = after - before  # PyTorch cuts both sides alike; the rest of the far side is cut here
+        return y[:, :, :-extra, :-extra].contiguous(memory_format=torch.channels_last)
+
+
+class BatchNorm(_Layer):
+    """Batch normalisation over all axes but the channels."""
+
+    def forward(self, x: torch.Tensor, training: bool = False,
+                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        spec, current = self.spec, statistics or {}
+        mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
+        old_mean = current.get(mean_name, self.moving_mean)
+        old_variance = current.get(variance_name, self.moving_variance)
+        if not training:
+            scale = self.gamma * torch.rsqrt(old_variance + spec.epsilon)
+            shape = (-1,) + (1,) * (x.ndim - 2)
+            return x * scale.reshape(shape) + (self.beta - old_mean * scale).reshape(shape)
+        # The kernel behind F.batch_norm, called directly because it also returns the batch's statistics.
+        y, mean, inverse = torch.native_batch_norm(x, self.gamma, self.beta, None, None, True, 0.0, spec.epsilon)
+        if statistics is not None:
+            keep = spec.momentum
+            variance = inverse.detach() ** -2 - spec.epsilon  # biased: divided by n
+            statistics[mean_name] = keep * old_mean + (1 - keep) * mean.detach()
+            statistics[variance_name] = keep * old_variance + (1 - keep) * variance
+        return y
+
+
+class Activation(_Layer):
+    """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.spec.function == "leaky_relu":
+            return F.leaky_relu(x, self.spec.slope)
+        return {"relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[self.spec.function](x)
+
+
+class Dropout(_Layer):
+    """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
+
+    def forward(self, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+        return x * (kept / (1 - self.spec.rate))
+
+
+class Reshape(_Layer):
+    """A new shape for the same numbers, in the order (height, width, channels)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = channels_at_end(x).reshape(-1, *self.spec.shape)
+        return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
+
+
+class Flatten(_Layer):
+    """All numbers of one input in one row, in the order (height, width, channels)."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return channels_at_end(x).flatten(1)
+
+
+class PixelShuffle(_Layer):
+    """Channels become pixels: r r C channels at one place become C channels on r x r places."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        r, (batch, channels, height, width) = self.spec.factor, x.shape
+        x = channels_at_end(x).reshape(batch, height, width, r, r, channels // r**2)
+        x = x.transpose(2, 3).reshape(batch, height * r, width * r, channels // r**2)
+        return x.permute(0, 3, 1, 2)
+
+
+def channels_at_end(x: torch.Tensor) -> torch.Tensor:
+    """View images with the channel axis last; leave rows as they are."""
+    return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
+
+
+def make_layer(spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> _Layer:
+    """Build the native layer that a description asks for; its tensors are zero until set."""
+    return globals()[type(spec).__name__](spec, dtype, device)

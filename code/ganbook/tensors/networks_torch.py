@@ -1,0 +1,323 @@
+"""The book's networks in PyTorch: thin classes over the layers that ``architectures`` lists.
+
+A network never changes itself in a forward pass: it returns logits or images, and writes new moving values into the
+``statistics`` that it is given.  So it works as it is under torch.func and torch.compile.
+
+Explained in the book's section "Layers".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from ganbook.data.recipe import DTYPES, Architecture, one_of
+from ganbook.tensors import architectures
+from ganbook.tensors.exchange import (
+    check_arrays,
+    check_complete,
+    check_names,
+    from_torch_layout,
+    parse_device,
+    to_torch_layout,
+)
+from ganbook.tensors.initial import initial_arrays
+from ganbook.tensors.layers_torch import Dropout, channels_at_end, make_layer
+
+
+def find_device(device: str | None = None) -> torch.device:
+    """The framework's own name of a device.
+
+    Args:
+        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
+
+    Returns:
+        What the framework's functions accept as a device.
+
+    Raises:
+        ValueError: an unknown name, or a GPU that the framework does not see.
+    """
+    kind, number = parse_device(device) or ("gpu" if torch.cuda.is_available() else "cpu", 0)
+    if kind == "gpu" and number >= torch.cuda.device_count():
+        raise ValueError(f"device is {device!r}; accepted: 'cpu', or one of the {torch.cuda.device_count()} GPUs")
+    return torch.device("cpu") if kind == "cpu" else torch.device("cuda", number)
+
+
+def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = None) -> torch.Tensor:
+    """Turn a NumPy array into a native tensor.
+
+    Args:
+        array: images (N, height, width, channels), or rows (N, n), or any other number of axes but four.
+        dtype: "float32" or "float64".
+        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
+
+    Returns:
+        The tensor; images have the framework's own order of axes.
+    """
+    array = np.ascontiguousarray(array)
+    tensor = torch.tensor(array, dtype=getattr(torch, one_of("dtype", dtype, DTYPES)), device=find_device(device))
+    return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor
+
+
+def to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Turn a native tensor into a NumPy array; the inverse of :func:`to_native`.
+
+    Args:
+        tensor: images in the framework's own order of axes, or any other number of axes but four.
+
+    Returns:
+        The array; images have shape (N, height, width, channels).
+    """
+    return np.ascontiguousarray(channels_at_end(tensor.detach()).cpu().numpy())
+
+
+class Network(nn.Module):
+    """What all networks share: layers built from a blueprint, and their tensors under canonical names.
+
+    Attributes:
+        layers_spec: the descriptions of the layers, first to last.
+        input_shape_, output_shape_: shapes without the batch axis, channels last; () for logits.
+        dtype_name, device_name: as given, the device resolved to "cpu" or "gpu:N".
+    """
+
+    def __init_subclass__(cls, architecture: Callable[..., architectures.Blueprint], **options: Any) -> None:
+        super().__init_subclass__(**options)
+        cls.architecture = staticmethod(architecture)
+        cls.__signature__ = architectures.signature(architecture)
+        cls.__doc__ = architectures.document(architecture, cls.__doc__)
+
+    def __init__(self, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None,
+                 **settings: Any) -> None:
+        super().__init__()
+        blueprint = architectures.blueprint(self.architecture, settings)
+        self.layers_spec, self.input_shape_ = blueprint.layers, blueprint.input_shape
+        self.output_shape_, self.dtype_name = blueprint.output_shape, one_of("dtype", dtype, DTYPES)
+        native_device = find_device(device)
+        self.device_name = "cpu" if native_device.type == "cpu" else f"gpu:{native_device.index}"
+        self._shapes = (architectures.trainable_shapes(self.layers_spec)
+                        | architectures.moving_shapes(self.layers_spec))
+        for spec in self.layers_spec:
+            self.add_module(spec.name, make_layer(spec, dtype, native_device))
+        self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
+
+    def forward(self, x: torch.Tensor, training: bool = False, masks: Mapping[str, torch.Tensor] | None = None,
+                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        """Map a batch to images or to logits.
+
+        Args:
+            x: a native batch, as :func:`to_native` makes it.
+            training: whether batch norm uses the batch and dropout its masks.
+            masks: a native mask of zeros and ones per dropout layer, by its name; needed while training with dropout.
+            statistics: moving tensors by canonical name.  A layer reads its value here first, and a training pass
+                writes the new value here.
+
+        Returns:
+            Native images, points, or logits of shape (N,).
+
+        Raises:
+            ValueError: a mask is missing, or x does not have the network's input shape.
+        """
+        self._check_input(x)
+        for spec, layer in zip(self.layers_spec, self.children(), strict=True):
+            if isinstance(layer, Dropout):
+                if training:
+                    x = layer(x, self._mask(spec.name, masks))
+            elif spec.moving_shapes():
+                x = layer(x, training=training, statistics=statistics)
+            else:
+                x = layer(x)
+        return x
+
+    def _check_input(self, x: torch.Tensor) -> None:
+        if tuple(channels_at_end(x).shape[1:]) != self.input_shape_:
+            raise ValueError(f"x has shape {tuple(channels_at_end(x).shape)}, channels last; accepted: "
+                             f"{('N', *self.input_shape_)}")
+
+    def _mask(self, name: str, masks: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
+        if masks is None or name not in masks:
+            raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
+                             f"{', '.join(self.mask_shapes(1))}, shapes as mask_shapes(batch) says")
+        return masks[name]
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        """The tensors that training changes, by canonical name, in the order of the layers."""
+        return {name: self.get_parameter(name) for name in architectures.trainable_shapes(self.layers_spec)}
+
+    def moving(self) -> dict[str, torch.Tensor]:
+        """The moving tensors, by canonical name, in the order of the layers."""
+        return {name: self.get_buffer(name) for name in architectures.moving_shapes(self.layers_spec)}
+
+    def assign(self, values: Mapping[str, torch.Tensor]) -> None:
+        """Set some of the network's own tensors in place.
+
+        Args:
+            values: native tensors by canonical name.
+
+        Raises:
+            ValueError: an unknown name.
+        """
+        own = self.trainable() | self.moving()
+        check_names(values, own)
+        with torch.no_grad():
+            for name, value in values.items():
+                own[name].copy_(value)
+
+    def export(self, tensors: Mapping[str, torch.Tensor] | None = None) -> dict[str, np.ndarray]:
+        """Copy tensors to NumPy in the canonical layout.
+
+        Args:
+            tensors: native tensors by canonical name, such as gradients or moments; None means the whole state.
+
+        Returns:
+            Arrays by canonical name.
+        """
+        tensors = self.trainable() | self.moving() if tensors is None else tensors
+        return {name: np.ascontiguousarray(from_torch_layout(name, tensor.detach().cpu().numpy()))
+                for name, tensor in tensors.items()}
+
+    def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        """Turn canonical NumPy arrays into native tensors; the inverse of :meth:`export`.
+
+        Args:
+            arrays: arrays by canonical name, all or some of them.
+
+        Returns:
+            Native tensors by canonical name, with the network's dtype and on its device.
+
+        Raises:
+            ValueError: an unknown name or a wrong shape.
+        """
+        check_arrays(arrays, self._shapes)
+        tensors = {name: torch.tensor(np.ascontiguousarray(to_torch_layout(name, np.asarray(array))),
+                                      dtype=getattr(torch, self.dtype_name), device=find_device(self.device_name))
+                   for name, array in arrays.items()}
+        return {name: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t
+                for name, t in tensors.items()}
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set the whole state from canonical NumPy arrays.
+
+        Args:
+            arrays: an array for every canonical name.
+
+        Raises:
+            ValueError: a missing or unknown name or a wrong shape.
+        """
+        check_complete(arrays, self._shapes)
+        self.assign(self.convert(arrays))
+
+    def mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """Shape of the mask, channels last, that each dropout layer needs for a batch while training.
+
+        Args:
+            batch: number of examples, at least 1.
+
+        Returns:
+            Shapes (batch, ...) by the dropout layer's name.
+        """
+        return architectures.mask_shapes(self.layers_spec, self.input_shape_, batch)
+
+    def summary(self) -> str:
+        """A table of layers, output shapes, parameters and floating-point operations."""
+        return architectures.summary(self.layers_spec, self.input_shape_)
+
+
+class MLPGenerator(Network, architecture=architectures.mlp_generator):
+    """A generator of dense layers.
+
+    .. math:: G(z) = o(a(\\cdots a(z W_1 + b_1) \\cdots) W_L + b_L), \\quad z \\in \\mathbb{R}^{latent}
+
+    Maps noise of shape (N, latent) to images of shape (N, height, width, channels), or to points of shape (N, n); a
+    is the activation and o the output activation.
+
+    Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, section 5, arXiv:1406.2661.
+    """
+
+
+class MLPDiscriminator(Network, architecture=architectures.mlp_discriminator):
+    """A discriminator of dense layers.
+
+    .. math:: D(x) = a(\\cdots a(x W_1 + b_1) \\cdots) W_L + b_L \\in \\mathbb{R}
+
+    Maps images of shape (N, height, width, channels), or points of shape (N, n), to logits of shape (N,); a is the
+    activation.
+
+    Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, section 5, arXiv:1406.2661.
+    """
+
+
+class ConvDiscriminator(Network, architecture=architectures.conv_discriminator):
+    """A discriminator of convolutions, then dense layers.
+
+    .. math:: D(x) = a(\\cdots a(x * W_1 + b_1) \\cdots) W_L + b_L \\in \\mathbb{R}
+
+    Maps images of shape (N, height, width, channels) to logits of shape (N,); a is the activation and * a strided
+    convolution.
+
+    Reference: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition,
+    Proceedings of the IEEE 86, 1998, section II.
+    """
+
+
+class DCGANGenerator(Network, architecture=architectures.dcgan_generator):
+    """A generator of transposed convolutions.
+
+    .. math:: G(z) = \\tanh(a(a(a(z W_0) *^T W_1) *^T W_2) *^T W_3), \\quad z \\in \\mathbb{R}^{latent}
+
+    Maps noise of shape (N, latent) to square images of shape (N, side, side, channels): a dense layer paints side/4
+    x side/4 pixels, and transposed convolutions with strides 1, 2 and 2 follow; a is batch norm and the activation.
+
+    Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
+    section 3, arXiv:1511.06434.
+    """
+
+
+class DCGANDiscriminator(Network, architecture=architectures.dcgan_discriminator):
+    """A discriminator of convolutions that halve a square image.
+
+    .. math:: D(x) = a(a(x * W_1 + b_1) * W_2 + b_2) W_3 + b_3 \\in \\mathbb{R}
+
+    Maps square images of shape (N, side, side, channels) to logits of shape (N,); a is the activation and dropout,
+    and * a strided convolution.
+
+    Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
+    section 3, arXiv:1511.06434.
+    """
+
+
+class PixelShuffleGenerator(Network, architecture=architectures.pixel_shuffle_generator):
+    """A small generator that works at low resolution and shuffles channels into pixels.
+
+    .. math:: G(z) = \\tanh(a(S(a(S(a(z W_0) * W_1)) * W_2)) * W_3), \\quad z \\in \\mathbb{R}^{latent}
+
+    Maps noise of shape (N, latent) to square images of shape (N, side, side, channels); S turns four channels into
+    two by two pixels and a is batch norm and the activation.
+
+    Reference: Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
+    Neural Network, CVPR 2016, equation 4, arXiv:1609.05158.
+    """
+
+
+NETWORKS = {cls.__name__: cls for cls in (MLPGenerator, MLPDiscriminator, ConvDiscriminator, DCGANGenerator,
+                                          DCGANDiscriminator, PixelShuffleGenerator)}
+
+
+def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32",
+          device: str | None = None) -> Network:
+    """Build the network that a recipe asks for.
+
+    Args:
+        architecture: name of the class and its settings.
+        rng, dtype, device: as of every network class.
+
+    Returns:
+        The network with its initial weights.
+
+    Raises:
+        ValueError: an unknown setting, or one outside its range.
+    """
+    return NETWORKS[architecture.kind](rng, dtype, device, **architecture.settings)
