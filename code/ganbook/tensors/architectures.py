@@ -117,12 +117,15 @@ class Dense(Layer):
     spectral_norm: bool = False
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """One row of outputs."""
         return (self.outputs,)
 
     def trainable_shapes(self) -> dict[str, Shape]:
+        """Weight, and bias if there is one."""
         return _linear_shapes(self, (self.inputs, self.outputs))
 
     def moving_shapes(self) -> dict[str, Shape]:
+        """Spectral norm's left vector u, if it is asked for."""
         return {"u": (self.outputs,)} if self.spectral_norm else {}
 
     def fans(self) -> tuple[int, int]:
@@ -130,6 +133,7 @@ class Dense(Layer):
         return self.inputs, self.outputs
 
     def flops(self, input_shape: Shape) -> int:
+        """Two per weight."""
         return 2 * self.inputs * self.outputs
 
 
@@ -157,6 +161,7 @@ class Conv2D(Layer):
     spectral_norm: bool = False
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """Fewer or as many pixels, ``outputs`` channels."""
         sides = []
         for size in input_shape[:2]:
             padded = size + sum(padding_before_after(size, self.kernel, self.stride, self.padding))
@@ -167,9 +172,11 @@ class Conv2D(Layer):
         return (*sides, self.outputs)
 
     def trainable_shapes(self) -> dict[str, Shape]:
+        """Weight, and bias if there is one."""
         return _linear_shapes(self, (self.kernel, self.kernel, self.inputs, self.outputs))
 
     def moving_shapes(self) -> dict[str, Shape]:
+        """Spectral norm's left vector u, if it is asked for."""
         return {"u": (self.outputs,)} if self.spectral_norm else {}
 
     def fans(self) -> tuple[int, int]:
@@ -177,6 +184,7 @@ class Conv2D(Layer):
         return self.kernel**2 * self.inputs, self.kernel**2 * self.outputs
 
     def flops(self, input_shape: Shape) -> int:
+        """Two per weight and output pixel."""
         height, width, _ = self.output_shape(input_shape)
         return 2 * height * width * self.kernel**2 * self.inputs * self.outputs
 
@@ -204,6 +212,7 @@ class ConvTranspose2D(Layer):
     gain: float = 1.0
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """More or as many pixels, ``outputs`` channels."""
         if self.kernel < self.stride and self.padding == "same":
             raise ValueError(f"kernel is {self.kernel}; accepted for {self.name} with padding 'same': at least the "
                              f"stride, {self.stride}")
@@ -214,6 +223,7 @@ class ConvTranspose2D(Layer):
         return (*sides, self.outputs)
 
     def trainable_shapes(self) -> dict[str, Shape]:
+        """Weight, and bias if there is one."""
         return _linear_shapes(self, (self.kernel, self.kernel, self.outputs, self.inputs))
 
     def fans(self) -> tuple[int, int]:
@@ -221,6 +231,7 @@ class ConvTranspose2D(Layer):
         return self.kernel**2 * self.inputs, self.kernel**2 * self.outputs
 
     def flops(self, input_shape: Shape) -> int:
+        """Two per weight and input pixel."""
         height, width, _ = input_shape
         return 2 * height * width * self.kernel**2 * self.inputs * self.outputs
 
@@ -249,9 +260,11 @@ class BatchNorm(Layer):
     momentum: float = 0.9
 
     def trainable_shapes(self) -> dict[str, Shape]:
+        """Scale and shift."""
         return {"gamma": (self.channels,), "beta": (self.channels,)}
 
     def moving_shapes(self) -> dict[str, Shape]:
+        """Mean and biased variance."""
         return {"moving_mean": (self.channels,), "moving_variance": (self.channels,)}
 
 
@@ -259,7 +272,9 @@ class BatchNorm(Layer):
 class Activation(Layer):
     """A function of each element: leaky_relu, relu, elu, tanh or sigmoid.
 
-    .. math:: \\mathrm{leaky\\_relu}(x) = \\max(x, s x), \\quad \\mathrm{elu}(x) = x \\text{ if } x > 0 \\text{ else } e^x - 1
+    .. math::
+        \\mathrm{leaky\\_relu}(x) = \\max(x, s x), \\quad
+        \\mathrm{elu}(x) = x \\text{ if } x > 0 \\text{ else } e^x - 1
 
     Args:
         function: one of ``ACTIVATIONS``.
@@ -296,6 +311,7 @@ class Reshape(Layer):
     shape: Shape
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """The new shape."""
         return self.shape
 
 
@@ -304,6 +320,7 @@ class Flatten(Layer):
     """All numbers of one input in one row, in the order (height, width, channels)."""
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """One row."""
         return (math.prod(input_shape),)
 
 
@@ -324,6 +341,7 @@ class PixelShuffle(Layer):
     factor: int = 2
 
     def output_shape(self, input_shape: Shape) -> Shape:
+        """Sides times r, channels divided by r r."""
         height, width, channels = input_shape
         return height * self.factor, width * self.factor, channels // self.factor**2
 

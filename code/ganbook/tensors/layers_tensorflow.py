@@ -46,6 +46,7 @@ class _Layer(keras.layers.Layer):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
     def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: str = "/CPU:0") -> None:
+        """Make tensors of zeros."""
         super().__init__(name=spec.name, dtype=dtype)
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
         self.spec = spec
@@ -77,6 +78,7 @@ class Dense(_Layer):
     """A matrix product and a bias."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        """Map rows of shape (N, inputs) to (N, outputs)."""
         return self.add_bias(tf.matmul(x, self.normalised_weight(training, statistics)))
 
 
@@ -84,6 +86,7 @@ class Conv2D(_Layer):
     """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        """Convolve images of ``inputs`` channels."""
         spec = self.spec
         weight = self.normalised_weight(training, statistics)
         return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)))
@@ -93,6 +96,7 @@ class ConvTranspose2D(_Layer):
     """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
         return self.add_bias(tf.nn.conv2d_transpose(x, self.weight, output_shape, spec.stride,
@@ -103,12 +107,16 @@ class BatchNorm(_Layer):
     """Batch normalisation over all axes but the channels."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+        """Normalise a batch; while training by its own mean and variance."""
         spec, current = self.spec, statistics or {}
         mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
         mean = old_mean = current.get(mean_name, tf.convert_to_tensor(self.moving_mean))
         variance = old_variance = current.get(variance_name, tf.convert_to_tensor(self.moving_variance))
         if training:
-            mean, variance = tf.nn.moments(x, list(range(x.shape.rank - 1)))  # biased: divided by n
+            # Not tf.nn.moments: it stops a gradient, so that gradients of gradients come out wrong.
+            axes = list(range(x.shape.rank - 1))
+            mean = tf.reduce_mean(x, axes)
+            variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes)  # biased: divided by n
         if training and statistics is not None:
             keep = spec.momentum
             statistics[mean_name] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)
@@ -120,6 +128,7 @@ class Activation(_Layer):
     """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Apply the function to each element."""
         if self.spec.function == "leaky_relu":
             # tf.nn.leaky_relu holds its slope as a float32 number, which in float64 is another slope.
             if x.dtype == tf.float32:
@@ -132,6 +141,7 @@ class Dropout(_Layer):
     """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
 
     def call(self, x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
+        """Keep what the mask ``kept`` marks with ones."""
         return x * (kept / (1 - self.spec.rate))
 
 
@@ -139,6 +149,7 @@ class Reshape(_Layer):
     """A new shape for the same numbers, in the order (height, width, channels)."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Give a batch its new shape."""
         return tf.reshape(x, (-1, *self.spec.shape))
 
 
@@ -146,6 +157,7 @@ class Flatten(_Layer):
     """All numbers of one input in one row, in the order (height, width, channels)."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Lay each image out in one row."""
         return tf.reshape(x, (-1, *self.spec.output_shape(tuple(x.shape[1:]))))
 
 
@@ -153,6 +165,7 @@ class PixelShuffle(_Layer):
     """Channels become pixels: r r C channels at one place become C channels on r x r places."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Turn channels into pixels."""
         return tf.nn.depth_to_space(x, self.spec.factor)
 
 

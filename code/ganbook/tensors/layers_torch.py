@@ -49,6 +49,7 @@ class _Layer(nn.Module):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
     def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+        """Make tensors of zeros."""
         super().__init__()
         self.spec = spec
         options = {"dtype": getattr(torch, dtype), "device": device}
@@ -62,6 +63,7 @@ class _Layer(nn.Module):
         return shape
 
     def extra_repr(self) -> str:
+        """What print(network) says of this layer."""
         return str(self.spec)
 
     def normalised_weight(self, training: bool, statistics: dict[str, torch.Tensor] | None) -> torch.Tensor:
@@ -80,10 +82,12 @@ class Dense(_Layer):
     """A matrix product and a bias."""
 
     def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+        """(inputs, outputs) becomes (outputs, inputs)."""
         return shape[::-1]
 
     def forward(self, x: torch.Tensor, training: bool = False,
                 statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        """Map rows of shape (N, inputs) to (N, outputs)."""
         return F.linear(x, self.normalised_weight(training, statistics), getattr(self, "bias", None))
 
 
@@ -91,6 +95,7 @@ class _Convolution(_Layer):
     """What both kinds of convolution share: kernels with channels_last strides."""
 
     def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+        """Make tensors of zeros."""
         super().__init__(spec, dtype, device)
         self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 
@@ -103,6 +108,7 @@ class Conv2D(_Convolution):
 
     def forward(self, x: torch.Tensor, training: bool = False,
                 statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        """Convolve images of ``inputs`` channels."""
         spec = self.spec
         (top, bottom), (left, right) = (
             architectures.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
@@ -117,6 +123,7 @@ class ConvTranspose2D(_Convolution):
     """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         before, after = architectures.crop_before_after(spec.kernel, spec.stride, spec.padding)
         y = F.conv_transpose2d(x, self.weight, getattr(self, "bias", None), spec.stride, before)
@@ -131,6 +138,7 @@ class BatchNorm(_Layer):
 
     def forward(self, x: torch.Tensor, training: bool = False,
                 statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+        """Normalise a batch; while training by its own mean and variance."""
         spec, current = self.spec, statistics or {}
         mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
         old_mean = current.get(mean_name, self.moving_mean)
@@ -153,6 +161,7 @@ class Activation(_Layer):
     """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Apply the function to each element."""
         if self.spec.function == "leaky_relu":
             return F.leaky_relu(x, self.spec.slope)
         return {"relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[self.spec.function](x)
@@ -162,6 +171,7 @@ class Dropout(_Layer):
     """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
 
     def forward(self, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+        """Keep what the mask ``kept`` marks with ones."""
         return x * (kept / (1 - self.spec.rate))
 
 
@@ -169,6 +179,7 @@ class Reshape(_Layer):
     """A new shape for the same numbers, in the order (height, width, channels)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Give a batch its new shape."""
         x = channels_at_end(x).reshape(-1, *self.spec.shape)
         return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
@@ -177,6 +188,7 @@ class Flatten(_Layer):
     """All numbers of one input in one row, in the order (height, width, channels)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Lay each image out in one row."""
         return channels_at_end(x).flatten(1)
 
 
@@ -184,6 +196,7 @@ class PixelShuffle(_Layer):
     """Channels become pixels: r r C channels at one place become C channels on r x r places."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn channels into pixels."""
         r, (batch, channels, height, width) = self.spec.factor, x.shape
         x = channels_at_end(x).reshape(batch, height, width, r, r, channels // r**2)
         x = x.transpose(2, 3).reshape(batch, height * r, width * r, channels // r**2)

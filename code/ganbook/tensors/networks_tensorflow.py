@@ -78,6 +78,7 @@ class Network(keras.Model):
     """
 
     def __init_subclass__(cls, architecture: Callable[..., architectures.Blueprint], **options: Any) -> None:
+        """Give the class the signature and the settings of its architecture function."""
         super().__init_subclass__(**options)
         cls.architecture = staticmethod(architecture)
         cls.__signature__ = architectures.signature(architecture)
@@ -85,6 +86,7 @@ class Network(keras.Model):
 
     def __init__(self, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None,
                  **settings: Any) -> None:
+        """Build the layers and draw their initial weights."""
         super().__init__(dtype=one_of("dtype", dtype, DTYPES))
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
         blueprint = architectures.blueprint(self.architecture, settings)

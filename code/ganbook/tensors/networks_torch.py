@@ -85,6 +85,7 @@ class Network(nn.Module):
     """
 
     def __init_subclass__(cls, architecture: Callable[..., architectures.Blueprint], **options: Any) -> None:
+        """Give the class the signature and the settings of its architecture function."""
         super().__init_subclass__(**options)
         cls.architecture = staticmethod(architecture)
         cls.__signature__ = architectures.signature(architecture)
@@ -92,6 +93,7 @@ class Network(nn.Module):
 
     def __init__(self, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None,
                  **settings: Any) -> None:
+        """Build the layers and draw their initial weights."""
         super().__init__()
         blueprint = architectures.blueprint(self.architecture, settings)
         self.layers_spec, self.input_shape_ = blueprint.layers, blueprint.input_shape
