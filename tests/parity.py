@@ -80,6 +80,8 @@ def _torch(function: object, tensors: tuple, mode: str) -> tuple:
     if mode == "eager":
         leaves = [tensor.clone().requires_grad_() for tensor in tensors]
         value = function(*leaves)
+        if not value.requires_grad:  # cut off from every leaf
+            return value, [torch.zeros_like(leaf) for leaf in leaves]
         gradients = torch.autograd.grad(value, leaves, allow_unused=True, materialize_grads=True)
         return value.detach(), list(gradients)
     transformed = torch.func.grad_and_value(function, argnums=tuple(range(len(tensors))))
