@@ -22,7 +22,6 @@ ORDERS = ("alternating", "simultaneous")
 SCHEDULES = ("constant", "linear", "cosine")
 LATENTS = ("normal", "uniform")
 DTYPES = ("float32", "float64")
-DEVICES = ("auto", "cpu", "gpu")
 FRAMEWORKS = ("pytorch", "tensorflow")
 NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
             "PixelShuffleGenerator")

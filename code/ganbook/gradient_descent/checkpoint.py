@@ -1,0 +1,170 @@
+"""A run on disk: two files of weights, one of numbers, one of names; no pickle, never half-written.
+
+A folder holds ``recipe.json``, ``state.json``, ``generator.safetensors`` and ``discriminator.safetensors``, with the
+same tensor names and layout from both frameworks.  Saving writes the weights beside the old ones, under the ending
+``.new``; then ``state.json``, which holds the hashes of the weights that belong to it, replaces the old one in one
+step; then the new weights take their names.  Whenever this is cut off, the state on disk names weights that are on
+disk too: :func:`load` finds them under either name.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from ganbook.data.recipe import Recipe
+
+ROLES = ("generator", "discriminator")
+FORMAT = 1
+Arrays = dict[str, dict[str, np.ndarray]]
+
+
+class CheckpointError(ValueError):
+    """A folder that does not hold a complete run, or holds another run."""
+
+
+def split_names(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Group arrays by what stands before the slash of their names; weights themselves have nothing there."""
+    groups: dict[str, dict[str, np.ndarray]] = {"": {}}
+    for name, array in arrays.items():
+        prefix, _, rest = name.rpartition("/")
+        groups.setdefault(prefix, {})[rest] = array
+    return groups
+
+
+def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays) -> None:
+    """Write one run, replacing the one of the same recipe that the folder may hold.
+
+    Args:
+        folder: made if missing.
+        recipe: what is run.
+        state: numbers, names, lists and mappings of them.
+        arrays: by role and name.
+
+    Raises:
+        CheckpointError: the folder holds a run of another recipe.
+        OSError: the disk refuses; the run saved before is still whole.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "recipe.json").exists():
+        check_recipe(folder, recipe)
+    else:
+        _write(folder / "recipe.json", recipe.to_json().encode())
+    files = {role: safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays[role].items()})
+             for role in ROLES}
+    for role, content in files.items():
+        _write(_new(folder, role), content)
+    hashes = {role: hashlib.sha256(content).hexdigest() for role, content in files.items()}
+    _write(folder / "state.json", (json.dumps({"format": FORMAT, "sha256": hashes, **state}) + "\n").encode())
+    for role in ROLES:
+        _new(folder, role).replace(folder / f"{role}.safetensors")
+    _flush_folder(folder)
+
+
+def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
+    """Read a run.
+
+    Args:
+        folder: what :func:`save` wrote.
+
+    Returns:
+        recipe, state and arrays by role and name.
+
+    Raises:
+        CheckpointError: a file is missing, damaged or belongs to another state; it is named.
+    """
+    recipe = read_recipe(folder)
+    try:
+        state = json.loads(_read(folder / "state.json"))
+        hashes = state.pop("sha256")
+        hashes = {role: hashes[role] for role in ROLES}
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{folder / 'state.json'} is damaged: {error!r}") from error
+    return recipe, state, {role: _weights(folder, role, hashes[role]) for role in ROLES}
+
+
+def read_recipe(folder: Path) -> Recipe:
+    """The recipe of the run that a folder holds.
+
+    Raises:
+        CheckpointError: there is none, or it is damaged.
+    """
+    try:
+        return Recipe.from_json(_read(folder / "recipe.json").decode())
+    except ValueError as error:
+        if isinstance(error, CheckpointError):
+            raise
+        raise CheckpointError(f"{folder / 'recipe.json'} is damaged: {error}") from error
+
+
+def check_recipe(folder: Path, recipe: Recipe) -> None:
+    """Make sure that a folder holds a run of this recipe.
+
+    Raises:
+        CheckpointError: it holds another; the fields that differ are named.
+    """
+    there, here = json.loads(read_recipe(folder).to_json()), json.loads(recipe.to_json())
+    differing = [name for name in here if here[name] != there[name]]
+    if differing:
+        raise CheckpointError(f"{folder} holds another run; these fields of the recipe differ: {', '.join(differing)}. "
+                              "Choose another folder, or give that run's own recipe")
+
+
+def holds_run(folder: Path) -> bool:
+    """Whether a folder holds a saved state."""
+    return (folder / "state.json").exists()
+
+
+def _weights(folder: Path, role: str, sha256: str) -> dict[str, np.ndarray]:
+    final = folder / f"{role}.safetensors"
+    for path in (final, _new(folder, role)):
+        if path.exists():
+            content = path.read_bytes()
+            if hashlib.sha256(content).hexdigest() == sha256:
+                try:
+                    return safetensors.numpy.load(content)
+                except SafetensorError as error:
+                    raise CheckpointError(f"{path} is damaged: {error}") from error
+    raise CheckpointError(f"{final} is missing, damaged or not of the state in {folder / 'state.json'}")
+
+
+def _new(folder: Path, role: str) -> Path:
+    return folder / f"{role}.safetensors.new"
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror}); accepted: a folder that "
+                              "'python -m ganbook train' wrote") from error
+
+
+def _write(path: Path, content: bytes) -> None:
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    # A rename survives a power cut only once the folder itself is on disk.  Windows cannot open folders.
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,81 @@
+"""Many rounds in one compiled call, in TensorFlow: the arithmetic of the plain steps without the cost of each call.
+
+A small network's step is dozens of tiny operations, and TensorFlow spends more time on starting each than on
+computing it.  Here the plain steps stand in a loop inside one ``tf.function``, and XLA makes one program of the lot.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ganbook.gradient_descent.draws import Draws
+from ganbook.gradient_descent.steps_tensorflow import Players, round_losses, run_rounds
+from ganbook.tensors.networks_tensorflow import find_device
+
+
+class CompiledRounds:
+    """Runs rounds like ``run_rounds``, many to a call.
+
+    Args:
+        players: changed in place by :meth:`run`.
+
+    Explained in the book's section "Quickstart".
+    """
+
+    def __init__(self, players: Players) -> None:
+        self.players = players
+        self._compiled: Callable[..., Any] | None = tf.function(self._loop, jit_compile=True)
+        self._works = False
+
+    def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
+        """Run rounds one after another.
+
+        Where this machine cannot compile, one warning says so and the plain loop takes over.
+
+        Args:
+            rounds: NumPy draws of each round, at most ``room`` of them.
+            room: rounds that the compiled program has place for; another number compiles another program.
+
+        Returns:
+            float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round.
+        """
+        if self._compiled is None:
+            return run_rounds(self.players, rounds)
+        try:
+            losses = self._compiled(*self._inputs(rounds, room))
+        except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
+            if self._works:
+                raise
+            warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
+                          RuntimeWarning, stacklevel=2)
+            self._compiled = None
+            return run_rounds(self.players, rounds)
+        self._works = True
+        return losses[:len(rounds)].numpy().astype(np.float64)
+
+    def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[tf.Tensor, Draws]:
+        filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
+        stacked = tf.nest.map_structure(lambda *leaves: np.stack(leaves), *filled)
+        dtype = self.players.recipe.dtype
+        with tf.device(find_device(self.players.device)):
+            return tf.constant(len(rounds)), tf.nest.map_structure(lambda leaf: tf.constant(leaf, dtype), stacked)
+
+    def _loop(self, count: tf.Tensor, draws: Draws) -> tf.Tensor:
+        room = tf.nest.flatten(draws)[0].shape[0]
+        losses = tf.zeros((room, 3), self.players.recipe.dtype)
+        run_one = tf.autograph.experimental.do_not_convert(round_losses)
+        for k in tf.range(count):
+            one = tf.nest.map_structure(lambda leaf: leaf[k], draws)  # noqa: B023 traced once, with k as a tensor
+            losses = tf.tensor_scatter_nd_update(losses, [[k]], [run_one(self.players, one)])
+        return losses
+
+
+def _first_line(error: Exception) -> str:
+    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

@@ -1,0 +1,118 @@
+"""Everything random that a training step needs, drawn in NumPy by the one generator of the run.
+
+A *round* is what stands between two generator updates: one set of draws for each discriminator step, and one for the
+generator step.  Both frameworks receive the same arrays, so one seed gives one run, whatever computes it.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from ganbook.data.recipe import Recipe
+
+Draws = dict[str, Any]
+Dropout = Mapping[str, tuple[tuple[int, ...], float]]
+
+
+class Source(Protocol):
+    """Where real examples come from: images or a mixture."""
+
+    shape: tuple[int, ...]
+
+    def batch(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` examples, float32."""
+
+
+def latent_noise(distribution: str, n: int, latent: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw the generator's input.
+
+    Args:
+        distribution: ``normal``, or ``uniform`` on [-1, 1].
+        n: how many.
+        latent: coordinates of each.
+        rng: source of randomness.
+
+    Returns:
+        float32, shape (n, latent).
+    """
+    draw = rng.standard_normal if distribution == "normal" else lambda shape: rng.uniform(-1.0, 1.0, shape)
+    return draw((n, latent)).astype(np.float32)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dealer:
+    """Deals the draws of one round after another.
+
+    Args:
+        recipe: the run.
+        source: the real examples.
+        latent: coordinates of the generator's input.
+        generator_dropout, discriminator_dropout: by dropout layer, the shape of its input without the batch axis and
+            the share of units it drops.
+    """
+
+    recipe: Recipe
+    source: Source
+    latent: int
+    generator_dropout: Dropout
+    discriminator_dropout: Dropout
+
+    def round(self, step: int, rng: np.random.Generator) -> Draws:
+        """Draw round ``step``, counted from 0.
+
+        Args:
+            step: generator updates made so far.
+            rng: source of randomness; it alone decides the draws.
+
+        Returns:
+            ``discriminator``: a list with one mapping per discriminator step, and ``generator``: one mapping, empty
+            where both players update at once.  Each holds ``real`` (N, ...), ``noise`` (N, latent), ``masks`` of
+            zeros and ones by use and layer, ``weights`` (N,) in [0, 1] for WGAN-GP, and ``rates``: this step's
+            scheduled numbers and its number ``t``, counted from 1.
+        """
+        recipe, first = self.recipe, step * self.recipe.discriminator_steps + 1
+        discriminator = [self._discriminator(step, first + k, rng) for k in range(recipe.discriminator_steps)]
+        rates = {"learning_rate": recipe.generator_optimiser.learning_rate.value(step, recipe.steps),
+                 "t": float(step + 1), "decay": self._decay(step)}
+        if recipe.order == "simultaneous":
+            return {"discriminator": discriminator, "generator": {"rates": rates}}
+        generator = {"noise": self._noise(rng), "masks": self._masks(rng, real=recipe.pairs), "rates": rates}
+        if recipe.pairs:
+            generator["real"] = self._real(rng)
+        return {"discriminator": discriminator, "generator": generator}
+
+    def _discriminator(self, step: int, t: int, rng: np.random.Generator) -> Draws:
+        recipe = self.recipe
+        draws = {"real": self._real(rng), "noise": self._noise(rng), "masks": self._masks(rng, real=True)}
+        if recipe.gradient_penalty:
+            draws["weights"] = rng.random(recipe.batch, dtype=np.float32)
+        draws["rates"] = {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
+                          "t": float(t), "r1": recipe.r1.value(step, recipe.steps),
+                          "r2": recipe.r2.value(step, recipe.steps)}
+        return draws
+
+    def _decay(self, step: int) -> float:
+        # A moving average that starts from the initial weights remembers them for 1 / (1 - decay) steps.  Averaging
+        # over the tenth part of the run so far, until the recipe's decay takes over, lets it forget them at once.
+        return min(self.recipe.averaging, (1.0 + step) / (10.0 + step))
+
+    def _real(self, rng: np.random.Generator) -> np.ndarray:
+        images = self.source.batch(rng, self.recipe.batch)
+        width = self.recipe.dequantisation
+        return images + rng.uniform(-width / 2, width / 2, images.shape).astype(np.float32) if width else images
+
+    def _noise(self, rng: np.random.Generator) -> np.ndarray:
+        return latent_noise(self.recipe.latent, self.recipe.batch, self.latent, rng)
+
+    def _masks(self, rng: np.random.Generator, *, real: bool) -> Draws:
+        uses = {"generator": self.generator_dropout, "fake": self.discriminator_dropout}
+        if real:
+            uses["real"] = self.discriminator_dropout
+        return {use: {name: (rng.random((self.recipe.batch, *shape), dtype=np.float32) >= rate).astype(np.float32)
+                      for name, (shape, rate) in layers.items()} for use, layers in uses.items()}

@@ -1,0 +1,258 @@
+"""The loop around the steps: draws in, history, samples and checkpoints out.  It is written once, for both twins.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import math
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from ganbook import data
+from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, whole
+from ganbook.gradient_descent import checkpoint
+from ganbook.gradient_descent.draws import Dealer, latent_noise
+from ganbook.tensors.architectures import Dropout
+
+LOSSES = ("discriminator_loss", "penalty", "generator_loss")
+RECORDS = 1000
+ROOM = 20
+SAMPLES = 64
+_ENDINGS = {"pytorch": "torch", "tensorflow": "tensorflow"}
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss that became infinite or not a number; the run stopped, and its last checkpoint stands."""
+
+
+@dataclasses.dataclass
+class Run:
+    """A run of a recipe in one framework, as far as it has come.
+
+    Args:
+        recipe: what is run.
+        framework: ``pytorch`` or ``tensorflow``.
+        players: the framework's networks, optimiser slots and moving average.
+        rng: source of all randomness of the training.
+        step: generator updates made.
+        history: equally long lists ``step``, ``discriminator_loss``, ``penalty`` and ``generator_loss``; of a long
+            run every so many steps, so that no more than about ``RECORDS`` are kept.
+        samples: pairs of a step and images from noise that stays the same, shape (64, ...).
+        seconds: time spent in training, all calls together.
+    """
+
+    recipe: Recipe
+    framework: str
+    players: Any
+    rng: np.random.Generator
+    step: int = 0
+    history: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {n: [] for n in ("step", *LOSSES)})
+    samples: list[tuple[int, np.ndarray]] = dataclasses.field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def generator(self) -> Any:
+        """The generator, as the last step left it: an nn.Module or a keras.Model."""
+        return self.players.generator
+
+    @property
+    def discriminator(self) -> Any:
+        """The discriminator: an nn.Module or a keras.Model."""
+        return self.players.discriminator
+
+    def sample(self, n: int = SAMPLES, seed: int = 0, *, use_average: bool = True) -> np.ndarray:
+        """Generate examples.
+
+        Args:
+            n: how many, at least 1.
+            seed: of their noise.
+            use_average: take the moving average of the generator's weights, where the recipe keeps one.
+
+        Returns:
+            float32, shape (n, H, W, C) in [-1, 1], or (n, 2) for a mixture.
+
+        Raises:
+            ValueError: n below 1 or a negative seed.
+        """
+        whole("n", n, 1)
+        latent = self.generator.input_shape_[0]
+        noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(whole("seed", seed, 0)))
+        parts = [self.players.sample(part, use_average=use_average)
+                 for part in np.array_split(noise, math.ceil(n / 500))]
+        return np.concatenate(parts).astype(np.float32)
+
+    def save(self, folder: str | Path) -> None:
+        """Write the run as ``ganbook.gradient_descent.checkpoint`` says; nothing half-written is ever left.
+
+        Raises:
+            CheckpointError: the folder holds a run of another recipe.
+        """
+        state = {"framework": self.framework, "step": self.step, "seconds": self.seconds, "history": self.history,
+                 "rng": self.rng.bit_generator.state}
+        checkpoint.save(Path(folder), self.recipe, state, self.players.export())
+
+
+def twin(module: str, framework: str) -> ModuleType:
+    """Import one twin, and it alone.
+
+    Args:
+        module: its name without the ending, such as ``ganbook.gradient_descent.steps``.
+        framework: ``pytorch`` or ``tensorflow``.
+
+    Raises:
+        ValueError: an unknown framework.
+        ModuleNotFoundError: the framework is not installed.
+    """
+    return importlib.import_module(f"{module}_{_ENDINGS[one_of('framework', framework, FRAMEWORKS)]}")
+
+
+def start_run(recipe: Recipe, framework: str = "pytorch", *, device: str | None = None) -> Run:
+    """A run that has made no step: initial weights drawn from the recipe's seed.
+
+    Raises:
+        ValueError: an unknown framework or device, or a setting of a network outside its range.
+    """
+    rng = np.random.default_rng(recipe.seed)
+    return Run(recipe, framework, twin("ganbook.gradient_descent.steps", framework).Players(recipe, rng, device), rng)
+
+
+def load_run(folder: str | Path, framework: str | None = None, *, device: str | None = None) -> Run:
+    """Read a saved run, to sample from it or to go on with it, in the framework that wrote it or in the other.
+
+    Args:
+        folder: what :meth:`Run.save` wrote.
+        framework: ``pytorch`` or ``tensorflow``; None means the one that wrote it.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Raises:
+        CheckpointError: the folder holds no complete run.
+        ValueError: an unknown framework or device.
+    """
+    recipe, state, arrays = checkpoint.load(Path(folder))
+    run = start_run(recipe, framework or state["framework"], device=device)
+    run.players.load(arrays)
+    run.rng.bit_generator.state = state["rng"]
+    run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
+    return run
+
+
+def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: int | None = None,
+          out: str | Path | None = None, resume: bool = False, device: str | None = None, compiled: bool = False,
+          save_every: int = 0, sample_every: int = 0, source: Any = None,
+          progress: bool | None = None) -> Run:
+    """Train a GAN from its first step, or go on from a saved one.
+
+    Args:
+        recipe: what to run; None means the default recipe, or with ``resume`` the one that the folder holds.
+        framework: ``pytorch`` or ``tensorflow``.
+        until: stop after this many steps of the whole run; None means all.
+        out: folder to save the run in, at the end and every ``save_every`` steps; None saves nothing.
+        resume: go on with the run that ``out`` holds; if it holds none, start one.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+        compiled: run many steps in one compiled call: the same numbers up to rounding, and several times faster for
+            small networks, after some seconds of compiling.
+        save_every, sample_every: steps between two checkpoints and two samples; 0 for none on the way.
+        source: real examples in place of those that the recipe's ``data`` names: anything with ``shape`` and
+            ``batch(rng, n)``.
+        progress: show a bar; None shows one on a terminal, and none under test.
+
+    Returns:
+        the run, at its last step.
+
+    Raises:
+        ValueError: an argument outside its range.
+        CheckpointError: ``out`` holds a run and ``resume`` is False, or holds the run of another recipe.
+        NonFiniteLoss: a loss became infinite or not a number; the step is named.
+    """
+    run = _prepare(recipe, framework, out, resume, device)
+    recipe = run.recipe
+    last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
+    for name, every in (("save_every", save_every), ("sample_every", sample_every)):
+        whole(name, every, 0)
+    dealer = _dealer(run, source if source is not None else data.load(recipe.data, size=recipe.size))
+    run_rounds = _runner(run, compiled)
+    with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:
+        while run.step < last:
+            count = _chunk(run.step, last, save_every if out else 0, sample_every)
+            _advance(run, dealer, run_rounds, count)
+            bar.update(count)
+            if sample_every and run.step % sample_every == 0:
+                run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
+            if out and save_every and run.step % save_every == 0:
+                run.save(out)
+    if out:
+        run.save(out)
+    return run
+
+
+def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool, device: str) -> Run:
+    if resume and out is None:
+        raise ValueError("resume is True and out is None; accepted with resume: the folder of a run")
+    if out is not None and checkpoint.holds_run(Path(out)):
+        if not resume:
+            raise checkpoint.CheckpointError(f"{out} holds a run already; choose another folder, or go on with that "
+                                             "run by resume=True (--resume)")
+        if recipe is not None:
+            checkpoint.check_recipe(Path(out), recipe)
+        return load_run(out, framework, device=device)
+    return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
+
+
+def _dealer(run: Run, source: Any) -> Dealer:
+    made, judged = run.generator.output_shape_, run.discriminator.input_shape_
+    if not tuple(source.shape) == made == judged:
+        raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
+                         f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
+    return Dealer(run.recipe, source, run.generator.input_shape_[0], _dropout(run.generator),
+                  _dropout(run.discriminator))
+
+
+def _dropout(network: Any) -> dict[str, tuple[tuple[int, ...], float]]:
+    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, Dropout)}
+    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(1).items()}
+
+
+def _runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
+    if compiled:
+        rounds = twin("ganbook.gradient_descent.compiled", run.framework).CompiledRounds(run.players)
+        return lambda draws: rounds.run(draws, ROOM)
+    steps = twin("ganbook.gradient_descent.steps", run.framework)
+    return lambda draws: steps.run_rounds(run.players, draws)
+
+
+def _chunk(step: int, last: int, *stops: int) -> int:
+    """Rounds until the next stop, at most ``ROOM``."""
+    return min([ROOM, last - step, *[every - step % every for every in stops if every]])
+
+
+def _advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], count: int) -> None:
+    started = time.perf_counter()
+    losses = run_rounds([dealer.round(run.step + k, run.rng) for k in range(count)])
+    run.seconds += time.perf_counter() - started
+    every = max(1, run.recipe.steps // RECORDS)
+    for step, row in enumerate(losses.tolist(), run.step + 1):
+        if not all(map(math.isfinite, row)):
+            named = ", ".join(f"{name} {value}" for name, value in zip(LOSSES, row, strict=True))
+            raise NonFiniteLoss(f"step {step}: {named}. The run stopped; what was saved before is unharmed. Lower the "
+                                "learning rate, or choose a loss or penalty that bounds the discriminator")
+        if step % every == 0:
+            for name, value in zip(("step", *LOSSES), (step, *row), strict=True):
+                run.history[name].append(value)
+    run.step += count
+
+
+def _show(progress: bool | None) -> bool:
+    if progress is not None:
+        return progress
+    return sys.stderr.isatty() and "PYTEST_CURRENT_TEST" not in os.environ
