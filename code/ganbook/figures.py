@@ -1,0 +1,283 @@
+"""The book's figures: arrays in, matplotlib figures out.
+
+Every figure stands on its own white ground, so that it reads the same on a light and on a dark page.  Colours are
+Okabe and Ito's, told apart with any kind of colour vision, and one thing has one colour throughout the book.
+matplotlib is imported when the first figure is drawn.
+
+Reference: Okabe and Ito, Color Universal Design, 2008.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLOURS = MappingProxyType({
+    "data": "#0072B2",           # blue
+    "generator": "#D55E00",      # vermilion
+    "discriminator": "#009E73",  # bluish green
+    "pytorch": "#CC79A7",        # reddish purple
+    "tensorflow": "#000000",     # black
+})
+TITLES = MappingProxyType({"pytorch": "PyTorch", "tensorflow": "TensorFlow", "numpy": "NumPy"})
+# For what has no colour of its own. The palette's yellow is too faint for a line on white.
+CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+# A later line is drawn thinner and broken, so that an equal one below it still shows.
+STROKES = (("-", 3.0), ("--", 1.4), (":", 1.8), ("-.", 1.2))
+GAP = 1
+SMALLEST_TILE = 32
+
+
+def use_style() -> None:
+    """Set matplotlib's defaults to the book's: white ground, no box, faint grid, the palette in order."""
+    import matplotlib as mpl
+
+    mpl.rcParams.update({
+        "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.transparent": False,
+        "axes.facecolor": "white", "axes.prop_cycle": mpl.cycler(color=CYCLE),
+        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
+        "grid.color": "#DDDDDD", "grid.linewidth": 0.6, "axes.titlesize": 11, "axes.titleweight": "bold",
+        "font.family": "DejaVu Sans", "font.size": 10, "legend.frameon": False,
+        "figure.figsize": (7.0, 3.2), "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True,
+        "svg.hashsalt": "ganbook",
+    })
+
+
+def image_grid(images: np.ndarray, columns: int | None = None, title: str | None = None) -> Figure:
+    """Show images row by row.
+
+    Args:
+        images: shape (N, H, W, C), values in [-1, 1]; values outside are shown as the nearest end.  One channel is
+            shown in grey, two as red and green, three as colours.
+        columns: images per row; None makes the grid nearly square.
+        title: shown above the grid.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: an array of another shape, a value that is not finite, or columns below 1.
+    """
+    tiles = _tiles(images, columns)
+    figure, axes = _figure(1, 1, _height(tiles, 6.0) + 0.35 * bool(title), width=6.0)
+    _show(axes[0], tiles, title, "black")
+    return figure
+
+
+def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8, title: str | None = None) -> Figure:
+    """Show real images on the left and generated ones on the right, in the colours of data and generator.
+
+    Args:
+        real, fake: shapes (N, H, W, C) and (M, H, W, C), as for :func:`image_grid`.
+        columns: images per row on either side.
+        title: shown above both.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: as :func:`image_grid`.
+    """
+    tiles = [_tiles(real, columns, "real"), _tiles(fake, columns, "fake")]
+    height = max(_height(t, 3.5) for t in tiles) + 0.35 + 0.3 * bool(title)
+    figure, axes = _figure(1, 2, height)
+    for ax, tile, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
+        _show(ax, tile, name, COLOURS[colour])
+    figure.get_layout_engine().set(wspace=0.08)
+    figure.suptitle(title)
+    return figure
+
+
+def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], title: str | None = None) -> Figure:
+    """Plot the losses of both players against the step, one line per run.
+
+    Args:
+        histories: by name of the run, ``pytorch`` and ``tensorflow`` for their colours: a mapping with ``step``,
+            ``discriminator_loss`` and ``generator_loss``, equally long.
+        title: shown above both panels.
+
+    Returns:
+        The figure: the discriminator on the left, the generator on the right.
+
+    Raises:
+        ValueError: no run, or one that lacks a sequence or has sequences of different lengths.
+    """
+    if not histories:
+        raise ValueError("histories is empty; accepted: at least one run")
+    figure, axes = _figure(1, 2, 3.0)
+    for player, ax in zip(("discriminator", "generator"), axes, strict=True):
+        for i, (name, history) in enumerate(histories.items()):
+            steps, losses = (_sequence(name, history, key) for key in ("step", f"{player}_loss"))
+            if len(steps) != len(losses):
+                raise ValueError(f"histories[{name!r}] has {len(steps)} steps but {len(losses)} values of "
+                                 f"{player}_loss; accepted: as many of both")
+            ax.plot(steps, losses, **_stroke(name, i))
+        ax.set_title(player.capitalize(), color=COLOURS[player])
+        ax.set_xlabel("step")
+    axes[0].set_ylabel("loss")
+    axes[0].legend()
+    figure.suptitle(title)
+    return figure
+
+
+def layer_statistics(statistics: Mapping[str, Mapping[str, float]], ylabel: str = "standard deviation",
+                     log: bool = True, title: str | None = None) -> Figure:
+    """Plot one number per layer, from input to output, one line per case.
+
+    Args:
+        statistics: by name of the case: a mapping from a layer's name to its number; the same layers in each.
+        ylabel: what the number is, with its unit.
+        log: whether the vertical axis is logarithmic; the numbers must be above 0 then.
+        title: shown above.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: no case, cases with different layers, or a number that the axis cannot show.
+    """
+    if not statistics:
+        raise ValueError("statistics is empty; accepted: at least one case")
+    layers = list(next(iter(statistics.values())))
+    figure, (ax,) = _figure(1, 1, 3.2)
+    for i, (name, values) in enumerate(statistics.items()):
+        numbers = np.array(list(values.values()), dtype=float)
+        if list(values) != layers:
+            raise ValueError(f"statistics[{name!r}] has the layers {list(values)}; accepted: {layers}, as the first")
+        if not np.isfinite(numbers).all() or (log and (numbers <= 0).any()):
+            raise ValueError(f"statistics[{name!r}] has the values {numbers.tolist()}; accepted: finite numbers"
+                             + " above 0 on a logarithmic axis" * log)
+        ax.plot(layers, numbers, marker="o", markersize=4, **_stroke(name, i))
+    ax.set_yscale("log" if log else "linear")
+    ax.set_ylabel(ylabel)
+    ax.tick_params(axis="x", rotation=30)
+    ax.legend()
+    figure.suptitle(title)
+    return figure
+
+
+def scatter_2d(real: np.ndarray, fake: np.ndarray | None = None, limit: float | None = None,
+               title: str | None = None) -> Figure:
+    """Show points of the plane, real ones below generated ones, at equal scale on both axes.
+
+    Args:
+        real: shape (N, 2).
+        fake: shape (M, 2), or None for the data alone.
+        limit: both axes go from minus this to this; None fits the real points with some room, so that a stray
+            generated point cannot squeeze the picture.
+        title: shown above.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: an array of another shape or a value that is not finite.
+    """
+    real = _points("real", real)
+    limit = 1.25 * np.abs(real).max() if limit is None else limit
+    figure, (ax,) = _figure(1, 1, 4.0, width=4.2)
+    # Real points are larger and pale, so that generated ones on top of them do not hide them.
+    ax.scatter(*real.T, s=40, color=COLOURS["data"], alpha=0.25, linewidths=0, label="real")
+    if fake is not None:
+        ax.scatter(*_points("fake", fake).T, s=5, color=COLOURS["generator"], alpha=0.8, linewidths=0,
+                   label="generated")
+    ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
+    for handle in figure.legend(loc="outside lower center", ncols=2).legend_handles:
+        handle.set(alpha=1, sizes=[40])
+    figure.suptitle(title)
+    return figure
+
+
+def save_grid_png(images: np.ndarray, path: str | Path, columns: int | None = None) -> None:
+    """Write images as one PNG without axes; the same images give the same bytes.
+
+    Small images are enlarged by a whole number, every pixel to a square, until a side has at least 32 pixels.
+
+    Args:
+        images: shape (N, H, W, C), as for :func:`image_grid`.
+        path: the file; its folder must exist.
+        columns: images per row; None makes the grid nearly square.
+
+    Raises:
+        ValueError: as :func:`image_grid`.
+        OSError: the file cannot be written.
+    """
+    from PIL import Image
+
+    tiles = _tiles(images, columns)
+    factor = math.ceil(SMALLEST_TILE / min(np.shape(images)[1:3]))
+    Image.fromarray(tiles.repeat(factor, axis=0).repeat(factor, axis=1)).save(Path(path), format="PNG")
+
+
+def _tiles(images: np.ndarray, columns: int | None, name: str = "images") -> np.ndarray:
+    """One picture of all images on white: shape (height, width, 3), uint8."""
+    images = np.asarray(images)
+    if images.ndim != 4 or 0 in images.shape or images.shape[3] > 3:
+        raise ValueError(f"{name} has shape {images.shape}; accepted: (N, H, W, C), at least one image, C from 1 to 3")
+    if not np.isfinite(images).all():
+        raise ValueError(f"{name} has values that are not finite; accepted: values in [-1, 1]")
+    n, height, width, _ = images.shape
+    columns = min(math.ceil(math.sqrt(n)), n) if columns is None else columns
+    if columns < 1:
+        raise ValueError(f"columns is {columns!r}; accepted: a whole number of at least 1")
+    rows = math.ceil(n / columns)
+    canvas = np.full((rows, columns, height + GAP, width + GAP, 3), 255, np.uint8)
+    canvas.reshape(-1, height + GAP, width + GAP, 3)[:n, :height, :width] = _colours(images)
+    picture = canvas.transpose(0, 2, 1, 3, 4).reshape(rows * (height + GAP), columns * (width + GAP), 3)
+    return picture[:-GAP, :-GAP]
+
+
+def _colours(images: np.ndarray) -> np.ndarray:
+    """Bytes of three channels: grey from one, and black in place of a missing blue."""
+    levels = np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
+    if images.shape[3] == 2:
+        return np.concatenate([levels, np.zeros_like(levels[..., :1])], axis=-1)
+    return np.broadcast_to(levels, (*images.shape[:3], 3))
+
+
+def _height(tiles: np.ndarray, width: float) -> float:
+    return width * tiles.shape[0] / tiles.shape[1]
+
+
+def _figure(rows: int, columns: int, height: float, width: float = 7.0) -> tuple[Figure, np.ndarray]:
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    return figure, axes.ravel()
+
+
+def _show(ax: Axes, tiles: np.ndarray, title: str | None, colour: str) -> None:
+    ax.imshow(tiles, interpolation="nearest")
+    ax.set_axis_off()
+    if title:
+        ax.set_title(title, color=colour)
+
+
+def _stroke(name: str, i: int) -> dict[str, object]:
+    style, width = STROKES[i % len(STROKES)]
+    return {"label": TITLES.get(name, name), "color": COLOURS.get(name, CYCLE[i % len(CYCLE)]), "linestyle": style,
+            "linewidth": width}
+
+
+def _sequence(name: str, history: Mapping[str, Sequence[float]], key: str) -> np.ndarray:
+    if key not in history:
+        raise ValueError(f"histories[{name!r}] lacks {key!r}; it has {', '.join(history) or 'nothing'}")
+    return np.asarray(history[key], dtype=float)
+
+
+def _points(name: str, points: np.ndarray) -> np.ndarray:
+    points = np.asarray(points)
+    if points.ndim != 2 or points.shape[1] != 2 or not len(points) or not np.isfinite(points).all():
+        raise ValueError(f"{name} has shape {points.shape}; accepted: (N, 2), at least one point, finite")
+    return points

@@ -1,0 +1,41 @@
+"""What importing the package, and its ground floor, costs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ganbook
+
+CODE = Path(__file__).resolve().parents[1] / "code"
+
+
+def imported(module):
+    """The modules that importing one adds to a Python that has just started."""
+    program = (f"import json, sys; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); import {module}; "
+               "print(json.dumps(sorted(set(sys.modules) - before)))")
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    return json.loads(output)
+
+
+def test_importing_the_package_imports_nothing_else():
+    assert imported("ganbook") == ["ganbook"]
+
+
+@pytest.mark.parametrize("module", ["ganbook.data", "ganbook.data.downloads", "ganbook.tuning.metrics"])
+def test_what_needs_no_framework_imports_none(module):
+    tops = {name.partition(".")[0] for name in imported(module)}
+    assert not tops & {"torch", "tensorflow", "keras", "sklearn", "scipy", "matplotlib", "PIL", "pooch", "requests"}
+
+
+def test_loading_digits_needs_no_framework():
+    program = (f"import sys; sys.path.insert(0, {str(CODE)!r}); from ganbook.data import load; load(size=12); "
+               "print(*({'torch', 'tensorflow', 'keras'} & set(sys.modules)))")
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+    assert output.strip() == ""
+
+
+def test_version():
+    assert ganbook.__version__ == "0.1.0"
