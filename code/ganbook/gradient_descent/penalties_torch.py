@@ -22,7 +22,8 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
     .. math:: g_n = \nabla_x D(x_n)
 
     The critic must judge every image alone: with batch normalisation a logit depends on the whole batch, and the
-    result is the gradient of the sum of the logits instead.
+    result is the gradient of the sum of the logits instead.  It must also leave nothing behind, such as new moving
+    statistics: PyTorch cannot hand out what was computed inside a transform of ``torch.func``.
 
     Args:
         critic: maps images to logits, shape (N,).
