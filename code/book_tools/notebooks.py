@@ -68,7 +68,15 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
         coalesce_streams=True, record_timing=False,
     )
-    asyncio.run(client.async_execute(env=dict(os.environ)))
+
+    async def run() -> None:
+        try:
+            await client.async_execute(env=dict(os.environ))
+        finally:
+            if manager.has_kernel:
+                await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
 
 
 def slug(source: str) -> str:
