@@ -10,6 +10,7 @@ Explained in the book's section "Quickstart"; every later section changes one fi
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 from collections.abc import Mapping
@@ -243,12 +244,17 @@ class Recipe:
             raise ValueError("discriminator has batch normalisation; accepted with a gradient penalty: none, since "
                              "the penalty is on each image's own gradient (Gulrajani et al., 2017, section 4)")
 
-    @property
+    @functools.cached_property
     def penalised(self) -> bool:
         """Whether the discriminator pays a penalty on its gradient with respect to images."""
         return self.r1.active or self.r2.active or self.gradient_penalty > 0
 
-    @property
+    @functools.cached_property
+    def spectral(self) -> bool:
+        """Whether the discriminator's weights are divided by their spectral norm."""
+        return bool(self.discriminator.settings.get("spectral_norm", False))
+
+    @functools.cached_property
     def pairs(self) -> bool:
         """Whether the generator's loss reads real images too."""
         return self.loss == "relativistic"

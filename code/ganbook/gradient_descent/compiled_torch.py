@@ -47,6 +47,8 @@ class CompiledRounds:
 
     def __init__(self, players: Players) -> None:
         self.players = players
+        # Asked once here, these are plain values to the compiler, which cannot read a recipe's settings.
+        _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs
         self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False)
         self._works = False
 

@@ -67,7 +67,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
         fake_logits = on_fake(fake)
     if recipe.gradient_penalty:
         penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, draws["weights"])
-    if recipe.penalised and recipe.discriminator.settings.get("spectral_norm"):
+    if recipe.penalised and recipe.spectral:
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
         # the images, so one image moves them on.
         one = {name: mask[:1] for name, mask in masks["real"].items()}
