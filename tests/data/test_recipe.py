@@ -177,7 +177,7 @@ def test_recipe_is_frozen_and_hashable():
 
 
 VARIED = Recipe(
-    name="varied", data="stacked_mnist", size=32, generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
+    name="varied", data="stacked_mnist", split="test", size=32, scale=2.0, generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
     discriminator=Architecture("ConvDiscriminator", {"dropout": 0.3, "bias": False, "activation": "elu"}),
     latent="uniform", loss="hinge", r1=Schedule(1.0, 0.1, "cosine"), r2=0.0, gradient_penalty=10.0, clip=0.01,
     generator_optimiser=Optimiser("rmsprop", Schedule(1e-3, 1e-5, "linear"), 0.5, 0.9, 1e-7), order="simultaneous",

@@ -6,9 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from ganbook.data.recipe import in_range, one_of, whole
+from ganbook.data.recipe import SPLITS, in_range, one_of, whole
 
-SPLITS = ("train", "test", "all")
 LARGEST_STACK = 6
 
 

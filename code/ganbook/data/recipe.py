@@ -21,6 +21,7 @@ LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", 
 OPTIMISERS = ("sgd", "momentum", "rmsprop", "adam")
 ORDERS = ("alternating", "simultaneous")
 SCHEDULES = ("constant", "linear", "cosine")
+SPLITS = ("train", "test", "all")
 LATENTS = ("normal", "uniform")
 DTYPES = ("float32", "float64")
 FRAMEWORKS = ("pytorch", "tensorflow")
@@ -176,7 +177,9 @@ class Recipe:
     Args:
         name: what to call it; letters, digits, ``-`` and ``_``.
         data: a data set's name, see ``ganbook.data.NAMES``.
+        split: ``train``, ``test`` or ``all`` of it.
         size: side to resize images to, in pixels; None keeps the set's own.
+        scale: number that the points of a mixture are divided by; images stay in [-1, 1].
         generator, discriminator: the two networks.
         latent: distribution of the noise, standard normal or uniform on [-1, 1].
         loss: one of ``LOSSES``.
@@ -201,7 +204,9 @@ class Recipe:
 
     name: str = "quickstart"
     data: str = "digits"
+    split: str = "all"
     size: int | None = None
+    scale: float = 1.0
     generator: Architecture = Architecture("MLPGenerator", {"latent": 32, "shape": (8, 8, 1), **MLP})
     discriminator: Architecture = Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **MLP})
     latent: str = "normal"
@@ -224,11 +229,13 @@ class Recipe:
     def __post_init__(self) -> None:
         if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_") for c in self.name):
             raise ValueError(f"name is {self.name!r}; accepted: letters, digits, '-' and '_'")
-        for field, accepted in (("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS), ("dtype", DTYPES)):
+        for field, accepted in (("split", SPLITS), ("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS),
+                                ("dtype", DTYPES)):
             one_of(field, getattr(self, field), accepted)
         for field in ("r1", "r2"):
             if not isinstance(getattr(self, field), Schedule):
                 object.__setattr__(self, field, Schedule(getattr(self, field)))
+        in_range("scale", self.scale, 0.0, open_low=True)
         for field in ("gradient_penalty", "clip", "dequantisation"):
             in_range(field, getattr(self, field), 0.0)
         if in_range("averaging", self.averaging, 0.0, 1.0) == 1.0:

@@ -180,7 +180,7 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
     last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
     for name, every in (("save_every", save_every), ("sample_every", sample_every)):
         whole(name, every, 0)
-    dealer = _dealer(run, source if source is not None else data.load(recipe.data, size=recipe.size))
+    dealer = _dealer(run, source if source is not None else load_source(recipe))
     run_rounds = _runner(run, compiled)
     with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:
         while run.step < last:
@@ -194,6 +194,17 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
     if out:
         run.save(out)
     return run
+
+
+def load_source(recipe: Recipe) -> Any:
+    """The real examples that a recipe names: images, or a mixture.
+
+    Raises:
+        ValueError: a combination of data, split, size and scale that does not exist.
+        DataError: a file is missing or damaged.
+    """
+    return data.load(recipe.data, split=recipe.split, size=recipe.size,
+                     scale=None if recipe.scale == 1.0 else recipe.scale)
 
 
 def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool, device: str) -> Run:
