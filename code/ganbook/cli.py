@@ -1,0 +1,338 @@
+"""The command line: ``python -m ganbook train|sample|evaluate|info``.
+
+Arguments come in, runs and files go out.  A framework is imported only by a command that needs one.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ganbook
+from ganbook import data, figures
+from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe
+from ganbook.gradient_descent import checkpoint, training
+from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
+from ganbook.tensors.exchange import parse_device
+from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
+from ganbook.tuning.recipes import RECIPES, on_data
+
+RUNS = Path("runs")
+#: Checkpoints on the way, where nothing else is asked for.
+SAVES = 20
+#: Examples that an evaluation makes or draws at most: more cost minutes and change the third digit.
+LARGEST = 10_000
+SPLITS_OF_FLOOR = 5
+PACKAGES = ("numpy", "torch", "tensorflow", "safetensors")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: words after ``python -m ganbook``; None takes them from the command line.
+
+    Returns:
+        exit code: 0 if all went well, 1 if a loss was not finite, 2 for a wrong argument, file or environment, 130
+        after Ctrl-C.
+
+    Raises:
+        SystemExit: the words ask for help, or cannot be understood (code 2).
+    """
+    options = make_parser().parse_args(arguments)
+    try:
+        options.run(options)
+    except training.NonFiniteLoss as error:
+        return _fail(error, 1)
+    except ModuleNotFoundError as error:
+        return _fail(f"{error.name} is not installed; install it, or choose the other of --framework "
+                     f"{', '.join(FRAMEWORKS)}", 2)
+    except OSError as error:
+        return _fail(f"{error.filename}: {error.strerror}" if error.filename else error, 2)
+    except (ValueError, data.DataError) as error:
+        return _fail(error, 2)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", 130)
+    return 0
+
+
+def _fail(message: object, code: int) -> int:
+    print(f"ganbook: {message}", file=sys.stderr)
+    return code
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The four commands and their options."""
+    parser = argparse.ArgumentParser(prog="python -m ganbook", allow_abbrev=False, description=ganbook.__doc__.split(
+        "\n\n")[0], epilog="COMMAND --help lists the options of a command, with their defaults")
+    parser.add_argument("--version", action="version", version=ganbook.__version__)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for run, add_options in ((train, _train_options), (sample, _sample_options), (evaluate, _evaluate_options),
+                             (info, _info_options)):
+        line = run.__doc__.split("\n")[0]
+        command = commands.add_parser(run.__name__, help=line, description=line, allow_abbrev=False)
+        command.set_defaults(run=run)
+        add_options(command)
+    return parser
+
+
+def _train_options(command: argparse.ArgumentParser) -> None:
+    _framework(command, "pytorch, or with --resume the one that wrote the run")
+    add = command.add_argument
+    add("--recipe", metavar="NAME", help=f"{', '.join(RECIPES)}, or the path of a recipe.json; default: quickstart, or "
+        "with --resume the recipe of the run")
+    add("--data", choices=data.NAMES, help="data set, resized to fit the networks; default: the recipe's own")
+    add("--split", choices=SPLITS, help="part of the data set to learn; default: the recipe's own, all in named ones")
+    add("--size", type=_whole(1), metavar="PIXELS", help="side of the images, for data and networks alike; default: "
+        "that of the recipe's networks")
+    add("--steps", type=_whole(1), metavar="N", help="steps of the whole run; default: the recipe's own, in quickstart "
+        f"{RECIPES['quickstart'].steps}")
+    add("--until", type=_whole(0), metavar="N", help="stop after this step, to go on later with --resume; default: the "
+        "last one")
+    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0 in named ones")
+    add("--dtype", choices=DTYPES, help="precision; default: the recipe's own, float32 in named ones")
+    _device(command)
+    add("--out", type=Path, metavar="FOLDER", help=f"where to save the run; default: {RUNS}/RECIPE-FRAMEWORK-SEED")
+    add("--resume", action="store_true", help="go on with the run that the folder holds, if it holds one; default: "
+        "refuse a folder that holds one")
+    add("--compiled", action="store_true", help="run many steps in one compiled call: several times faster for small "
+        "networks, after some seconds of compiling; default: no")
+    add("--save-every", type=_whole(0), metavar="N", help="steps between two checkpoints, 0 for none on the way; "
+        f"default: 1/{SAVES} of the steps")
+    add("--sample-every", type=_whole(0), metavar="N", default=0, help="steps between two pictures of samples, 0 for "
+        "none on the way; default: %(default)s")
+
+
+def _sample_options(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    add = command.add_argument
+    add("--out", type=Path, metavar="FILE", help="the PNG to write; default: samples.png in the run's folder")
+    add("--count", type=_whole(1), metavar="N", default=training.SAMPLES, help="how many; default: %(default)s")
+    add("--columns", type=_whole(1), metavar="N", help="images per row; default: as many as make the grid square")
+    _drawing(command)
+
+
+def _evaluate_options(command: argparse.ArgumentParser) -> None:
+    _folder(command)
+    command.add_argument("--count", type=_whole(2), metavar="N", help="how many examples to generate; default: as many "
+                         f"as there are real ones, at most {LARGEST:,}")
+    _drawing(command)
+
+
+def _info_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="a run's folder; default: none, which "
+                         "lists the named recipes")
+
+
+def _folder(command: argparse.ArgumentParser) -> None:
+    command.add_argument("folder", metavar="FOLDER", type=Path, help="a run's folder, as train wrote it")
+
+
+def _drawing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=_whole(0), metavar="N", default=0, help="of the noise; default: %(default)s")
+    _framework(command, "the one that wrote the run")
+    _device(command)
+
+
+def _framework(command: argparse.ArgumentParser, default: str) -> None:
+    command.add_argument("--framework", choices=FRAMEWORKS, help=f"default: {default}")
+
+
+def _device(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--device", type=_device_name, metavar="DEVICE", default="auto", help="auto, cpu, gpu, or "
+                         "gpu:N for one of several; auto takes a GPU if there is one; default: %(default)s")
+
+
+def _device_name(text: str) -> str | None:
+    try:
+        return None if text == "auto" else text if parse_device(text) else None
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; accepted: auto, cpu, gpu or gpu:N") from None
+
+
+def _whole(low: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isascii() or not text.isdigit() or int(text) < low:
+            raise argparse.ArgumentTypeError(f"{text!r}; accepted: a whole number of at least {low}")
+        return int(text)
+    return parse
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a GAN, from the start or from a checkpoint; without any option, on real handwriting.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    framework, recipe, out = _plan(options)
+    on_the_way = max(1, recipe.steps // SAVES) if options.save_every is None else options.save_every
+    start = _step(out) if options.resume else 0
+    print(f"{recipe.name}: {recipe.data}, {recipe.steps:,} steps, seed {recipe.seed}, {figures.TITLES[framework]}"
+          + (f", from step {start:,} of {out}" if start else ""), flush=True)
+    try:
+        run = training.train(recipe, framework, until=options.until, out=out, resume=options.resume,
+                             device=options.device, compiled=options.compiled, save_every=on_the_way,
+                             sample_every=options.sample_every)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(out)) from None
+    _draw(run.sample(training.SAMPLES, recipe.seed), recipe, out / "samples.png")
+    for step, examples in run.samples:
+        _draw(examples, recipe, out / f"samples-{step:0{len(str(recipe.steps))}}.png")
+    print(_progress(recipe, run.step, run.seconds, run.history))
+    print(f"saved in {out}; its samples.png shows what the generator makes")
+
+
+def _plan(options: argparse.Namespace) -> tuple[str, Recipe, Path]:
+    """Framework, recipe and folder of a training: from the options and, to go on with a run, from its folder."""
+    framework = options.framework or FRAMEWORKS[0]
+    recipe = _changed(_recipe(options.recipe or "quickstart"), options)
+    out = options.out or RUNS / f"{recipe.name}-{framework}-{recipe.seed}"
+    if options.resume and checkpoint.holds_run(out):
+        there, state, _ = checkpoint.load(out)
+        framework = options.framework or state["framework"]
+        recipe = recipe if options.recipe else _changed(there, options)
+    _check_writable(out)
+    return framework, recipe, out
+
+
+def _changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    fields = {name: getattr(options, name) for name in ("split", "steps", "seed", "dtype")}
+    return on_data(recipe, options.data, options.size).replace(
+        **{name: value for name, value in fields.items() if value is not None})
+
+
+def _check_writable(folder: Path) -> None:
+    """Find out before the training that its result can be saved."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(f"out is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one that "
+                         "is, or a new one inside it")
+
+
+def _recipe(text: str) -> Recipe:
+    if text in RECIPES:
+        return RECIPES[text]
+    path = Path(text)
+    if not path.is_file():
+        raise ValueError(f"recipe is {text!r}; accepted: {', '.join(RECIPES)}, or the path of a recipe.json")
+    try:
+        return Recipe.from_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _step(folder: Path) -> int:
+    return checkpoint.load(folder)[1]["step"] if checkpoint.holds_run(folder) else 0
+
+
+def _interrupted(out: Path) -> str:
+    if not checkpoint.holds_run(out):
+        return "interrupted before the first checkpoint; nothing is saved"
+    return f"interrupted; {out} holds step {_step(out):,}. To go on: python -m ganbook train --out {out} --resume"
+
+
+def _progress(recipe: Recipe, step: int, seconds: float, history: dict[str, list[float]]) -> str:
+    text = f"step {step:,} of {recipe.steps:,} after {seconds:.1f} s of training"
+    if history["step"]:
+        losses = ", ".join(f"{name.replace('_', ' ')} {history[name][-1]:.4f}" for name in training.LOSSES)
+        text += f"; at step {history['step'][-1]:,}: {losses}"
+    return text
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Write a picture of what a run's generator makes: a PNG grid of images, or points of the plane.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    run = training.load_run(options.folder, options.framework, device=options.device)
+    path = options.out or options.folder / "samples.png"
+    _draw(run.sample(options.count, options.seed), run.recipe, path, options.columns)
+    print(f"saved {options.count} samples of step {run.step:,} in {path}")
+
+
+def _draw(examples: np.ndarray, recipe: Recipe, path: Path, columns: int | None = None) -> None:
+    if examples.ndim == 4:
+        figures.save_grid_png(examples, path, columns)
+        return
+    real = training.load_source(recipe).batch(np.random.default_rng(recipe.seed), LARGEST)
+    figures.scatter_2d(real, examples).savefig(path, format="png")
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print the Frechet distance between generated and real examples, and that between two halves of the real ones.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    run = training.load_run(options.folder, options.framework, device=options.device)
+    real, which = _real(run.recipe, options.seed)
+    count = min(len(real), LARGEST) if options.count is None else options.count
+    distance = frechet_distance(_features(run.sample(count, options.seed)), _features(real))
+    floor = half_split_floor(_features(real), np.random.default_rng(options.seed), SPLITS_OF_FLOOR)
+    space = "pixel-space" if real.ndim == 4 else "coordinate-space"
+    print(f"{space} Frechet distance {distance:9.4f}   {count:,} generated at step {run.step:,} against {which}")
+    print(f"{'half-split floor':{len(space) + 17}}{floor:9.4f}   two random halves of the real ones, mean of "
+          f"{SPLITS_OF_FLOOR} splits")
+
+
+def _real(recipe: Recipe, seed: int) -> tuple[np.ndarray, str]:
+    """Every real image; of what is drawn at random itself, a sample."""
+    source = training.load_source(recipe)
+    if isinstance(source, data.Images):
+        return source.images, f"all {len(source):,} real ones of {recipe.data}"
+    return source.batch(np.random.default_rng(seed), LARGEST), f"{LARGEST:,} real ones drawn from {recipe.data}"
+
+
+def _features(examples: np.ndarray) -> np.ndarray:
+    return pixels(examples) if examples.ndim == 4 else examples
+
+
+def info(options: argparse.Namespace) -> None:
+    """Print what a run's folder holds: recipe, step, last losses, networks; without a folder, the named recipes.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    if options.folder is None:
+        for name, recipe in RECIPES.items():
+            print(f"{name:<13}{recipe.data}, {recipe.loss} loss, batch {recipe.batch}, {recipe.steps:,} steps")
+    else:
+        _print_run(options.folder)
+    print("\nversions")
+    print(f"  ganbook {ganbook.__version__}, Python {platform.python_version()}, "
+          + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+
+
+def _print_run(folder: Path) -> None:
+    recipe, state, _ = checkpoint.load(folder)
+    print(f"{folder}, written with {figures.TITLES[state['framework']]}")
+    print(_progress(recipe, state["step"], state["seconds"], state["history"]))
+    print("\nrecipe")
+    for name, value in json.loads(recipe.to_json()).items():
+        print(f"  {name:<25}{json.dumps(value)}")
+    for role in checkpoint.ROLES:
+        print(f"\n{role}\n{_network(getattr(recipe, role))}")
+
+
+def _network(architecture: Any) -> str:
+    plan = blueprint(ARCHITECTURES[architecture.kind], architecture.settings)
+    return summary(plan.layers, plan.input_shape)
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,100 @@
+"""Named recipes: settings that train, each for one data set, and what it takes to move one to other data.
+
+* ``quickstart``: the default; the 8x8 digits in under a minute on two cores.
+* ``article-000``: the two networks that article 000 lists, on digits resized to 28x28.  Its generator ends in a
+  sigmoid, so its pixels lie in [0, 1], while images here lie in [-1, 1]; this recipe ends in tanh instead.
+* ``dcgan``: the networks of article 001 on 28x28 grey images, with the plain DCGAN recipe.
+* ``recommended``: the book's own small convolutional pair, a relativistic loss and both gradient penalties.
+* ``ring`` and ``grid``: the two-dimensional mixtures, with penalties that fade; 80,000 steps, so compile them.
+
+Explained in the book's chapter "Tuning"; first used in the section "Quickstart".
+"""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from ganbook.data import NAMES
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, one_of, whole
+from ganbook.tensors.architectures import ARCHITECTURES, blueprint
+from ganbook.tensors.configurations import CONFIGURATIONS
+
+#: Shape of one example of each data set, before any resizing.
+SHAPES = MappingProxyType({
+    "digits": (8, 8, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1), "stacked_digits": (8, 8, 3),
+    "stacked_mnist": (28, 28, 3), "ring": (2,), "grid": (2,)})
+#: What the points of a mixture are divided by, so that they spread about as far as the noise does.
+SCALES = MappingProxyType({"ring": 0.707, "grid": 2.828})
+
+
+def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str, object]:
+    """The non-saturating loss with Adam and nothing else."""
+    adam = Optimiser("adam", Schedule(learning_rate), beta1=0.5, beta2=0.999)
+    return {"loss": "non_saturating", "r1": 0.0, "r2": 0.0, "averaging": 0.0, "order": order, "batch": batch,
+            "steps": steps, "generator_optimiser": adam, "discriminator_optimiser": adam}
+
+
+def _mixture(name: str, last_gamma: float) -> Recipe:
+    """A recipe on points of the plane: fresh noise and data for each player, and everything fades by a cosine."""
+    layers = {"shape": (2,), "hidden": (64, 64, 64), "slope": 0.2, "initialiser": "he", "last_gain": 0.5}
+    gamma = Schedule(0.1, last_gamma, "cosine")
+    adam = Optimiser("adam", Schedule(2e-3, 2e-5, "cosine"), beta1=0.0, beta2=0.99)
+    return Recipe(
+        name=name, data=name, scale=SCALES[name],
+        generator=Architecture("MLPGenerator", {"latent": 8, "output_activation": None, **layers}),
+        discriminator=Architecture("MLPDiscriminator", layers),
+        r1=gamma, r2=gamma, generator_optimiser=adam, discriminator_optimiser=adam, steps=80_000, averaging=0.0)
+
+
+RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
+    Recipe(),
+    Recipe(name="article-000", data="digits", size=28,
+           generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
+           discriminator=CONFIGURATIONS["article_000_discriminator"], **_plain(2e-4, 64, "alternating", 3000)),
+    Recipe(name="dcgan", data="mnist",
+           generator=CONFIGURATIONS["article_001_generator"].with_(shape=(28, 28, 1)),
+           discriminator=CONFIGURATIONS["article_001_discriminator"].with_(shape=(28, 28, 1)),
+           **_plain(1e-4, 128, "simultaneous", 5000)),
+    Recipe(name="recommended", data="mnist", generator=CONFIGURATIONS["recommended_generator"],
+           discriminator=CONFIGURATIONS["recommended_discriminator"], batch=64, steps=6000),
+    _mixture("ring", 1e-4),
+    _mixture("grid", 5e-4),
+)})
+
+
+def on_data(recipe: Recipe, data: str | None = None, size: int | None = None) -> Recipe:
+    """The same recipe on other data, or at another size of the images.
+
+    Images are resized to the side that the networks have, or both to ``size``; the networks get as many channels as
+    the data have.  Points of the plane get the scale of their mixture.
+
+    Args:
+        recipe: what to start from.
+        data: a data set's name; None keeps the recipe's own.  Another one becomes part of the recipe's name.
+        size: side of the images, in pixels; None keeps that of the networks.
+
+    Returns:
+        A recipe whose data and networks have one shape.
+
+    Raises:
+        ValueError: an unknown name, images for a recipe of points or the other way round, or a size for points.
+    """
+    if data in (None, recipe.data) and size is None:
+        return recipe
+    data = recipe.data if data is None else one_of("data", data, NAMES)
+    made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    alike = tuple(name for name, shape in SHAPES.items() if len(shape) == len(made))
+    if data not in alike:
+        raise ValueError(f"data is {data!r}; accepted with recipe {recipe.name!r}, whose examples have shape {made}: "
+                         f"{', '.join(alike)}")
+    name = recipe.name if data == recipe.data else f"{recipe.name}-{data}"
+    if data in SCALES:
+        if size is not None:
+            raise ValueError(f"size is {size!r}; accepted with data {data!r}: none, since points have no size")
+        return recipe.replace(name=name, data=data, scale=SCALES[data])
+    height, _, channels = SHAPES[data]
+    side = made[0] if size is None else whole("size", size, 1)
+    shape = (side, side, channels)
+    return recipe.replace(name=name, data=data, size=None if side == height else side,
+                          generator=recipe.generator.with_(shape=shape),
+                          discriminator=recipe.discriminator.with_(shape=shape))
