@@ -122,8 +122,8 @@ def titled_and_labelled(notebook) -> Iterator[str]:
 
 def thin(notebook) -> Iterator[str]:
     for cell in code_cells(notebook):
-        if len(cell.source.splitlines()) > 40:
-            yield f"{cell.id}: {len(cell.source.splitlines())} lines; at most 40 belong in one cell"
+        if len(cell.source.splitlines()) > 60:
+            yield f"{cell.id}: {len(cell.source.splitlines())} lines; at most 60 belong in one cell"
 
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,

@@ -80,7 +80,7 @@ MISTAKES = {
         lambda n: n.cells[2].update(source="# PyTorch\n# NBVAL_IGNORE_OUTPUT"),
     ],
     "titled_and_labelled": lambda n: n.cells[0].update(source="# Title"),
-    "thin": lambda n: n.cells[2].update(source="x = 1\n" * 41),
+    "thin": lambda n: n.cells[2].update(source="x = 1\n" * 61),
 }
 
 
