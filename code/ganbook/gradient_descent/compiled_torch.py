@@ -178,7 +178,7 @@ def _simultaneous(recipe: Recipe, players: Players, state: State, draws: Draws) 
 
     weights = {role: {name: state[role][name] for name in state["slots"][role]}
                for role in ("generator", "discriminator")}
-    (objective, loss), pullback, (report, statistics) = torch.func.vjp(objectives, weights, has_aux=True)
+    (_, loss), pullback, (report, statistics) = torch.func.vjp(objectives, weights, has_aux=True)
     one, zero = torch.ones_like(loss), torch.zeros_like(loss)
     # The compiler drops what either call computes and does not use.
     discriminator_gradients = pullback((one, zero))[0]["discriminator"]

@@ -29,11 +29,13 @@ LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
 ROOM = 20
 SAMPLES = 64
+ADVICE = ("The run stopped; what was saved before is unharmed. Lower the learning rate, or choose a loss or penalty "
+          "that bounds the discriminator")
 _ENDINGS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 
 class NonFiniteLoss(ArithmeticError):
-    """A loss that became infinite or not a number; the run stopped, and its last checkpoint stands."""
+    """A loss, or a weight, that became infinite or not a number; the run stopped, and its last checkpoint stands."""
 
 
 @dataclasses.dataclass
@@ -97,10 +99,17 @@ class Run:
 
         Raises:
             CheckpointError: the folder holds a run of another recipe.
+            NonFiniteLoss: an update has made a weight infinite or not a number, though no loss has shown it yet; the
+                run saved before stands.
         """
+        arrays = self.players.export()
+        for role, group in arrays.items():
+            for name, array in group.items():
+                if not np.isfinite(array).all():
+                    raise NonFiniteLoss(f"step {self.step}: {name} of the {role} is not finite. {ADVICE}")
         state = {"framework": self.framework, "step": self.step, "seconds": self.seconds, "history": self.history,
                  "rng": self.rng.bit_generator.state}
-        checkpoint.save(Path(folder), self.recipe, state, self.players.export())
+        checkpoint.save(Path(folder), self.recipe, state, arrays)
 
 
 def twin(module: str, framework: str) -> ModuleType:
@@ -255,8 +264,7 @@ def _advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], co
     for step, row in enumerate(losses.tolist(), run.step + 1):
         if not all(map(math.isfinite, row)):
             named = ", ".join(f"{name} {value}" for name, value in zip(LOSSES, row, strict=True))
-            raise NonFiniteLoss(f"step {step}: {named}. The run stopped; what was saved before is unharmed. Lower the "
-                                "learning rate, or choose a loss or penalty that bounds the discriminator")
+            raise NonFiniteLoss(f"step {step}: {named}. {ADVICE}")
         if step % every == 0:
             for name, value in zip(("step", *LOSSES), (step, *row), strict=True):
                 run.history[name].append(value)

@@ -174,7 +174,7 @@ class Network(keras.Model):
             Arrays by canonical name.
         """
         tensors = self.trainable() | self.moving() if tensors is None else tensors
-        return {name: np.array(tensor) for name, tensor in tensors.items()}
+        return {name: np.array(tensor.numpy()) for name, tensor in tensors.items()}
 
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
         """Turn canonical NumPy arrays into native tensors; the inverse of :meth:`export`.

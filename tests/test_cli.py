@@ -1,0 +1,404 @@
+"""The command line: what it writes, what it prints, and how it says what is wrong."""
+
+import argparse
+import contextlib
+import io
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from PIL import Image
+
+from ganbook import cli, data
+from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
+from ganbook.gradient_descent import training
+from ganbook.gradient_descent.checkpoint import ROLES
+from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
+from ganbook.tuning.recipes import RECIPES
+
+CODE = Path(__file__).resolve().parents[1] / "code"
+FILES = {"recipe.json", "state.json", "generator.safetensors", "discriminator.safetensors", "samples.png"}
+SMALL = {"hidden": (8,), "initialiser": "he"}
+TINY = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **SMALL}),
+              discriminator=Architecture("MLPDiscriminator", SMALL), averaging=0.5, dtype="float64")
+
+
+def call(*arguments):
+    """Exit code, standard output and standard error of one command."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = end.code
+    return code, out.getvalue(), err.getvalue()
+
+
+def refused(*arguments, code=2):
+    """The one line that a command which fails writes to standard error."""
+    got, _, err = call(*arguments)
+    assert got == code
+    assert "Traceback" not in err
+    return err.strip().splitlines()[-1]
+
+
+def weights(folder):
+    return {role: safetensors.numpy.load_file(folder / f"{role}.safetensors") for role in ROLES}
+
+
+def distance(folder, other):
+    mine, theirs = weights(folder), weights(other)
+    assert all(mine[role].keys() == theirs[role].keys() for role in ROLES)
+    return max(np.abs(mine[role][name] - theirs[role][name]).max() for role in ROLES for name in mine[role])
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    """A recipe file of six steps in a few milliseconds."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.json"
+    path.write_text(TINY.to_json())
+    return path
+
+
+@pytest.fixture(scope="module", params=FRAMEWORKS)
+def folder(request, recipe, tmp_path_factory):
+    """A finished run of either framework."""
+    path = tmp_path_factory.mktemp("run") / request.param
+    code, out, err = call("train", "--recipe", recipe, "--framework", request.param, "--device", "cpu", "--out", path)
+    assert (code, err) == (0, "")
+    assert f"saved in {path}" in out
+    return path
+
+
+def commands():
+    actions = cli.make_parser()._actions
+    return next(a for a in actions if isinstance(a, argparse._SubParsersAction)).choices
+
+
+def test_there_are_four_commands():
+    assert list(commands()) == ["train", "sample", "evaluate", "info"]
+
+
+@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "info"])
+def test_help_shows_every_default(name):
+    code, out, _ = call(name, "--help")
+    assert code == 0
+    for action in commands()[name]._actions:
+        if action.option_strings and action.dest != "help":
+            assert "default: " in action.help, action.option_strings
+            assert action.option_strings[0] in out
+    assert "None" not in out
+
+
+def test_a_run_has_its_files_and_the_recipe(folder):
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert Recipe.from_json((folder / "recipe.json").read_text()) == TINY
+    assert json.loads((folder / "state.json").read_text())["step"] == 6
+
+
+def test_both_frameworks_write_the_same_run(recipe, tmp_path):
+    for framework in FRAMEWORKS:
+        assert call("train", "--recipe", recipe, "--framework", framework, "--out", tmp_path / framework)[0] == 0
+    assert 0 < distance(tmp_path / "pytorch", tmp_path / "tensorflow") < 1e-10
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    short = {**RECIPES, "quickstart": Recipe(steps=2)}
+    monkeypatch.setattr(cli, "RECIPES", short)
+    monkeypatch.setattr(cli, "FRAMEWORKS", (framework,))  # the first is the default
+    code, out, err = call("train")
+    run = Path("runs") / f"quickstart-{framework}-0"
+    assert (code, err) == (0, "")
+    assert f"saved in {run};" in out
+    assert {path.name for path in run.iterdir()} == FILES
+    assert "--resume" in refused("train")
+    assert call("train", "--resume")[0] == 0
+
+
+def test_pytorch_is_the_default():
+    assert FRAMEWORKS[0] == "pytorch"
+
+
+def test_options_change_the_recipe(recipe, tmp_path):
+    code, out, _ = call("train", "--recipe", recipe, "--data", "stacked_digits", "--split", "test", "--size", 12,
+                        "--steps", 3, "--seed", 7, "--dtype", "float32", "--out", tmp_path / "run")
+    assert code == 0
+    assert "tiny-stacked_digits: stacked_digits, 3 steps, seed 7, PyTorch" in out
+    made = Recipe.from_json((tmp_path / "run" / "recipe.json").read_text())
+    assert (made.data, made.split, made.size, made.steps, made.seed, made.dtype) == (
+        "stacked_digits", "test", 12, 3, 7, "float32")
+    assert made.generator.settings["shape"] == (12, 12, 3)
+
+
+def test_another_seed_is_another_run(recipe, folder, tmp_path):
+    assert call("train", "--recipe", recipe, "--seed", 1, "--out", tmp_path / "run")[0] == 0
+    assert distance(folder, tmp_path / "run") > 1e-3
+
+
+def test_a_run_in_the_way_is_left_alone(recipe, folder):
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert re.search("holds a run already.*--resume", refused("train", "--recipe", recipe, "--out", folder))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("first", FRAMEWORKS)
+@pytest.mark.parametrize("second", FRAMEWORKS)
+def test_a_resumed_run_is_the_uninterrupted_one(first, second, recipe, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert call("train", "--recipe", recipe, "--framework", first, "--out", whole)[0] == 0
+    assert call("train", "--recipe", recipe, "--framework", first, "--until", 3, "--out", parts)[0] == 0
+    assert json.loads((parts / "state.json").read_text())["step"] == 3
+    code, out, _ = call("train", "--resume", "--framework", second, "--out", parts)
+    assert code == 0
+    assert "from step 3" in out
+    assert distance(whole, parts) == 0 if first == second else distance(whole, parts) < 1e-10
+
+
+def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
+    code, out, _ = call("train", "--resume", "--out", folder)
+    assert code == 0
+    assert out.startswith(f"tiny: digits, 6 steps, seed 0, {cli.figures.TITLES[folder.name]}, from step 6")
+    assert json.loads((folder / "state.json").read_text())["framework"] == folder.name
+
+
+def test_resuming_refuses_another_recipe(folder):
+    assert "differ: steps, seed" in refused("train", "--resume", "--steps", 9, "--seed", 3, "--out", folder)
+    assert "recipe differ" in refused("train", "--resume", "--recipe", "quickstart", "--out", folder)
+
+
+def test_resuming_where_nothing_is_starts_a_run(recipe, tmp_path):
+    assert call("train", "--resume", "--recipe", recipe, "--out", tmp_path / "new")[0] == 0
+    assert (tmp_path / "new" / "state.json").exists()
+
+
+def test_samples_on_the_way(recipe, tmp_path):
+    assert call("train", "--recipe", recipe, "--sample-every", 2, "--out", tmp_path / "run")[0] == 0
+    assert {path.name for path in (tmp_path / "run").glob("*.png")} == {
+        "samples.png", "samples-2.png", "samples-4.png", "samples-6.png"}
+    last, final = (np.asarray(Image.open(tmp_path / "run" / name)) for name in ("samples-6.png", "samples.png"))
+    assert (last == final).all()
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_sample_writes_a_grid(framework, folder, tmp_path):
+    path = tmp_path / "grid.png"
+    code, out, _ = call("sample", folder, "--framework", framework, "--count", 6, "--columns", 3, "--seed", 5,
+                        "--out", path)
+    assert code == 0
+    assert str(path) in out
+    picture = np.asarray(Image.open(path))
+    assert picture.shape == ((2 * 8 + 1) * 4, (3 * 8 + 2) * 4, 3)
+    images = training.load_run(folder, framework).sample(6, 5)
+    tile = picture[9 * 4:, 18 * 4:][::4, ::4, 0]
+    assert np.abs(tile / 127.5 - 1 - images[5, :, :, 0]).max() <= 1 / 255 + 1e-6
+
+
+def test_sample_writes_into_the_run_by_default(folder):
+    before = (folder / "samples.png").read_bytes()
+    assert call("sample", folder)[0] == 0
+    assert (folder / "samples.png").read_bytes() == before
+    assert call("sample", folder, "--seed", 1)[0] == 0
+    assert (folder / "samples.png").read_bytes() != before
+    assert call("sample", folder)[0] == 0
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_evaluate_prints_distance_and_floor(framework, folder):
+    code, out, _ = call("evaluate", folder, "--framework", framework)
+    assert code == 0
+    first, second = out.splitlines()
+    real = pixels(data.load("digits").images)
+    fake = pixels(training.load_run(folder, framework).sample(1797, 0))
+    assert first.startswith("pixel-space Frechet distance")
+    assert "1,797 generated at step 6 against all 1,797 real ones of digits" in first
+    assert float(first.split()[3]) == pytest.approx(frechet_distance(fake, real), abs=6e-5)
+    assert second.startswith("half-split floor")
+    assert float(second.split()[2]) == pytest.approx(half_split_floor(real, np.random.default_rng(0), 5), abs=6e-5)
+
+
+def test_evaluate_takes_a_count_and_a_seed(folder):
+    outputs = {call("evaluate", folder, *options)[1].splitlines()[0]
+               for options in ((), ("--count", 500), ("--count", 500, "--seed", 1))}
+    assert len({line.split()[3] for line in outputs}) == 3
+    assert sum(" 500 generated" in line for line in outputs) == 2
+
+
+def test_points_of_the_plane(tmp_path):
+    run = tmp_path / "run"
+    assert call("train", "--recipe", "grid", "--steps", 2, "--out", run)[0] == 0
+    assert call("sample", run, "--count", 50)[0] == 0
+    assert Image.open(run / "samples.png").size[0] > 200
+    code, out, _ = call("evaluate", run, "--count", 400)
+    assert code == 0
+    assert "coordinate-space Frechet distance" in out
+    assert "400 generated at step 2 against 10,000 real ones drawn from grid" in out
+
+
+def test_info_prints_everything(folder):
+    code, out, _ = call("info", folder)
+    assert code == 0
+    assert "step 6 of 6" in out
+    history = json.loads((folder / "state.json").read_text())["history"]
+    assert f"discriminator loss {history['discriminator_loss'][-1]:.4f}" in out
+    for name, value in json.loads(TINY.to_json()).items():
+        assert re.search(rf"^  {name} +{re.escape(json.dumps(value))}$", out, re.MULTILINE)
+    run = training.load_run(folder)
+    assert run.generator.summary() in out
+    assert run.discriminator.summary() in out
+    assert re.search(r"ganbook \d.*Python 3\..*numpy \d.*torch \d.*tensorflow \d", out)
+
+
+def test_info_of_a_run_before_its_first_step(recipe, tmp_path):
+    assert call("train", "--recipe", recipe, "--until", 0, "--out", tmp_path / "run")[0] == 0
+    assert "step 0 of 6 after 0.0 s of training\n" in call("info", tmp_path / "run")[1]
+
+
+def test_info_lists_the_named_recipes():
+    code, out, _ = call("info")
+    assert code == 0
+    assert all(re.search(rf"^{name} +{recipe.data}, {recipe.loss}", out, re.MULTILINE)
+               for name, recipe in RECIPES.items())
+
+
+@pytest.mark.parametrize(("arguments", "listed"), [
+    (("dream",), "train.*sample.*evaluate.*info"),
+    (("train", "--framework", "jax"), "pytorch.*tensorflow"),
+    (("train", "--data", "letters"), "digits.*mnist.*ring.*grid"),
+    (("train", "--split", "half"), "train.*test.*all"),
+    (("train", "--dtype", "int8"), "float32.*float64"),
+    (("train", "--device", "tpu"), "auto, cpu, gpu or gpu:N"),
+    (("train", "--device", "gpu:99"), "'gpu:99'; accepted: 'cpu'"),
+    (("train", "--steps", "0"), "'0'; accepted: a whole number of at least 1"),
+    (("train", "--steps", "many"), "'many'; accepted: a whole number of at least 1"),
+    (("train", "--seed", "-1"), "'-1'; accepted: a whole number of at least 0"),
+    (("train", "--recipe", "best"), "recipe is 'best'; accepted: quickstart, article-000, dcgan, recommended"),
+    (("train", "--data", "ring"), "data is 'ring'; accepted with recipe 'quickstart'.*: digits, mnist"),
+    (("train", "--recipe", "recommended", "--data", "digits", "--size", "30"), "shape is.*divisible by 4"),
+    (("sample",), "FOLDER"),
+    (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
+])
+def test_a_wrong_value_lists_the_right_ones(arguments, listed, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert re.search(listed, refused(*arguments))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate", "info"])
+def test_a_folder_without_a_run_is_named(command, tmp_path):
+    assert str(tmp_path / "nowhere") in refused(command, tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate", "info"])
+@pytest.mark.parametrize("file", ["recipe.json", "state.json", "generator.safetensors"])
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_damaged_run_names_the_file(command, file, damage, recipe, tmp_path):
+    run = tmp_path / "run"
+    call("train", "--recipe", recipe, "--steps", 1, "--out", run)
+    content = (run / file).read_bytes()
+    (run / file).unlink() if damage == "gone" else (run / file).write_bytes(content[:len(content) // 2])
+    assert file in refused(command, run)
+
+
+@pytest.mark.parametrize(("content", "message"), [
+    ("{", "not JSON"),
+    ("{}", "lacks"),
+    (TINY.to_json().replace('"steps": 6', '"steps": -6'), "steps is -6; accepted"),
+    (TINY.to_json().replace('"latent": 4', '"latent": 4, "colour": 3'), "setting 'colour'"),
+    (b"\xff\xfe\x00", "codec can't decode"),
+])
+def test_a_wrong_recipe_file_is_refused(content, message, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    assert message in refused("train", "--recipe", path, "--out", tmp_path / "run")
+
+
+def test_missing_data_say_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("GANBOOK_DATA", str(tmp_path))
+    line = refused("train", "--data", "mnist", "--out", tmp_path / "run")
+    assert re.search("mnist.*'digits' needs no network", line)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_impossible_folder_is_refused_before_training(recipe, monkeypatch):
+    monkeypatch.setattr(training, "train", None)
+    assert "no folder that can be written to" in refused("train", "--recipe", recipe, "--out", recipe / "run")
+
+
+def test_a_picture_that_cannot_be_written_is_named(folder, tmp_path):
+    path = tmp_path / "nowhere" / "grid.png"
+    assert f"{path}: No such file" in refused("sample", folder, "--out", path)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+@pytest.mark.parametrize(("rate", "order"), [(3.0, "alternating"), (1e36, "simultaneous"), (1e38, "simultaneous")])
+def test_a_run_that_is_not_finite_ends_with_code_1(rate, order, framework, tmp_path):
+    wild = Optimiser("sgd", rate)
+    path, run = tmp_path / "wild.json", tmp_path / "run"
+    path.write_text(TINY.replace(generator_optimiser=wild, discriminator_optimiser=wild, loss="least_squares", steps=50,
+                                 order=order, dtype="float32").to_json())
+    assert call("train", "--recipe", path, "--framework", framework, "--until", 0, "--out", run)[0] == 0
+    line = refused("train", "--resume", "--save-every", 1, "--out", run, code=1)
+    step = int(re.search(r"step (\d+):", line)[1])
+    assert json.loads((run / "state.json").read_text())["step"] == step - 1
+    assert all(np.isfinite(array).all() for arrays in weights(run).values() for array in arrays.values())
+
+
+def test_neither_help_nor_info_needs_a_framework(folder):
+    program = f"""
+import sys
+sys.path.insert(0, {str(CODE)!r})
+sys.modules.update(torch=None, tensorflow=None, keras=None)
+from ganbook import cli
+try:
+    cli.main(["train", "--help"])
+except SystemExit as end:
+    assert end.code == 0
+assert cli.main(["info", {str(folder)!r}]) == 0
+assert not {{"matplotlib", "sklearn", "scipy"}} & set(sys.modules)
+assert cli.main(["evaluate", {str(folder)!r}]) == 2
+"""
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    ending = {"pytorch": "torch"}.get(folder.name, folder.name)
+    assert result.stderr.strip() == (f"ganbook: {ending} is not installed; install it, or choose the other of "
+                                     "--framework pytorch, tensorflow")
+
+
+def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
+    run = tmp_path / "run"
+    process = subprocess.Popen([sys.executable, "-m", "ganbook", "train", "--recipe", str(recipe), "--steps", "1000000",
+                                "--save-every", "20", "--out", str(run)], env=None, cwd=CODE, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "state.json").exists():
+            assert process.poll() is None, process.stderr.read()
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    step = json.loads((run / "state.json").read_text())["step"]
+    assert step % 20 == 0
+    assert err.strip().splitlines()[-1] == (f"ganbook: interrupted; {run} holds step {step:,}. To go on: "
+                                            f"python -m ganbook train --out {run} --resume")
+    assert training.load_run(run, "pytorch").step == step
+
+
+def test_ctrl_c_before_the_first_checkpoint(recipe, monkeypatch, tmp_path):
+    def interrupt(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupt)
+    assert "nothing is saved" in refused("train", "--recipe", recipe, "--out", tmp_path / "run", code=130)
