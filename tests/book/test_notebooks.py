@@ -80,7 +80,7 @@ MISTAKES = {
         lambda n: n.cells[2].update(source="# PyTorch\n# NBVAL_IGNORE_OUTPUT"),
     ],
     "titled_and_labelled": lambda n: n.cells[0].update(source="# Title"),
-    "thin": lambda n: n.cells[2].update(source="x = 1\n" * 61),
+    "thin": lambda n: n.cells[2].update(source="x = 1\n" * 41),
 }
 
 
@@ -127,3 +127,10 @@ def test_every_page_is_in_the_table_of_contents():
     pages = {path.relative_to(CHAPTERS.parent).with_suffix("").as_posix()
              for path in [*NOTEBOOKS, *CHAPTERS.rglob("*.md")]}
     assert listed == pages
+
+
+def test_the_bibliography_lists_what_is_cited():
+    entries = set(re.findall(r"@\w+\{(\w+),", (CHAPTERS / "appendix" / "references.bib").read_text(encoding="utf-8")))
+    prose = "\n".join(path.read_text(encoding="utf-8") for path in [*NOTEBOOKS, *CHAPTERS.rglob("*.md")])
+    cited = {key.strip() for keys in re.findall(r"\{cite(?::\w+)?\}`([^`]+)`", prose) for key in keys.split(",")}
+    assert entries == cited
