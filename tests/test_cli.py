@@ -313,6 +313,7 @@ def test_a_damaged_run_names_the_file(command, file, damage, recipe, tmp_path):
     ("{}", "lacks"),
     (TINY.to_json().replace('"steps": 6', '"steps": -6'), "steps is -6; accepted"),
     (TINY.to_json().replace('"latent": 4', '"latent": 4, "colour": 3'), "setting 'colour'"),
+    (TINY.to_json().replace('"latent": 4', '"latent": 4, "shape": []'), "shape is (); accepted"),
     (b"\xff\xfe\x00", "codec can't decode"),
 ])
 def test_a_wrong_recipe_file_is_refused(content, message, tmp_path):

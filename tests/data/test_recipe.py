@@ -138,7 +138,8 @@ def test_an_architecture_does_not_follow_its_argument():
 # Recipes
 
 BAD = {
-    "name": ["", "a b", "a/b", "../x", "ü"], "latent": ["gauss"], "loss": ["gan"], "order": ["both"],
+    "name": ["", "a b", "a/b", "../x", "ü", "a\n", 5, ["a"]], "data": [5, ["digits"]],
+    "latent": ["gauss"], "loss": ["gan"], "order": ["both"],
     "dtype": ["float16"], "r1": [-1.0], "r2": [math.nan], "gradient_penalty": [-1], "clip": [-0.01],
     "dequantisation": [math.inf], "averaging": [1.0, -0.1, 2.0], "discriminator_steps": [0, 1.5], "batch": [0],
     "steps": [0, "many"], "seed": [-1, 0.5], "size": [0, 2.5],
@@ -177,7 +178,8 @@ def test_recipe_is_frozen_and_hashable():
 
 
 VARIED = Recipe(
-    name="varied", data="stacked_mnist", split="test", size=32, scale=2.0, generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
+    name="varied", data="stacked_mnist", split="test", size=32, scale=2.0,
+    generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
     discriminator=Architecture("ConvDiscriminator", {"dropout": 0.3, "bias": False, "activation": "elu"}),
     latent="uniform", loss="hinge", r1=Schedule(1.0, 0.1, "cosine"), r2=0.0, gradient_penalty=10.0, clip=0.01,
     generator_optimiser=Optimiser("rmsprop", Schedule(1e-3, 1e-5, "linear"), 0.5, 0.9, 1e-7), order="simultaneous",
@@ -231,6 +233,7 @@ def changed(path, value):
     (changed("generator", "MLPGenerator"), r"^recipe\.generator is 'MLPGenerator'"),
     (changed("loss", "gan"), "^loss is 'gan'"),
     (changed("steps", 2.5), r"^steps is 2\.5"),
+    (changed("generator.settings", [1]), r"^settings is \[1\]; accepted: a mapping"),
 ])
 def test_damaged_json_is_named(text, message):
     with pytest.raises(ValueError, match=message):

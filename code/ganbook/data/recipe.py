@@ -13,6 +13,7 @@ import dataclasses
 import functools
 import json
 import math
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -156,6 +157,8 @@ class Architecture:
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, NETWORKS)
+        if not isinstance(self.settings, Mapping):
+            raise ValueError(f"settings is {self.settings!r}; accepted: a mapping from names to values")
         frozen = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in self.settings.items()}
         object.__setattr__(self, "settings", MappingProxyType(frozen))
 
@@ -227,8 +230,10 @@ class Recipe:
     dtype: str = "float32"
 
     def __post_init__(self) -> None:
-        if not self.name or not all(c.isascii() and (c.isalnum() or c in "-_") for c in self.name):
+        if not isinstance(self.name, str) or not re.fullmatch("[A-Za-z0-9_-]+", self.name):
             raise ValueError(f"name is {self.name!r}; accepted: letters, digits, '-' and '_'")
+        if not isinstance(self.data, str):
+            raise ValueError(f"data is {self.data!r}; accepted: the name of a data set")
         for field, accepted in (("split", SPLITS), ("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS),
                                 ("dtype", DTYPES)):
             one_of(field, getattr(self, field), accepted)

@@ -488,6 +488,13 @@ def _padding(name: str, value: str | int) -> str | int:
     return one_of(name, value, PADDINGS) if isinstance(value, str) else whole(name, value, 0)
 
 
+def _flat_or_image_shape(shape: Any) -> Shape:
+    sides = _numbers("shape", shape)
+    if len(sides) not in (1, 3):
+        raise ValueError(f"shape is {shape!r}; accepted: (height, width, channels), or (n,) for points")
+    return sides
+
+
 def _image_shape(shape: Any, multiple: int = 1, square: bool = False) -> Shape:
     sides = _numbers("shape", shape)
     if len(sides) != 3 or any(n % multiple for n in sides[:2]) or (square and sides[0] != sides[1]):
@@ -573,7 +580,7 @@ def mlp_generator(
         shape: of one output: (height, width, channels), or (n,) for points.
         hidden: units of each hidden layer."""
     common = _common(locals(), len(_numbers("hidden", hidden)))
-    shape = _numbers("shape", shape)
+    shape = _flat_or_image_shape(shape)
     stack = _Stack((whole("latent", latent, 1),), common)
     for number, units in enumerate(hidden, 1):
         stack.hidden(number, Dense, units)
@@ -595,7 +602,7 @@ def mlp_discriminator(
         shape: of one input: (height, width, channels), or (n,) for points.
         hidden: units of each hidden layer."""
     common = _common(locals(), len(_numbers("hidden", hidden)))
-    stack = _Stack(_numbers("shape", shape), common)
+    stack = _Stack(_flat_or_image_shape(shape), common)
     stack.flatten()
     for number, units in enumerate(hidden, 1):
         stack.hidden(number, Dense, units)
