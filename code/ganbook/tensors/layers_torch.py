@@ -112,11 +112,10 @@ class Conv2D(_Convolution):
         spec = self.spec
         (top, bottom), (left, right) = (
             architectures.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
-        padding = (top, left)
-        if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may not
-            x, padding = F.pad(x, (left, right, top, bottom)), 0
+        if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
+            x = F.pad(x, (0, right - left, 0, bottom - top))
         weight = self.normalised_weight(training, statistics)
-        return F.conv2d(x, weight, getattr(self, "bias", None), spec.stride, padding)
+        return F.conv2d(x, weight, getattr(self, "bias", None), spec.stride, (top, left))
 
 
 class ConvTranspose2D(_Convolution):

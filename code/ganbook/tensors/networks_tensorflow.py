@@ -139,14 +139,18 @@ class Network(keras.Model):
                              f"{', '.join(self.mask_shapes(1))}, shapes as mask_shapes(batch) says")
         return masks[name]
 
-    def _tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, keras.Variable]:
-        return {name: getattr(self.get_layer(name.partition(".")[0]), name.partition(".")[2]) for name in shapes}
+    def _tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tf.Variable]:
+        variables = {}
+        for name in shapes:
+            layer, _, suffix = name.partition(".")
+            variables[name] = getattr(self.get_layer(layer), suffix).value  # the tf.Variable inside Keras's own
+        return variables
 
-    def trainable(self) -> dict[str, keras.Variable]:
+    def trainable(self) -> dict[str, tf.Variable]:
         """The tensors that training changes, by canonical name, in the order of the layers."""
         return self._tensors(architectures.trainable_shapes(self.layers_spec))
 
-    def moving(self) -> dict[str, keras.Variable]:
+    def moving(self) -> dict[str, tf.Variable]:
         """The moving tensors, by canonical name, in the order of the layers."""
         return self._tensors(architectures.moving_shapes(self.layers_spec))
 

@@ -1,0 +1,385 @@
+"""Networks: twins against the oracle and each other, weights carried across, errors, and planted mistakes."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ganbook.data.recipe import NETWORKS, Architecture
+from ganbook.tensors import architectures
+from ganbook.tensors.configurations import CONFIGURATIONS
+from ganbook.tensors.exchange import copy_weights
+from parity import TWINS, assert_parity, module
+from tensors.networks_at_hand import case, check_gradients, check_slopes, check_values
+
+DTYPES = ("float64", "float32")
+SMALL = {  # every network and every setting, small
+    "MLPGenerator": {"latent": 5, "shape": (4, 4, 1), "hidden": (6, 7)},
+    "MLPGenerator, points": {"latent": 3, "shape": (2,), "hidden": (6,), "output_activation": None, "last_gain": 0.5},
+    "MLPGenerator, everything": {"latent": 4, "shape": (2, 3, 3), "hidden": (6, 5), "activation": "elu",
+                                 "output_activation": "sigmoid", "batch_norm": (2,), "dropout": 0.3,
+                                 "initialiser": "lecun"},
+    "MLPDiscriminator": {"shape": (4, 4, 1), "hidden": (6, 7)},
+    "MLPDiscriminator, points": {"shape": (2,), "hidden": (6,), "spectral_norm": True, "dropout": 0.2},
+    "ConvDiscriminator": {"shape": (9, 7, 3), "channels": (3, 4), "kernel": (5, 3), "padding": ("valid", 1),
+                          "stride": (1, 2), "hidden": (5,), "batch_norm": (2, 3), "activation": "relu"},
+    "ConvDiscriminator, spectral norm": {"shape": (8, 8, 1), "channels": (3, 4), "spectral_norm": True},
+    "DCGANGenerator": {"latent": 6, "shape": (8, 8, 3), "channels": (5, 4, 3)},
+    "DCGANGenerator, everything": {"latent": 6, "shape": (12, 12, 1), "channels": (4, 3, 2), "kernel": (3, 4, 4),
+                                   "padding": ("same", 1, "same"), "bias": True, "batch_norm": (1, 3),
+                                   "dropout": 0.3, "activation": "elu"},
+    "DCGANDiscriminator": {"shape": (12, 12, 3), "channels": (4, 5)},
+    "DCGANDiscriminator, batch norm": {"shape": (8, 8, 1), "channels": (4, 5), "batch_norm": True, "dropout": 0.0},
+    "PixelShuffleGenerator": {"latent": 6, "shape": (8, 8, 1), "width": 3},
+    "PixelShuffleGenerator, everything": {"latent": 6, "shape": (8, 8, 3), "width": 2, "kernel": (5, 3, 2),
+                                          "batch_norm": (2,), "dropout": 0.2, "initialiser": "glorot"},
+}
+small = pytest.mark.parametrize(("name", "chosen"), SMALL.items(), ids=SMALL)
+twins = pytest.mark.parametrize("twin", TWINS)
+dtypes = pytest.mark.parametrize("dtype", DTYPES)
+configurations = pytest.mark.parametrize("name", CONFIGURATIONS)
+
+
+def kind_of(name):
+    return name.partition(",")[0]
+
+
+def plan(name, chosen):
+    return architectures.ARCHITECTURES[kind_of(name)](**chosen)
+
+
+def nets_of(twin):
+    return module("tensors.networks", twin)
+
+
+@small
+@dtypes
+@twins
+def test_values(twin, dtype, name, chosen):
+    check_values(twin, plan(name, chosen), dtype, batch=5)
+
+
+@small
+@dtypes
+@twins
+def test_gradients(twin, dtype, name, chosen):
+    check_gradients(twin, plan(name, chosen), dtype, batch=5)
+
+
+@small
+def test_second_derivatives(name, chosen):
+    check_gradients("tensorflow", plan(name, chosen), "float64", batch=5, second=True)
+
+
+@small
+@twins
+def test_gradients_are_slopes_of_the_oracle(twin, name, chosen):
+    if chosen.get("spectral_norm"):
+        pytest.skip("spectral norm's gradient treats u and v as constants, which a difference does not")
+    check_slopes(twin, plan(name, chosen), batch=5)
+
+
+@configurations
+@dtypes
+@twins
+def test_values_of_the_named_networks(twin, dtype, name):
+    chosen = CONFIGURATIONS[name]
+    check_values(twin, plan(chosen.kind, chosen.settings), dtype, batch=4)
+
+
+@pytest.mark.parametrize("name", [n for n in CONFIGURATIONS if n.startswith(("article_003", "recommended"))])
+@dtypes
+@twins
+def test_gradients_of_named_networks(twin, dtype, name):
+    chosen = CONFIGURATIONS[name]
+    check_gradients(twin, plan(chosen.kind, chosen.settings), dtype, batch=4)
+
+
+@given(side=st.integers(1, 5), channels=st.sampled_from([1, 3]), kernel=st.integers(2, 5))
+@settings(max_examples=8, deadline=None, derandomize=True)
+def test_every_side_divisible_by_four(side, channels, kernel):
+    shape = (4 * side, 4 * side, channels)
+    for name, chosen in (("DCGANGenerator", {"latent": 3, "channels": (4, 3, 2), "kernel": kernel}),
+                         ("DCGANDiscriminator", {"channels": (2, 3), "kernel": kernel}),
+                         ("PixelShuffleGenerator", {"latent": 3, "width": 2, "kernel": kernel})):
+        blueprint = plan(name, {**chosen, "shape": shape})
+        assert shape in (blueprint.input_shape, blueprint.output_shape)
+        for twin in TWINS:
+            check_values(twin, blueprint, "float64", batch=2, floor=1e-3)
+
+
+# Weights.
+
+@small
+def test_initial_weights_are_the_same_in_both(name, chosen):
+    for dtype in DTYPES:
+        one, other = (nets_of(twin).build(Architecture(kind_of(name), chosen), 5, dtype, "cpu").export()
+                      for twin in TWINS)
+        assert list(one) == list(other)
+        for tensor in one:
+            assert one[tensor].dtype == other[tensor].dtype == dtype
+            np.testing.assert_array_equal(one[tensor], other[tensor])
+
+
+@small
+@pytest.mark.parametrize(("source", "target"), [TWINS, TWINS[::-1]], ids=["to tensorflow", "to torch"])
+def test_weights_go_across(source, target, name, chosen):
+    one, other = (nets_of(twin).build(Architecture(kind_of(name), chosen), seed, "float64", "cpu")
+                  for twin, seed in ((source, 1), (target, 2)))
+    copy_weights(one, other)
+    x = case(plan(name, chosen), batch=4).x
+    assert_parity(nets_of(target).to_numpy(other(nets_of(target).to_native(x, "float64", "cpu"))),
+                  nets_of(source).to_numpy(one(nets_of(source).to_native(x, "float64", "cpu"))), "float64")
+    copy_weights(other, one)
+    for tensor, array in one.export().items():
+        np.testing.assert_array_equal(array, other.export()[tensor])
+
+
+@small
+@twins
+def test_export_convert_and_load_are_inverses(twin, name, chosen):
+    network = nets_of(twin).build(Architecture(kind_of(name), chosen), 1, "float32", "cpu")
+    arrays = network.export()
+    shapes = architectures.trainable_shapes(network.layers_spec) | architectures.moving_shapes(network.layers_spec)
+    assert {tensor: array.shape for tensor, array in arrays.items()} == shapes
+    assert all(array.flags.c_contiguous for array in arrays.values())
+    changed = {tensor: array + np.float32(1) for tensor, array in arrays.items()}
+    for tensor, array in network.export(network.convert(changed)).items():
+        np.testing.assert_array_equal(array, changed[tensor])
+    network.load(changed)
+    for tensor, array in network.export().items():
+        np.testing.assert_array_equal(array, changed[tensor])
+
+
+@twins
+def test_exported_arrays_are_copies(twin):
+    network = nets_of(twin).MLPDiscriminator(0, "float64", "cpu", shape=(2,), hidden=(3,))
+    arrays = network.export()
+    arrays["dense_1.weight"] += 1
+    assert not np.array_equal(arrays["dense_1.weight"], network.export()["dense_1.weight"])
+
+
+@twins
+def test_tensors_have_their_canonical_names(twin):
+    network = nets_of(twin).DCGANDiscriminator(0, "float32", "cpu", **SMALL["DCGANDiscriminator, batch norm"],
+                                               spectral_norm=True)
+    assert list(network.trainable()) == ["conv_1.weight", "batch_norm_1.gamma", "batch_norm_1.beta", "conv_2.weight",
+                                         "batch_norm_2.gamma", "batch_norm_2.beta", "dense_1.weight", "dense_1.bias"]
+    assert list(network.moving()) == ["conv_1.u", "batch_norm_1.moving_mean", "batch_norm_1.moving_variance",
+                                      "conv_2.u", "batch_norm_2.moving_mean", "batch_norm_2.moving_variance",
+                                      "dense_1.u"]
+
+
+def test_the_names_are_those_of_the_module_and_of_keras():
+    chosen = SMALL["DCGANDiscriminator, batch norm"]
+    network = nets_of("torch").DCGANDiscriminator(0, "float32", "cpu", **chosen)
+    assert list(dict(network.named_parameters())) == list(network.trainable())
+    assert list(dict(network.named_buffers())) == list(network.moving())
+    network = nets_of("tensorflow").DCGANDiscriminator(0, "float32", "cpu", **chosen)
+    assert len(network.trainable_variables) == len(network.trainable())
+    assert len(network.non_trainable_variables) == len(network.moving())
+
+
+def test_no_image_changes_its_strides_in_pytorch():
+    """Every four-dimensional tensor of a DCGAN's passes has its channels side by side in memory."""
+    import torch
+
+    nets = nets_of("torch")
+    generator = nets.DCGANGenerator(0, "float32", "cpu", latent=8, shape=(16, 16, 3), channels=(8, 6, 4))
+    discriminator = nets.DCGANDiscriminator(0, "float32", "cpu", shape=(16, 16, 3), channels=(4, 6), dropout=0.0)
+    seen = []
+
+    def look(module, inputs, output):
+        if output.ndim == 4:
+            seen.append(output.is_contiguous(memory_format=torch.channels_last))
+
+    for layer in (*generator.children(), *discriminator.children()):
+        layer.register_forward_hook(look)
+    noise = nets.to_native(np.random.default_rng(0).standard_normal((4, 8)), "float32", "cpu")
+    discriminator(generator(noise, training=True), training=True)
+    assert len(seen) > 10
+    assert all(seen)
+
+
+# How the frameworks compile them.
+
+@pytest.mark.parametrize("compiled", [False, True], ids=["function", "xla"])
+@pytest.mark.parametrize("name", ["DCGANGenerator, everything", "DCGANDiscriminator, batch norm",
+                                  "PixelShuffleGenerator", "ConvDiscriminator, spectral norm"])
+def test_tensorflow_functions_give_the_same_numbers(compiled, name):
+    import tensorflow as tf
+
+    nets, blueprint = nets_of("tensorflow"), plan(name, SMALL[name])
+    network, at = nets.build(Architecture(kind_of(name), SMALL[name]), 0, "float64", "cpu"), case(blueprint, batch=4)
+    masks = {mask: tf.constant(array) for mask, array in at.masks.items()}
+
+    def penalty(x):
+        moved = {}
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = network(x, training=True, masks=masks, statistics=moved)
+            loss = tf.reduce_sum(tf.square(inner.gradient(y, x))) + tf.reduce_sum(tf.square(y))
+        weights = list(network.trainable().values())
+        return outer.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO), y, moved
+
+    x = tf.constant(at.x)
+    assert_parity(tf.function(penalty, jit_compile=compiled)(x), penalty(x), "float64", floor=1e-6)
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["func", "compile"])
+@pytest.mark.parametrize("name", ["DCGANGenerator, everything", "DCGANDiscriminator, batch norm",
+                                  "ConvDiscriminator, spectral norm"])
+def test_torch_functions_give_the_same_numbers(compiled, name):
+    import torch
+
+    nets, blueprint = nets_of("torch"), plan(name, SMALL[name])
+    network, at = nets.build(Architecture(kind_of(name), SMALL[name]), 0, "float64", "cpu"), case(blueprint, batch=4)
+    masks = {mask: nets.to_native(array, "float64", "cpu") for mask, array in at.masks.items()}
+    weights, x = network.trainable(), nets.to_native(at.x, "float64", "cpu")
+
+    def penalty(weights, x):
+        def run(x, moved):
+            return torch.func.functional_call(network, weights, (x,),
+                                              {"training": True, "masks": masks, "statistics": moved})
+
+        moved = {}
+        gradient = torch.func.grad(lambda x: run(x, {}).sum())(x)
+        y = run(x, moved)
+        return gradient.square().sum() + y.square().sum(), (y, moved)
+
+    leaf = x.clone().requires_grad_()
+    inner = torch.autograd.grad(network(leaf, training=True, masks=masks).sum(), leaf, create_graph=True)[0]
+    y = network(leaf, training=True, masks=masks)
+    loss = inner.square().sum() + y.square().sum()
+    expected = torch.autograd.grad(loss, list(weights.values()))
+    torch._dynamo.reset()
+    function = torch.func.grad(penalty, has_aux=True)
+    gradients, (value, moved) = (torch.compile(function) if compiled else function)(weights, x)
+    assert_parity(list(gradients.values()), list(expected), "float64", floor=1e-6)
+    assert_parity(value, y, "float64")
+    assert list(moved) == list(network.moving())
+
+
+# Shapes, arguments and errors.
+
+@twins
+def test_arrays_become_native_and_come_back(twin):
+    nets, rng = nets_of(twin), np.random.default_rng(0)
+    for shape in ((4, 5, 6, 3), (4, 5, 6, 1), (4, 7), (4, 2), (4,)):
+        for dtype in DTYPES:
+            array = rng.standard_normal(shape).astype(dtype)
+            tensor = nets.to_native(array, dtype, "cpu")
+            np.testing.assert_array_equal(nets.to_numpy(tensor), array)
+            assert nets.to_numpy(tensor).dtype == dtype
+    images = nets.to_native(rng.standard_normal((4, 5, 6, 3)), device="cpu")
+    assert tuple(images.shape) == ((4, 3, 5, 6) if twin == "torch" else (4, 5, 6, 3))
+
+
+@twins
+def test_logits_are_one_number_per_image(twin):
+    nets = nets_of(twin)
+    for name in ("MLPDiscriminator", "ConvDiscriminator", "DCGANDiscriminator"):
+        network = nets.build(Architecture(name, SMALL[name]), 0, "float32", "cpu")
+        assert tuple(network(nets.to_native(np.zeros((6, *network.input_shape_)), device="cpu")).shape) == (6,)
+        assert network.output_shape_ == ()
+
+
+@small
+def test_summaries_are_the_same_text(name, chosen):
+    one, other = (nets_of(twin).build(Architecture(kind_of(name), chosen), 0, "float32", "cpu").summary()
+                  for twin in TWINS)
+    assert one == other
+
+
+@twins
+def test_no_input_leads_to_a_float32_number_in_float64(twin):
+    for name, chosen in SMALL.items():
+        network = nets_of(twin).build(Architecture(kind_of(name), chosen), 0, "float64", "cpu")
+        for tensor in (network.trainable() | network.moving()).values():
+            assert "float64" in str(tensor.dtype)
+
+
+@twins
+@pytest.mark.parametrize("name", NETWORKS)
+def test_signature_and_help_say_every_setting(twin, name):
+    cls = getattr(nets_of(twin), name)
+    shown = inspect.signature(cls).parameters
+    assert list(shown)[:3] == ["rng", "dtype", "device"]
+    wanted = inspect.signature(architectures.ARCHITECTURES[name]).parameters
+    for setting, parameter in wanted.items():
+        assert shown[setting].default == parameter.default
+        assert f"    {setting}: " in cls.__doc__
+    for part in (".. math::", "Maps ", "Reference: ", "Args:", "Raises:"):
+        assert part in cls.__doc__
+
+
+@twins
+def test_a_missing_mask_is_an_error(twin):
+    nets = nets_of(twin)
+    network = nets.DCGANDiscriminator(0, "float32", "cpu", **SMALL["DCGANDiscriminator"])
+    x = nets.to_native(np.zeros((2, 12, 12, 3)), device="cpu")
+    assert network.mask_shapes(2) == {"dropout_1": (2, 6, 6, 4), "dropout_2": (2, 3, 3, 5)}
+    for masks in (None, {"dropout_1": nets.to_native(np.ones((2, 6, 6, 4)), device="cpu")}):
+        with pytest.raises(ValueError, match="masks lacks 'dropout_[12]'; accepted while training"):
+            network(x, training=True, masks=masks)
+    network(x)
+
+
+@twins
+def test_a_wrong_input_is_an_error(twin):
+    nets = nets_of(twin)
+    network = nets.MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    with pytest.raises(ValueError, match=r"x has shape \(2, 6\), channels last; accepted: \('N', 5\)"):
+        network(nets.to_native(np.zeros((2, 6)), device="cpu"))
+
+
+@twins
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda arrays: arrays.pop("dense_1.bias"), "tensors dense_1.bias are missing; accepted: all of"),
+    (lambda arrays: arrays.update({"dense_9.bias": np.zeros(3)}), "tensor 'dense_9.bias' is unknown; accepted"),
+    (lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].T}),
+     r"tensor 'dense_1.weight' has shape \(6, 5\); accepted: \(5, 6\)"),
+    (lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].reshape(-1)}),
+     r"tensor 'dense_1.weight' has shape \(30,\); accepted: \(5, 6\)"),
+])
+def test_wrong_arrays_are_errors_and_change_nothing(twin, change, message):
+    network = nets_of(twin).MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    before, arrays = network.export(), network.export()
+    change(arrays)
+    with pytest.raises(ValueError, match=message):
+        network.load(arrays)
+    for name, array in network.export().items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+@twins
+def test_an_unknown_tensor_cannot_be_assigned(twin):
+    network = nets_of(twin).MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    with pytest.raises(ValueError, match="tensor 'dense_9.bias' is unknown; accepted: dense_1.weight"):
+        network.assign({"dense_9.bias": network.trainable()["dense_1.bias"]})
+
+
+@twins
+def test_wrong_arguments_are_errors(twin):
+    nets = nets_of(twin)
+    with pytest.raises(ValueError, match="setting 'depth' .here 3. is unknown; accepted: latent, shape, hidden"):
+        nets.MLPGenerator(depth=3)
+    with pytest.raises(ValueError, match="dtype is 'float16'; accepted: float32, float64"):
+        nets.MLPGenerator(dtype="float16")
+    with pytest.raises(ValueError, match="device is 'tpu'; accepted: None, 'cpu', 'gpu' or 'gpu:N'"):
+        nets.MLPGenerator(device="tpu")
+    with pytest.raises(ValueError, match="device is 'gpu:99'; accepted: 'cpu', or one of the [0-9]+ GPUs"):
+        nets.MLPGenerator(device="gpu:99")
+
+
+@twins
+def test_a_seed_and_its_generator_are_the_same(twin):
+    cls = nets_of(twin).MLPGenerator
+    one, other = (cls(rng, device="cpu").export() for rng in (7, np.random.default_rng(7)))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name])
