@@ -110,3 +110,21 @@ def test_a_path_that_is_no_notebook_is_an_error(tmp_path, capsys):
     with pytest.raises(SystemExit):
         notebooks.main([str(tmp_path / "absent.ipynb")])
     assert "absent.ipynb" in capsys.readouterr().err
+
+
+def test_kernels_under_pytest_see_no_gpu_and_draw_inline(tmp_path):
+    path = tmp_path / "kernel.ipynb"
+    source = ("import os\nfrom importlib.util import find_spec\n"
+              "names = 'CUDA_VISIBLE_DEVICES', 'OMP_NUM_THREADS', 'MPLBACKEND'\n"
+              "print(*(os.environ[name] for name in names), find_spec('ganbook') is not None)")
+    shown = "-1 1 module://matplotlib_inline.backend_inline True\n"
+    cell = nbformat.v4.new_code_cell(source, execution_count=1,
+                                     outputs=[nbformat.v4.new_output("stream", name="stdout", text=shown)])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
+    bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "conftest", "-p", "no:cacheprovider",
+         f"--rootdir={tmp_path}", str(path)],
+        cwd=tmp_path, env={**bare, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+    assert "1 passed" in result.stdout
