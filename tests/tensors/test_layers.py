@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_spectral_norm_approaches_the_largest_singular_value(twin):
         sigma, vector = layers.spectral_norm(matrix, vector)
         errors.append(1 - float(as_numpy(sigma)) / exact)
     assert errors[0] > 1e-3
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(errors))
     assert errors[-1] < 1e-6
 
 

@@ -325,7 +325,7 @@ def test_a_missing_mask_is_an_error(twin):
     x = nets.to_native(np.zeros((2, 12, 12, 3)), device="cpu")
     assert network.mask_shapes(2) == {"dropout_1": (2, 6, 6, 4), "dropout_2": (2, 3, 3, 5)}
     for masks in (None, {"dropout_1": nets.to_native(np.ones((2, 6, 6, 4)), device="cpu")}):
-        with pytest.raises(ValueError, match="masks lacks 'dropout_[12]'; accepted while training"):
+        with pytest.raises(ValueError, match=r"masks lacks 'dropout_[12]'; accepted while training"):
             network(x, training=True, masks=masks)
     network(x)
 
@@ -360,20 +360,20 @@ def test_wrong_arrays_are_errors_and_change_nothing(twin, change, message):
 @twins
 def test_an_unknown_tensor_cannot_be_assigned(twin):
     network = nets_of(twin).MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
-    with pytest.raises(ValueError, match="tensor 'dense_9.bias' is unknown; accepted: dense_1.weight"):
+    with pytest.raises(ValueError, match=r"tensor 'dense_9.bias' is unknown; accepted: dense_1.weight"):
         network.assign({"dense_9.bias": network.trainable()["dense_1.bias"]})
 
 
 @twins
 def test_wrong_arguments_are_errors(twin):
     nets = nets_of(twin)
-    with pytest.raises(ValueError, match="setting 'depth' .here 3. is unknown; accepted: latent, shape, hidden"):
+    with pytest.raises(ValueError, match=r"setting 'depth' .here 3. is unknown; accepted: latent, shape, hidden"):
         nets.MLPGenerator(depth=3)
     with pytest.raises(ValueError, match="dtype is 'float16'; accepted: float32, float64"):
         nets.MLPGenerator(dtype="float16")
     with pytest.raises(ValueError, match="device is 'tpu'; accepted: None, 'cpu', 'gpu' or 'gpu:N'"):
         nets.MLPGenerator(device="tpu")
-    with pytest.raises(ValueError, match="device is 'gpu:99'; accepted: 'cpu', or one of the [0-9]+ GPUs"):
+    with pytest.raises(ValueError, match=r"device is 'gpu:99'; accepted: 'cpu', or one of the [0-9]+ GPUs"):
         nets.MLPGenerator(device="gpu:99")
 
 
