@@ -181,7 +181,7 @@ VARIED = Recipe(
     name="varied", data="stacked_mnist", split="test", size=32, scale=2.0,
     generator=Architecture("DCGANGenerator", {"filters": (64, 32)}),
     discriminator=Architecture("ConvDiscriminator", {"dropout": 0.3, "bias": False, "activation": "elu"}),
-    latent="uniform", loss="hinge", r1=Schedule(1.0, 0.1, "cosine"), r2=0.0, gradient_penalty=10.0, clip=0.01,
+    latent="uniform", loss="hinge", r1=Schedule(2.0, 0.2, "linear"), r2=0.0, gradient_penalty=10.0, clip=0.01,
     generator_optimiser=Optimiser("rmsprop", Schedule(1e-3, 1e-5, "linear"), 0.5, 0.9, 1e-7), order="simultaneous",
     batch=64, steps=7, averaging=0.0, dequantisation=0.125, seed=9, dtype="float64")
 
@@ -199,7 +199,7 @@ def test_json_round_trip(recipe):
 def test_json_holds_every_field():
     plain = json.loads(VARIED.to_json())
     assert list(plain) == [field.name for field in dataclasses.fields(Recipe)]
-    assert plain["r1"] == {"start": 1.0, "end": 0.1, "kind": "cosine"}
+    assert plain["r1"] == {"start": 2.0, "end": 0.2, "kind": "linear"}
     assert plain["generator"] == {"kind": "DCGANGenerator", "settings": {"filters": [64, 32]}}
 
 

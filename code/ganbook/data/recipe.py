@@ -214,16 +214,16 @@ class Recipe:
     discriminator: Architecture = Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **MLP})
     latent: str = "normal"
     loss: str = "relativistic"
-    r1: Schedule = Schedule(1.0)
-    r2: Schedule = Schedule(1.0)
+    r1: Schedule = Schedule(1.0, 0.1, "cosine")
+    r2: Schedule = Schedule(1.0, 0.1, "cosine")
     gradient_penalty: float = 0.0
     clip: float = 0.0
-    generator_optimiser: Optimiser = Optimiser()
-    discriminator_optimiser: Optimiser = Optimiser()
+    generator_optimiser: Optimiser = Optimiser(learning_rate=Schedule(2e-3, 4e-5, "cosine"))
+    discriminator_optimiser: Optimiser = Optimiser(learning_rate=Schedule(2e-3, 4e-5, "cosine"))
     order: str = "alternating"
     discriminator_steps: int = 1
     batch: int = 128
-    steps: int = 2000
+    steps: int = 2500
     averaging: float = 0.999
     dequantisation: float = 0.0
     seed: int = 0
