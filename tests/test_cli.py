@@ -132,7 +132,7 @@ def test_options_change_the_recipe(recipe, tmp_path):
     code, out, _ = call("train", "--recipe", recipe, "--data", "stacked_digits", "--split", "test", "--size", 12,
                         "--steps", 3, "--seed", 7, "--dtype", "float32", "--out", tmp_path / "run")
     assert code == 0
-    assert "tiny-stacked_digits: stacked_digits, 3 steps, seed 7, PyTorch" in out
+    assert "tiny-stacked_digits on stacked_digits with PyTorch, seed 7, steps 3" in out
     made = Recipe.from_json((tmp_path / "run" / "recipe.json").read_text())
     assert (made.data, made.split, made.size, made.steps, made.seed, made.dtype) == (
         "stacked_digits", "test", 12, 3, 7, "float32")
@@ -166,7 +166,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(first, second, recipe, tmp_path)
 def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
     code, out, _ = call("train", "--resume", "--out", folder)
     assert code == 0
-    assert out.startswith(f"tiny: digits, 6 steps, seed 0, {cli.figures.TITLES[folder.name]}, from step 6")
+    assert out.startswith(f"tiny on digits with {cli.figures.TITLES[folder.name]}, seed 0, steps 6, from step 6")
     assert json.loads((folder / "state.json").read_text())["framework"] == folder.name
 
 
@@ -191,14 +191,14 @@ def test_samples_on_the_way(recipe, tmp_path):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_sample_writes_a_grid(framework, folder, tmp_path):
     path = tmp_path / "grid.png"
-    code, out, _ = call("sample", folder, "--framework", framework, "--count", 6, "--columns", 3, "--seed", 5,
+    code, out, _ = call("sample", folder, "--framework", framework, "--count", 6, "--columns", 2, "--seed", 5,
                         "--out", path)
     assert code == 0
     assert str(path) in out
     picture = np.asarray(Image.open(path))
-    assert picture.shape == ((2 * 8 + 1) * 4, (3 * 8 + 2) * 4, 3)
+    assert picture.shape == ((3 * 8 + 2) * 4, (2 * 8 + 1) * 4, 3)
     images = training.load_run(folder, framework).sample(6, 5)
-    tile = picture[9 * 4:, 18 * 4:][::4, ::4, 0]
+    tile = picture[18 * 4:, 9 * 4:][::4, ::4, 0]
     assert np.abs(tile / 127.5 - 1 - images[5, :, :, 0]).max() <= 1 / 255 + 1e-6
 
 
@@ -209,6 +209,22 @@ def test_sample_writes_into_the_run_by_default(folder):
     assert call("sample", folder, "--seed", 1)[0] == 0
     assert (folder / "samples.png").read_bytes() != before
     assert call("sample", folder)[0] == 0
+
+
+@pytest.mark.parametrize("command", ["sample", "evaluate"])
+@pytest.mark.parametrize("framework", [None, *FRAMEWORKS])
+def test_a_run_is_read_in_the_framework_asked_for(framework, command, folder, monkeypatch, tmp_path):
+    used, load_run = [], training.load_run
+
+    def spy(*arguments, **options):
+        run = load_run(*arguments, **options)
+        used.append((run.framework, run.generator.device_name))
+        return run
+
+    monkeypatch.setattr(training, "load_run", spy)
+    chosen = [] if framework is None else ["--framework", framework]
+    assert call(command, folder, "--count", 4, "--device", "cpu", *chosen)[0] == 0
+    assert used == [(framework or folder.name, "cpu")]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -241,6 +257,7 @@ def test_points_of_the_plane(tmp_path):
     assert code == 0
     assert "coordinate-space Frechet distance" in out
     assert "400 generated at step 2 against 10,000 real ones drawn from grid" in out
+    assert "does not count modes" in out
 
 
 def test_info_prints_everything(folder):

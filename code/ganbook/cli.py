@@ -178,7 +178,7 @@ def train(options: argparse.Namespace) -> None:
     framework, recipe, out = _plan(options)
     on_the_way = max(1, recipe.steps // SAVES) if options.save_every is None else options.save_every
     start = _step(out) if options.resume else 0
-    print(f"{recipe.name}: {recipe.data}, {recipe.steps:,} steps, seed {recipe.seed}, {figures.TITLES[framework]}"
+    print(f"{recipe.name} on {recipe.data} with {figures.TITLES[framework]}, seed {recipe.seed}, steps {recipe.steps:,}"
           + (f", from step {start:,} of {out}" if start else ""), flush=True)
     try:
         run = training.train(recipe, framework, until=options.until, out=out, resume=options.resume,
@@ -267,7 +267,10 @@ def _draw(examples: np.ndarray, recipe: Recipe, path: Path, columns: int | None 
         figures.save_grid_png(examples, path, columns)
         return
     real = training.load_source(recipe).batch(np.random.default_rng(recipe.seed), LARGEST)
-    figures.scatter_2d(real, examples).savefig(path, format="png")
+    figure = figures.scatter_2d(real, examples)
+    figure.savefig(path, format="png")
+    # matplotlib would keep every figure; it is loaded by the first, never before.
+    sys.modules["matplotlib.pyplot"].close(figure)
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -285,6 +288,8 @@ def evaluate(options: argparse.Namespace) -> None:
     print(f"{space} Frechet distance {distance:9.4f}   {count:,} generated at step {run.step:,} against {which}")
     print(f"{'half-split floor':{len(space) + 17}}{floor:9.4f}   two random halves of the real ones, mean of "
           f"{SPLITS_OF_FLOOR} splits")
+    if real.ndim == 2:
+        print("of points it compares mean and covariance alone, so it does not count modes")
 
 
 def _real(recipe: Recipe, seed: int) -> tuple[np.ndarray, str]:

@@ -7,7 +7,7 @@ import pytest
 
 from ganbook import data
 from ganbook.data.recipe import Recipe
-from ganbook.gradient_descent.training import train
+from ganbook.gradient_descent.training import start_run, train
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint
 from ganbook.tuning.recipes import RECIPES, SCALES, SHAPES, on_data
 
@@ -117,3 +117,13 @@ def test_article_000_ends_in_the_range_of_the_data():
     recipe = RECIPES["article-000"]
     assert recipe.generator.settings["output_activation"] == "tanh"
     assert recipe.generator.settings["hidden"] == (128, 256)
+
+
+def test_article_000_does_not_see_three_rows_and_columns():
+    run = start_run(RECIPES["article-000"], device="cpu")
+    images = np.random.default_rng(0).uniform(-1, 1, (2, 28, 28, 1)).astype(np.float32)
+    seen = images.copy()
+    seen[:, 25:], seen[:, :, 25:] = 0, 0
+    assert (run.players.judge(seen) == run.players.judge(images)).all()
+    seen[:, 24, 24] += 1
+    assert (run.players.judge(seen) != run.players.judge(images)).all()
