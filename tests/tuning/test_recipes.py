@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganbook import data
-from ganbook.data.recipe import Recipe
+from ganbook.data.recipe import Recipe, Schedule
 from ganbook.gradient_descent.training import start_run, train
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint
 from ganbook.tuning.recipes import RECIPES, SCALES, SHAPES, on_data
@@ -111,6 +111,14 @@ def test_the_mixtures_follow_the_protocol_that_was_measured():
         rate = recipe.generator_optimiser.learning_rate
         assert [rate.value(step, 80_000) for step in (0, 80_000)] == pytest.approx([2e-3, 2e-5])
         assert recipe.generator.settings["latent"] == 8
+
+
+def test_recommended_is_what_was_measured():
+    recipe = RECIPES["recommended"]
+    assert (recipe.loss, recipe.r1, recipe.r2, recipe.batch) == ("relativistic", Schedule(1.0), Schedule(1.0), 64)
+    for optimiser in (recipe.generator_optimiser, recipe.discriminator_optimiser):
+        assert (optimiser.name, optimiser.learning_rate, optimiser.beta1, optimiser.beta2) == (
+            "adam", Schedule(1e-3), 0.0, 0.99)
 
 
 def test_article_000_ends_in_the_range_of_the_data():

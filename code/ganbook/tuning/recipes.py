@@ -59,7 +59,9 @@ RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
            discriminator=CONFIGURATIONS["article_001_discriminator"].with_(shape=(28, 28, 1)),
            **_plain(1e-4, 128, "simultaneous", 5000)),
     Recipe(name="recommended", data="mnist", generator=CONFIGURATIONS["recommended_generator"],
-           discriminator=CONFIGURATIONS["recommended_discriminator"], batch=64, steps=6000),
+           discriminator=CONFIGURATIONS["recommended_discriminator"], loss="relativistic", r1=1.0, r2=1.0, batch=64,
+           steps=6000, generator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99),
+           discriminator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99)),
     _mixture("ring", 1e-4),
     _mixture("grid", 5e-4),
 )})
