@@ -33,7 +33,7 @@ from ganbook.gradient_descent.steps_torch import (
 from ganbook.probability.losses_torch import generator_loss
 from ganbook.tensors.networks_torch import Network, find_device
 
-State = dict[str, Any]
+_State = dict[str, Any]
 
 
 class CompiledRounds:
@@ -80,14 +80,14 @@ class CompiledRounds:
         _restore(self.players, state)
         return losses[:len(rounds)].double().cpu().numpy()
 
-    def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[Tensor, State, Draws]:
+    def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[Tensor, _State, Draws]:
         filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
         dtype, device = getattr(torch, self.players.recipe.dtype), find_device(self.players.device)
         stacked = pytree.tree_map(lambda *leaves: torch.stack([torch.as_tensor(leaf, dtype=dtype) for leaf in leaves]),
                                   *[self.players.native_round(draws) for draws in filled])
         return torch.tensor(len(rounds)), _state(self.players), pytree.tree_map(lambda leaf: leaf.to(device), stacked)
 
-    def _loop(self, count: Tensor, state: State, draws: Draws) -> tuple[Tensor, State]:
+    def _loop(self, count: Tensor, state: _State, draws: Draws) -> tuple[Tensor, _State]:
         recipe = self.players.recipe
         leaves, shape = pytree.tree_flatten(state)
         room = pytree.tree_leaves(draws)[0].shape[0]
@@ -109,13 +109,13 @@ class CompiledRounds:
         return losses, pytree.tree_unflatten(leaves, shape)
 
 
-def _state(players: Players) -> State:
+def _state(players: Players) -> _State:
     state = {"generator": everything(players.generator), "discriminator": everything(players.discriminator),
              "average": everything(players.average) if players.average is not None else {}, "slots": players.slots}
     return pytree.tree_map(lambda leaf: leaf.detach().clone(memory_format=torch.contiguous_format), state)
 
 
-def _restore(players: Players, state: State) -> None:
+def _restore(players: Players, state: _State) -> None:
     with torch.no_grad():
         players.generator.assign(state["generator"])
         players.discriminator.assign(state["discriminator"])
@@ -129,7 +129,7 @@ def _bind(network: Network, tensors: dict[str, Tensor]) -> Callable[..., Tensor]
     return lambda x, **options: torch.func.functional_call(network, tensors, (x,), options)
 
 
-def _round(recipe: Recipe, players: Players, state: State, draws: Draws) -> tuple[State, Tensor]:
+def _round(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Tensor]:
     """One round as a pure function: new state and the three losses."""
     if recipe.order == "simultaneous":
         return _simultaneous(recipe, players, state, draws)
@@ -139,7 +139,7 @@ def _round(recipe: Recipe, players: Players, state: State, draws: Draws) -> tupl
     return state, torch.stack([report["loss"], report["penalty"], loss])
 
 
-def _discriminator(recipe: Recipe, players: Players, state: State, draws: Draws) -> tuple[State, Draws]:
+def _discriminator(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Draws]:
     generator = _bind(players.generator, state["generator"])
     fake = generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
 
@@ -152,7 +152,7 @@ def _discriminator(recipe: Recipe, players: Players, state: State, draws: Draws)
     return _apply(recipe, "discriminator", state, gradients, report["statistics"], draws["rates"]), report
 
 
-def _generator(recipe: Recipe, players: Players, state: State, draws: Draws) -> tuple[State, Tensor]:
+def _generator(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Tensor]:
     critic = _bind(players.discriminator, state["discriminator"])
 
     def objective(weights: dict[str, Tensor]) -> tuple[Tensor, Draws]:
@@ -164,7 +164,7 @@ def _generator(recipe: Recipe, players: Players, state: State, draws: Draws) -> 
     return _average(state, draws["rates"]["decay"]), loss
 
 
-def _simultaneous(recipe: Recipe, players: Players, state: State, draws: Draws) -> tuple[State, Tensor]:
+def _simultaneous(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Tensor]:
     step, rates = draws["discriminator"][0], draws["generator"]["rates"]
 
     def objectives(weights: dict[str, dict[str, Tensor]]) -> tuple[tuple[Tensor, Tensor], tuple[Draws, Draws]]:
@@ -188,8 +188,8 @@ def _simultaneous(recipe: Recipe, players: Players, state: State, draws: Draws) 
     return _average(state, rates["decay"]), torch.stack([report["loss"], report["penalty"], loss])
 
 
-def _apply(recipe: Recipe, role: str, state: State, gradients: dict[str, Tensor], statistics: dict[str, Tensor],
-           rates: Draws) -> State:
+def _apply(recipe: Recipe, role: str, state: _State, gradients: dict[str, Tensor], statistics: dict[str, Tensor],
+           rates: Draws) -> _State:
     settings = getattr(recipe, f"{role}_optimiser")
     new, slots = updated(settings, state[role], gradients, state["slots"][role], rates["t"], rates["learning_rate"])
     if role == "discriminator" and recipe.clip:
@@ -197,7 +197,7 @@ def _apply(recipe: Recipe, role: str, state: State, gradients: dict[str, Tensor]
     return state | {role: state[role] | new | statistics, "slots": state["slots"] | {role: slots}}
 
 
-def _average(state: State, decay: Tensor) -> State:
+def _average(state: _State, decay: Tensor) -> _State:
     return state | {"average": averaged(state["average"], state["generator"], decay)}
 
 

@@ -190,8 +190,8 @@ class Players:
             self.average.assign(averaged(everything(self.average), everything(self.generator), decay))
 
     def native(self, draws: Draws) -> Draws:
-        """One step's draws as tensors on this device; rates become scalars, or each would be traced anew."""
-        dtype = self.recipe.dtype
+        """One step's draws as tensors on this device."""
+        dtype = self.recipe.dtype  # rates become scalar tensors: for each new number tf.function would trace anew
         return {key: {name: tf.constant(rate, dtype) for name, rate in value.items()} if key == "rates"
                 else self.native(value) if isinstance(value, dict) else to_native(value, dtype, self.device)
                 for key, value in draws.items()}
@@ -244,7 +244,7 @@ class Players:
                     slots[slot].assign(native[slot][name])
 
 
-def gradients_of(objective: tf.Tensor, network: Network, tape: tf.GradientTape) -> Tensors:
+def _gradients_of(objective: tf.Tensor, network: Network, tape: tf.GradientTape) -> Tensors:
     """Gradients of ``objective``, which the tape has seen, by the weights of one network, by name."""
     weights = network.trainable()
     return dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True))
@@ -265,7 +265,7 @@ def discriminator_step(players: Players, draws: Draws) -> Draws:
     fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
     with tf.GradientTape() as tape:
         objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
-    gradients = gradients_of(objective, players.discriminator, tape)
+    gradients = _gradients_of(objective, players.discriminator, tape)
     players.apply("discriminator", gradients, report["statistics"], draws["rates"])
     return report
 
@@ -284,7 +284,7 @@ def generator_step(players: Players, draws: Draws) -> Draws:
     """
     with tf.GradientTape() as tape:
         objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws)
-    gradients = gradients_of(objective, players.generator, tape)
+    gradients = _gradients_of(objective, players.generator, tape)
     players.apply("generator", gradients, report["statistics"], draws["rates"])
     players.update_average(draws["rates"]["decay"])
     return report
@@ -309,8 +309,8 @@ def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) ->
                                  statistics=statistics)
         objective, report = discriminator_objective(recipe, players.discriminator, fake, draws)
         loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
-    discriminator_gradients = gradients_of(objective, players.discriminator, discriminator_tape)
-    generator_gradients = gradients_of(loss, players.generator, generator_tape)
+    discriminator_gradients = _gradients_of(objective, players.discriminator, discriminator_tape)
+    generator_gradients = _gradients_of(loss, players.generator, generator_tape)
     players.apply("discriminator", discriminator_gradients, report["statistics"], draws["rates"])
     players.apply("generator", generator_gradients, statistics, generator_rates)
     players.update_average(generator_rates["decay"])

@@ -187,7 +187,7 @@ class Players:
                 self.average.assign(averaged(everything(self.average), everything(self.generator), decay))
 
     def native(self, draws: Draws) -> Draws:
-        """One step's draws as tensors on this device; rates stay numbers."""
+        """One step's draws as tensors on this device."""
         return {key: value if key == "rates" else self.native(value) if isinstance(value, dict)
                 else to_native(value, self.recipe.dtype, self.device) for key, value in draws.items()}
 
@@ -241,7 +241,7 @@ class Players:
                     slots[slot].copy_(native[slot][name])
 
 
-def gradients_of(objective: Tensor, network: Network, *, keep: bool = False) -> Tensors:
+def _gradients_of(objective: Tensor, network: Network, *, keep: bool = False) -> Tensors:
     """Gradients of ``objective`` by the weights of one network, by name; ``keep`` it for another differentiation."""
     weights = network.trainable()
     return dict(zip(weights, torch.autograd.grad(objective, list(weights.values()), retain_graph=keep), strict=True))
@@ -262,7 +262,7 @@ def discriminator_step(players: Players, draws: Draws) -> Draws:
     with torch.no_grad():
         fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
     objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
-    gradients = gradients_of(objective, players.discriminator)
+    gradients = _gradients_of(objective, players.discriminator)
     players.apply("discriminator", gradients, report["statistics"], draws["rates"])
     return report
 
@@ -280,7 +280,7 @@ def generator_step(players: Players, draws: Draws) -> Draws:
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """
     objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws)
-    gradients = gradients_of(objective, players.generator)
+    gradients = _gradients_of(objective, players.generator)
     players.apply("generator", gradients, report["statistics"], draws["rates"])
     players.update_average(draws["rates"]["decay"])
     return report
@@ -304,8 +304,8 @@ def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) ->
                              statistics=statistics)
     objective, report = discriminator_objective(recipe, players.discriminator, fake, draws)
     loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
-    discriminator_gradients = gradients_of(objective, players.discriminator, keep=True)
-    generator_gradients = gradients_of(loss, players.generator)
+    discriminator_gradients = _gradients_of(objective, players.discriminator, keep=True)
+    generator_gradients = _gradients_of(loss, players.generator)
     players.apply("discriminator", discriminator_gradients, report["statistics"], draws["rates"])
     players.apply("generator", generator_gradients, statistics, generator_rates)
     players.update_average(generator_rates["decay"])

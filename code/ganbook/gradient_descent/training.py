@@ -189,12 +189,12 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
     last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
     for name, every in (("save_every", save_every), ("sample_every", sample_every)):
         whole(name, every, 0)
-    dealer = _dealer(run, source if source is not None else load_source(recipe))
-    run_rounds = _runner(run, compiled)
+    dealer = make_dealer(run, source if source is not None else load_source(recipe))
+    run_rounds = make_runner(run, compiled)
     with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:
         while run.step < last:
             count = _chunk(run.step, last, save_every if out else 0, sample_every)
-            _advance(run, dealer, run_rounds, count)
+            advance(run, dealer, run_rounds, count)
             bar.update(count)
             if sample_every and run.step % sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
@@ -229,7 +229,12 @@ def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resu
     return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
 
 
-def _dealer(run: Run, source: Any) -> Dealer:
+def make_dealer(run: Run, source: Any) -> Dealer:
+    """What deals the draws of a run's rounds.
+
+    Raises:
+        ValueError: the examples, the generator's and the discriminator's shapes are not one.
+    """
     made, judged = run.generator.output_shape_, run.discriminator.input_shape_
     if not tuple(source.shape) == made == judged:
         raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
@@ -243,7 +248,8 @@ def _dropout(network: Any) -> dict[str, tuple[tuple[int, ...], float]]:
     return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(1).items()}
 
 
-def _runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
+def make_runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
+    """What runs a list of rounds and gives their losses, shape (rounds, 3): plainly, or in one compiled call."""
     if compiled:
         rounds = twin("ganbook.gradient_descent.compiled", run.framework).CompiledRounds(run.players)
         return lambda draws: rounds.run(draws, ROOM)
@@ -256,7 +262,12 @@ def _chunk(step: int, last: int, *stops: int) -> int:
     return min([ROOM, last - step, *[every - step % every for every in stops if every]])
 
 
-def _advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], count: int) -> None:
+def advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], count: int) -> None:
+    """Run ``count`` rounds and write them into the history.
+
+    Raises:
+        NonFiniteLoss: a loss became infinite or not a number; the step is named.
+    """
     started = time.perf_counter()
     losses = run_rounds([dealer.round(run.step + k, run.rng) for k in range(count)])
     run.seconds += time.perf_counter() - started

@@ -1,0 +1,38 @@
+"""``make bench``, or ``python -m benchmarks [steps] [compiled] [quality]``: print what is timed, as ratios."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+TABLES = ("steps", "compiled", "quality")
+
+
+def main() -> None:
+    """Print the tables asked for, all by default."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
+                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    parser.add_argument("tables", nargs="*", metavar="table", default=list(TABLES), help=f"of {', '.join(TABLES)}")
+    parser.add_argument("--rounds", type=int, default=15, help="times that each side is timed, in turn")
+    parser.add_argument("--minutes", type=float, default=15.0, help="training time of the plain DCGAN in 'quality'")
+    arguments = parser.parse_args()
+    unknown = sorted(set(arguments.tables) - set(TABLES))
+    if unknown or arguments.rounds < 1 or arguments.minutes <= 0:
+        parser.error(f"tables {unknown}, rounds {arguments.rounds}, minutes {arguments.minutes}; accepted: tables "
+                     f"{', '.join(TABLES)}, rounds of at least 1, minutes above 0")
+    for table in arguments.tables:
+        if table == "steps":
+            from benchmarks import steps
+            steps.main(arguments.rounds)
+        elif table == "compiled":
+            from benchmarks import compiled
+            compiled.main(arguments.rounds)
+        else:
+            from benchmarks import quality
+            quality.main(arguments.minutes)
+
+
+if __name__ == "__main__":
+    main()
