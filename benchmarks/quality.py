@@ -16,7 +16,8 @@ from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES
 
 
-def course(recipe: Recipe, framework: str, seconds: float, every: float, enough: float) -> list[tuple[float, int, float]]:
+def course(recipe: Recipe, framework: str, seconds: float, every: float,
+           enough: float) -> list[tuple[float, int, float]]:
     """Train for a time, or until the distance is small enough.
 
     Args:
@@ -34,8 +35,9 @@ def course(recipe: Recipe, framework: str, seconds: float, every: float, enough:
     dealer, rounds, found = training.make_dealer(run, source), training.make_runner(run, compiled=False), []
     real = pixels(source.images)
     while run.seconds < seconds and run.step < recipe.steps and not (found and found[-1][2] <= enough):
-        due = run.seconds + every
-        while run.seconds < min(due, seconds) and run.step < recipe.steps:
+        due = min(run.seconds + every, seconds)
+        training.advance(run, dealer, rounds, 1)
+        while run.seconds < due and run.step < recipe.steps:
             training.advance(run, dealer, rounds, 1)
         found.append((run.seconds, run.step, frechet_distance(real, pixels(run.sample(len(real))))))
     return found

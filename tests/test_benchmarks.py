@@ -1,0 +1,52 @@
+"""The benchmarks' own arithmetic: what they time is another matter, and never asserted."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks import timing
+from ganbook.tuning.recipes import RECIPES
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_contestants_run_in_turn():
+    calls = []
+    seconds = timing.in_turn({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 3, warm_up=1)
+    assert calls == ["a", "b"] * 4
+    assert [len(values) for values in seconds.values()] == [3, 3]
+    assert min(seconds["a"]) >= 0
+
+
+def test_ratio_is_the_median_of_paired_ratios():
+    # The ratio of the medians would be 3 / 2; round by round it is 1, 3 and 0.5.
+    assert timing.ratio([2.0, 6.0, 1.0], [2.0, 2.0, 2.0]).split() == ["1.00", "(0.50", "to", "3.00)"]
+
+
+def test_cost_of_a_dcgan_step():
+    steps = pytest.importorskip("benchmarks.steps")
+    dense, first = 2 * 100 * 7 * 7 * 256, 2 * 49 * 25 * 256 * 128
+    second, third = 2 * 49 * 25 * 128 * 64, 2 * 196 * 25 * 64
+    one, two, logit = 2 * 196 * 25 * 64, 2 * 49 * 25 * 64 * 128, 2 * 49 * 128
+    generator = 2 * dense + 3 * (first + second + third)
+    real = 2 * one + 3 * (two + logit)
+    fake = 3 * one + 4 * (two + logit)
+    assert steps.flops_per_image(RECIPES["dcgan"]) == generator + real + fake
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+def test_a_course_stops_when_it_is_good_enough(framework):
+    quality = pytest.importorskip("benchmarks.quality")
+    recipe = RECIPES["quickstart"].replace(batch=8, steps=3)
+    assert [step for _, step, _ in quality.course(recipe, framework, 1000.0, 0.0, enough=1e9)] == [1]
+    assert [step for _, step, _ in quality.course(recipe, framework, 1000.0, 0.0, enough=0.0)] == [1, 2, 3]
+
+
+def test_unknown_table_is_refused():
+    run = subprocess.run([sys.executable, "-m", "benchmarks", "wheels"], cwd=ROOT, capture_output=True, text=True,
+                         check=False)
+    assert run.returncode == 2
+    assert "wheels" in run.stderr
+    assert "steps, compiled, quality" in run.stderr
