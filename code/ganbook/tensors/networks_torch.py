@@ -178,7 +178,7 @@ class Network(nn.Module):
             Arrays by canonical name.
         """
         tensors = self.trainable() | self.moving() if tensors is None else tensors
-        return {name: np.ascontiguousarray(from_torch_layout(name, tensor.detach().cpu().numpy()))
+        return {name: np.array(from_torch_layout(name, tensor.detach().cpu().numpy()), order="C")
                 for name, tensor in tensors.items()}
 
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
