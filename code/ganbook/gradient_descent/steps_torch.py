@@ -236,6 +236,10 @@ class Players:
             if set(parts) != set(expected):
                 raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(expected)}")
             native = {slot: network.convert(parts[slot]) for slot in expected}
+            for slot, tensors in native.items():
+                if set(tensors) != set(self.slots[role]):
+                    raise ValueError(f"{slot} of the {role} has {', '.join(sorted(tensors))}; accepted: "
+                                     f"{', '.join(sorted(self.slots[role]))}")
             for name, slots in self.slots[role].items():
                 for slot in slots:
                     slots[slot].copy_(native[slot][name])

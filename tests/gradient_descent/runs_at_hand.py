@@ -1,0 +1,81 @@
+"""What the tests of steps, compiled rounds, training and checkpoints share: small recipes, and runs of them."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+from ganbook.data.recipe import Architecture, Optimiser, Recipe
+from ganbook.gradient_descent import training
+from parity import module, relative_error
+
+FRAMEWORK = {"torch": "pytorch", "tensorflow": "tensorflow"}
+OTHER = {"torch": "tensorflow", "tensorflow": "torch"}
+SMALL = {"shape": (4, 4, 1), "hidden": (7, 6), "initialiser": "he", "slope": 0.2}
+GENERATOR = Architecture("MLPGenerator", {**SMALL, "latent": 5})
+DISCRIMINATOR = Architecture("MLPDiscriminator", SMALL)
+BASE = Recipe(name="base", generator=GENERATOR, discriminator=DISCRIMINATOR, loss="non_saturating", r1=0.0, r2=0.0,
+              generator_optimiser=Optimiser(learning_rate=0.01), discriminator_optimiser=Optimiser(learning_rate=0.02),
+              batch=6, steps=10, averaging=0.9, dtype="float64")
+DIGITS = BASE.replace(
+    name="digits", loss="relativistic", r1=1.0, r2=0.5, batch=16, steps=300,
+    generator=Architecture("PixelShuffleGenerator", {"latent": 8, "shape": (8, 8, 1), "width": 3}),
+    discriminator=Architecture("DCGANDiscriminator", {"shape": (8, 8, 1), "channels": (4, 8), "dropout": 0.0}),
+    generator_optimiser=Optimiser(learning_rate=0.002), discriminator_optimiser=Optimiser(learning_rate=0.002))
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform:
+    """Examples whose every number is uniform on [-1, 1]."""
+
+    shape: tuple[int, ...] = (4, 4, 1)
+
+    def batch(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.uniform(-1, 1, (n, *self.shape)).astype(np.float32)
+
+
+def start(twin: str, recipe: Recipe, source: object = None) -> tuple[training.Run, object]:
+    """A run at step 0, and the dealer of its draws."""
+    run = training.start_run(recipe, FRAMEWORK[twin], device="cpu")
+    return run, training.make_dealer(run, source if source is not None else Uniform(run.generator.output_shape_))
+
+
+def deal(run: training.Run, dealer: object, rounds: int = 1) -> list[dict]:
+    """The next rounds of draws."""
+    return [dealer.round(run.step + k, run.rng) for k in range(rounds)]
+
+
+def plain_rounds(twin: str, recipe: Recipe, rounds: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
+    """Losses and state after some rounds, each step run operation by operation."""
+    steps = module("gradient_descent.steps", twin)
+    run, dealer = start(twin, recipe, source)
+    losses = [steps.round_losses(run.players, run.players.native_round(draws)) for draws in deal(run, dealer, rounds)]
+    return np.array([[float(loss) for loss in row] for row in losses]), run.players.export()
+
+
+def spread(one: tuple, other: tuple) -> float:
+    """The largest relative error between losses and states of two runs.
+
+    A bias that batch normalisation takes away again has a gradient of rounding noise, from which Adam makes noise of
+    its own.  So what an optimiser remembers is held to the largest of its kind, and a weight to its own tensor or to
+    one Adam step of 0.01, whichever is larger.
+    """
+    (losses, state), (other_losses, other_state) = one, other
+    worst = max((relative_error(a, b, floor=1e-2) for a, b in zip(losses, other_losses, strict=True)), default=0.0)
+    for role, arrays in state.items():
+        others = other_state[role]
+        assert list(arrays) == list(others)
+        for name, array in arrays.items():
+            slot = name.rpartition("/")[0]
+            moments = [np.abs(others[n]).max() for n in others if n.startswith(f"{slot}/")]
+            floor = 1e-2 if slot in ("", "average") else max(moments)
+            worst = max(worst, relative_error(array, others[name], floor))
+    return worst
+
+
+def identical(state: dict, other: dict) -> bool:
+    """Whether two states agree bit for bit."""
+    return all(list(state[role]) == list(other[role])
+               and all(np.array_equal(state[role][name], other[role][name]) for name in state[role])
+               for role in (*state, *other))

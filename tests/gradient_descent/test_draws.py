@@ -1,0 +1,148 @@
+"""Draws: shapes, distributions, scheduled numbers, and that the seed alone decides them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ganbook.data import ring
+from ganbook.data.recipe import Optimiser, Schedule
+from ganbook.gradient_descent.draws import Dealer, latent_noise
+from gradient_descent.runs_at_hand import BASE, Uniform
+
+DROPOUT = {"dropout_1": ((7,), 0.3)}
+
+
+def dealer(recipe=BASE, source=None, generator=None, discriminator=None):
+    return Dealer(recipe, source or Uniform(), 5, generator or {}, discriminator or {})
+
+
+def arrays(draws):
+    """All arrays of a round, flat."""
+    if isinstance(draws, dict):
+        return [array for value in draws.values() for array in arrays(value)]
+    return [array for value in draws for array in arrays(value)] if isinstance(draws, list) else [np.asarray(draws)]
+
+
+def test_a_round_has_what_its_steps_read():
+    round_ = dealer().round(0, np.random.default_rng(0))
+    assert list(round_) == ["discriminator", "generator"]
+    [step] = round_["discriminator"]
+    assert set(step) == {"real", "noise", "masks", "rates"}
+    assert set(round_["generator"]) == {"noise", "masks", "rates"}
+    assert (step["real"].shape, step["noise"].shape) == ((6, 4, 4, 1), (6, 5))
+    assert step["masks"] == {"generator": {}, "fake": {}, "real": {}}
+    assert all(array.dtype == np.float32 for array in (step["real"], step["noise"], round_["generator"]["noise"]))
+    assert not np.array_equal(step["noise"], round_["generator"]["noise"])
+
+
+def test_real_examples_for_the_generator_only_where_the_loss_compares_pairs():
+    round_ = dealer(BASE.replace(loss="relativistic"), discriminator=DROPOUT).round(0, np.random.default_rng(0))
+    assert round_["generator"]["real"].shape == (6, 4, 4, 1)
+    assert set(round_["generator"]["masks"]) == {"generator", "fake", "real"}
+    assert not np.array_equal(round_["generator"]["real"], round_["discriminator"][0]["real"])
+
+
+def test_simultaneous_players_share_one_set_of_draws():
+    round_ = dealer(BASE.replace(order="simultaneous", loss="relativistic")).round(0, np.random.default_rng(0))
+    assert list(round_["generator"]) == ["rates"]
+
+
+def test_several_discriminator_steps_have_draws_and_numbers_of_their_own():
+    deal = dealer(BASE.replace(discriminator_steps=3))
+    rounds = [deal.round(step, np.random.default_rng(step)) for step in range(2)]
+    steps = [draws for round_ in rounds for draws in round_["discriminator"]]
+    assert [draws["rates"]["t"] for draws in steps] == [1, 2, 3, 4, 5, 6]
+    assert [round_["generator"]["rates"]["t"] for round_ in rounds] == [1, 2]
+    assert len({draws["real"].tobytes() for draws in steps}) == len({draws["noise"].tobytes() for draws in steps}) == 6
+
+
+def test_scheduled_numbers():
+    recipe = BASE.replace(r1=Schedule(4.0, 2.0, "linear"), r2=Schedule(3.0), averaging=0.5, steps=10,
+                          generator_optimiser=Optimiser(learning_rate=Schedule(1.0, 0.0, "cosine")),
+                          discriminator_optimiser=Optimiser(learning_rate=Schedule(0.4, 0.2, "linear")))
+    round_ = dealer(recipe).round(5, np.random.default_rng(0))
+    assert round_["discriminator"][0]["rates"] == pytest.approx({"learning_rate": 0.3, "t": 6, "r1": 3.0, "r2": 3.0})
+    assert round_["generator"]["rates"] == pytest.approx({"learning_rate": 0.5, "t": 6, "decay": 6 / 15})
+
+
+def test_the_average_begins_by_forgetting():
+    """The decay rises as (1 + step) / (10 + step) until it is the recipe's."""
+    deal, rng = dealer(BASE.replace(averaging=0.9)), np.random.default_rng(0)
+    found = [deal.round(step, rng)["generator"]["rates"]["decay"] for step in (0, 1, 79, 80, 81, 10**6)]
+    assert found == pytest.approx([0.1, 2 / 11, 80 / 89, 0.9, 0.9, 0.9])
+
+
+@pytest.mark.parametrize(("latent", "mean_square", "bound"), [("normal", 1.0, 8.0), ("uniform", 1 / 3, 1.0)])
+def test_latent_noise(latent, mean_square, bound):
+    noise = latent_noise(latent, 2000, 5, np.random.default_rng(0))
+    assert (noise.dtype, noise.shape) == (np.float32, (2000, 5))
+    assert abs(noise.mean()) < 0.05
+    assert np.mean(noise**2) == pytest.approx(mean_square, rel=0.05)
+    assert 0.99 * min(bound, 3) < np.abs(noise).max() <= bound
+    step = dealer(BASE.replace(latent=latent)).round(0, np.random.default_rng(3))["discriminator"][0]
+    rng = np.random.default_rng(3)
+    assert np.array_equal(step["real"], Uniform().batch(rng, 6))
+    assert np.array_equal(step["noise"], latent_noise(latent, 6, 5, rng))
+
+
+def test_masks_drop_the_share_that_the_layer_names():
+    deal = dealer(BASE.replace(batch=500), generator={"dropout_2": ((4, 4, 2), 0.6)}, discriminator=DROPOUT)
+    round_ = deal.round(0, np.random.default_rng(0))
+    masks, later = round_["discriminator"][0]["masks"], round_["generator"]["masks"]
+    assert set(masks) == {"generator", "fake", "real"}
+    assert set(later) == {"generator", "fake"}
+    assert masks["generator"]["dropout_2"].shape == (500, 4, 4, 2)
+    for use, share in (("generator", 0.6), ("fake", 0.3), ("real", 0.3)):
+        [mask] = masks[use].values()
+        assert mask.dtype == np.float32
+        assert set(np.unique(mask)) == {0.0, 1.0}
+        assert 1 - mask.mean() == pytest.approx(share, abs=0.03)
+    drawn = [masks["fake"]["dropout_1"], masks["real"]["dropout_1"], later["fake"]["dropout_1"]]
+    assert len({mask.tobytes() for mask in drawn}) == 3
+
+
+def test_interpolation_weights_only_for_their_penalty():
+    weights = dealer(BASE.replace(gradient_penalty=10.0, batch=1000)).round(
+        0, np.random.default_rng(0))["discriminator"][0]["weights"]
+    assert (weights.dtype, weights.shape) == (np.float32, (1000,))
+    assert weights.min() >= 0
+    assert weights.max() < 1
+    assert np.histogram(weights, 4, (0, 1))[0].min() > 200  # uniform, not normal
+
+
+def test_dequantisation_adds_noise_of_its_width():
+    images = Uniform().batch(np.random.default_rng(0), 6)
+
+    class Same:
+        shape = (4, 4, 1)
+
+        def batch(self, rng, n):
+            return images.copy()
+
+    deal = dealer(BASE.replace(dequantisation=0.1, loss="relativistic"), Same())
+    round_ = deal.round(0, np.random.default_rng(0))
+    for real in (round_["discriminator"][0]["real"], round_["generator"]["real"]):
+        assert real.dtype == np.float32
+        assert 0.04 < np.abs(real - images).max() <= 0.05 + 1e-6
+    plain = dealer(BASE, Same()).round(0, np.random.default_rng(0))["discriminator"][0]["real"]
+    assert np.array_equal(plain, images)
+
+
+def test_the_seed_alone_decides():
+    recipe = BASE.replace(gradient_penalty=1.0, loss="relativistic", dequantisation=0.1, discriminator_steps=2)
+    deal = dealer(recipe, generator=DROPOUT, discriminator=DROPOUT)
+    one, same, other = (arrays(deal.round(0, np.random.default_rng(seed))) for seed in (0, 0, 1))
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
+
+
+def test_the_step_does_not_change_what_is_drawn():
+    deal = dealer(BASE.replace(loss="relativistic"))
+    one, other = (arrays(deal.round(step, np.random.default_rng(0))) for step in (0, 7))
+    assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
+
+
+def test_mixtures_are_dealt_too():
+    real = dealer(BASE, ring()).round(0, np.random.default_rng(0))["discriminator"][0]["real"]
+    assert (real.dtype, real.shape) == (np.float32, (6, 2))
