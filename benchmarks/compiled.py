@@ -30,7 +30,8 @@ def contestant(framework: str, kind: str) -> Callable[[], object]:
 def main(rounds: int) -> None:
     """Print the table."""
     kinds = {"pytorch": ("plain", "compiled"), "tensorflow": ("eager", "plain", "compiled")}
-    calls = {f"{framework} {kind}": contestant(framework, kind) for framework in FRAMEWORKS for kind in kinds[framework]}
+    calls = {f"{framework} {kind}": contestant(framework, kind)
+             for framework in FRAMEWORKS for kind in kinds[framework]}
     seconds = in_turn(calls, rounds, warm_up=2)
     print(f"Grid, 3x64 networks, batch 128, {torch.get_num_threads()} threads: {STEPS} steps a call, draws included; "
           f"medians of {rounds} rounds in turn")

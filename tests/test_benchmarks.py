@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from benchmarks import timing
+
 from ganbook.tuning.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]

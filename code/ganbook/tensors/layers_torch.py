@@ -110,6 +110,10 @@ class Conv2D(_Convolution):
                 statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Convolve images of ``inputs`` channels."""
         spec = self.spec
+        if x.shape[1] == 1:
+            # The stride of an axis of length one means nothing, and PyTorch may take the batch for channels first
+            # and then run every layer that follows in that slower order.  Here the stride is set.
+            x = x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
         (top, bottom), (left, right) = (
             architectures.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
         if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
