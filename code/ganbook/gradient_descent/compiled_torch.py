@@ -49,7 +49,10 @@ class CompiledRounds:
         self.players = players
         # Asked once here, these are plain values to the compiler, which cannot read a recipe's settings.
         _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs
-        self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False)
+        # On a processor the loop itself is worth compiling too: a fifth less time a step, for some seconds once.
+        options = {"cpp_wrapper": players.device == "cpu"}
+        self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False,
+                                                                  options=options)
         self._works = False
 
     def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
@@ -83,9 +86,13 @@ class CompiledRounds:
     def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[Tensor, _State, Draws]:
         filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
         dtype, device = getattr(torch, self.players.recipe.dtype), find_device(self.players.device)
-        stacked = pytree.tree_map(lambda *leaves: torch.stack([torch.as_tensor(leaf, dtype=dtype) for leaf in leaves]),
-                                  *[self.players.native_round(draws) for draws in filled])
-        return torch.tensor(len(rounds)), _state(self.players), pytree.tree_map(lambda leaf: leaf.to(device), stacked)
+
+        def stack(*leaves: Any) -> Tensor:
+            # A batch of images has four axes, and a stack of batches five: their channels go to their PyTorch place.
+            stacked = torch.as_tensor(np.stack(leaves), dtype=dtype, device=device)
+            return stacked.movedim(-1, 2) if stacked.ndim == 5 else stacked
+
+        return torch.tensor(len(rounds)), _state(self.players), pytree.tree_map(stack, *filled)
 
     def _loop(self, count: Tensor, state: _State, draws: Draws) -> tuple[Tensor, _State]:
         recipe = self.players.recipe
