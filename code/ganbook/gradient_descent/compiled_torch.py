@@ -49,10 +49,7 @@ class CompiledRounds:
         self.players = players
         # Asked once here, these are plain values to the compiler, which cannot read a recipe's settings.
         _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs
-        # On a processor the loop itself is worth compiling too: a fifth less time a step, for some seconds once.
-        options = {"cpp_wrapper": players.device == "cpu"}
-        self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False,
-                                                                  options=options)
+        self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False)
         self._works = False
 
     def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
