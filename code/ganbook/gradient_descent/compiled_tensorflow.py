@@ -31,8 +31,8 @@ class CompiledRounds:
 
     def __init__(self, players: Players) -> None:
         self.players = players
-        self._compiled: Callable[..., Any] | None = tf.function(self._loop, jit_compile=True)
-        self._works = False
+        self._compiled: Callable[..., Any] | None = None
+        self._works: bool | None = None  # unknown until the first call
 
     def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
         """Run rounds one after another.
@@ -46,16 +46,17 @@ class CompiledRounds:
         Returns:
             float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round.
         """
-        if self._compiled is None:
+        if self._works is False:
             return run_rounds(self.players, rounds)
         try:
+            self._compiled = self._compiled or tf.function(self._loop, jit_compile=True)
             losses = self._compiled(*self._inputs(rounds, room))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
             warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
                           RuntimeWarning, stacklevel=2)
-            self._compiled = None
+            self._works = False
             return run_rounds(self.players, rounds)
         self._works = True
         return losses[:len(rounds)].numpy().astype(np.float64)

@@ -49,8 +49,8 @@ class CompiledRounds:
         self.players = players
         # Asked once here, these are plain values to the compiler, which cannot read a recipe's settings.
         _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs
-        self._compiled: Callable[..., Any] | None = torch.compile(self._loop, fullgraph=True, dynamic=False)
-        self._works = False
+        self._compiled: Callable[..., Any] | None = None
+        self._works: bool | None = None  # unknown until the first call
 
     def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
         """Run rounds one after another.
@@ -64,9 +64,10 @@ class CompiledRounds:
         Returns:
             float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round.
         """
-        if self._compiled is None:
+        if self._works is False:
             return run_rounds(self.players, rounds)
         try:
+            self._compiled = self._compiled or torch.compile(self._loop, fullgraph=True, dynamic=False)
             with torch.no_grad():
                 losses, state = self._compiled(*self._inputs(rounds, room))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
@@ -74,7 +75,7 @@ class CompiledRounds:
                 raise
             warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
                           RuntimeWarning, stacklevel=2)
-            self._compiled = None
+            self._works = False
             return run_rounds(self.players, rounds)
         self._works = True
         _restore(self.players, state)
@@ -206,4 +207,5 @@ def _average(state: _State, decay: Tensor) -> _State:
 
 
 def _first_line(error: Exception) -> str:
+    error = getattr(error, "inner_exception", error)  # what a compiler threw, without the words around it
     return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
