@@ -76,6 +76,6 @@ def spread(one: tuple, other: tuple) -> float:
 
 def identical(state: dict, other: dict) -> bool:
     """Whether two states agree bit for bit."""
-    return all(list(state[role]) == list(other[role])
+    return all(state[role].keys() == other[role].keys()
                and all(np.array_equal(state[role][name], other[role][name]) for name in state[role])
                for role in (*state, *other))

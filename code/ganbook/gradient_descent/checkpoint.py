@@ -2,9 +2,9 @@
 
 A folder holds ``recipe.json``, ``state.json``, ``generator.safetensors`` and ``discriminator.safetensors``, with the
 same tensor names and layout from both frameworks.  Saving writes the weights beside the old ones, under the ending
-``.new``; then ``state.json``, which holds the hashes of the weights that belong to it, replaces the old one in one
+``.new``; then ``state.json``, which holds the hashes of all that belongs to it, replaces the old one in one
 step; then the new weights take their names.  Whenever this is cut off, the state on disk names weights that are on
-disk too: :func:`load` finds them under either name.
+disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them their names.
 
 Explained in the book's section "Quickstart".
 """
@@ -52,7 +52,7 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
         arrays: by role and name.
 
     Raises:
-        CheckpointError: the folder holds a run of another recipe.
+        CheckpointError: the folder holds a run of another recipe, or a damaged one.
         OSError: the disk refuses; the run saved before is still whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -62,9 +62,11 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
         _write(folder / "recipe.json", recipe.to_json().encode())
     files = {role: safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays[role].items()})
              for role in ROLES}
+    _finish(folder)
     for role, content in files.items():
         _write(_new(folder, role), content)
-    hashes = {role: hashlib.sha256(content).hexdigest() for role, content in files.items()}
+    hashes = {role: _hash(content) for role, content in files.items()}
+    hashes |= {"recipe": _hash(recipe.to_json().encode()), "state": _hash(json.dumps(state).encode())}
     _write(folder / "state.json", (json.dumps({"format": FORMAT, "sha256": hashes, **state}) + "\n").encode())
     for role in ROLES:
         _new(folder, role).replace(folder / f"{role}.safetensors")
@@ -84,12 +86,10 @@ def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
         CheckpointError: a file is missing, damaged or belongs to another state; it is named.
     """
     recipe = read_recipe(folder)
-    try:
-        state = json.loads(_read(folder / "state.json"))
-        hashes = state.pop("sha256")
-        hashes = {role: hashes[role] for role in ROLES}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{folder / 'state.json'} is damaged: {error!r}") from error
+    state = _state(folder)
+    hashes = state.pop("sha256")
+    if _hash(recipe.to_json().encode()) != hashes["recipe"]:
+        raise CheckpointError(f"{folder / 'recipe.json'} is not of the state in {folder / 'state.json'}")
     return recipe, state, {role: _weights(folder, role, hashes[role]) for role in ROLES}
 
 
@@ -125,17 +125,50 @@ def holds_run(folder: Path) -> bool:
     return (folder / "state.json").exists()
 
 
+def _state(folder: Path) -> dict[str, Any]:
+    path = folder / "state.json"
+    content = _read(path)
+    try:
+        state = json.loads(content)
+        found, hashes = state["format"], state["sha256"]
+        state["sha256"] = {name: hashes[name] for name in (*ROLES, "recipe", "state")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} is damaged: {error!r}") from error
+    if found != FORMAT:
+        raise CheckpointError(f"{path} has format {found!r}; accepted: {FORMAT}")
+    given = {name: value for name, value in state.items() if name not in ("format", "sha256")}
+    if _hash(json.dumps(given).encode()) != hashes["state"]:
+        raise CheckpointError(f"{path} is damaged: it is not what was saved")
+    return state
+
+
+def _finish(folder: Path) -> None:
+    # A save cut off after its state was written left weights of that state under the ending that comes next.
+    if not holds_run(folder):
+        return
+    hashes = _state(folder)["sha256"]
+    for role in ROLES:
+        path = _new(folder, role)
+        if path.exists() and _hash(path.read_bytes()) == hashes[role]:
+            path.replace(folder / f"{role}.safetensors")
+    _flush_folder(folder)
+
+
 def _weights(folder: Path, role: str, sha256: str) -> dict[str, np.ndarray]:
     final = folder / f"{role}.safetensors"
     for path in (final, _new(folder, role)):
         if path.exists():
             content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() == sha256:
+            if _hash(content) == sha256:
                 try:
                     return safetensors.numpy.load(content)
                 except SafetensorError as error:
                     raise CheckpointError(f"{path} is damaged: {error}") from error
     raise CheckpointError(f"{final} is missing, damaged or not of the state in {folder / 'state.json'}")
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _new(folder: Path, role: str) -> Path:

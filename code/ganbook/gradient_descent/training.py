@@ -49,7 +49,7 @@ class Run:
         rng: source of all randomness of the training.
         step: generator updates made.
         history: equally long lists ``step``, ``discriminator_loss``, ``penalty`` and ``generator_loss``; of a long
-            run every so many steps, so that no more than about ``RECORDS`` are kept.
+            run every so many steps, so that fewer than twice ``RECORDS`` are kept.
         samples: pairs of a step and images from noise that stays the same, shape (64, ...).
         seconds: time spent in training, all calls together.
     """
@@ -149,10 +149,13 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
         ValueError: an unknown framework or device.
     """
     recipe, state, arrays = checkpoint.load(Path(folder))
-    run = start_run(recipe, framework or state["framework"], device=device)
-    run.players.load(arrays)
-    run.rng.bit_generator.state = state["rng"]
-    run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
+    run = start_run(recipe, framework or state.get("framework"), device=device)
+    try:
+        run.players.load(arrays)
+        run.rng.bit_generator.state = state["rng"]
+        run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise checkpoint.CheckpointError(f"the files in {folder} do not belong together: {error}") from error
     return run
 
 
@@ -191,6 +194,8 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         whole(name, every, 0)
     dealer = make_dealer(run, source if source is not None else load_source(recipe))
     run_rounds = make_runner(run, compiled)
+    if out:  # a place that cannot be is better found now than after an hour
+        Path(out).mkdir(parents=True, exist_ok=True)
     with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:
         while run.step < last:
             count = _chunk(run.step, last, save_every if out else 0, sample_every)
@@ -216,7 +221,8 @@ def load_source(recipe: Recipe) -> Any:
                      scale=None if recipe.scale == 1.0 else recipe.scale)
 
 
-def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool, device: str) -> Run:
+def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool,
+             device: str | None) -> Run:
     if resume and out is None:
         raise ValueError("resume is True and out is None; accepted with resume: the folder of a run")
     if out is not None and checkpoint.holds_run(Path(out)):
@@ -226,6 +232,9 @@ def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resu
         if recipe is not None:
             checkpoint.check_recipe(Path(out), recipe)
         return load_run(out, framework, device=device)
+    if out is not None and (Path(out) / "recipe.json").exists():  # a run that was cut off before it was first saved
+        recipe = checkpoint.read_recipe(Path(out)) if resume and recipe is None else recipe or Recipe()
+        checkpoint.check_recipe(Path(out), recipe)
     return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
 
 
