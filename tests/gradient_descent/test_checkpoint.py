@@ -36,12 +36,6 @@ def state(number):
     return {"step": number, "rng": np.random.default_rng(number).bit_generator.state}, arrays
 
 
-def same(arrays, others):
-    """Whether two states agree bit for bit; files keep no order of names."""
-    return identical(*({role: dict(sorted(group.items())) for role, group in state.items()}
-                       for state in (arrays, others)))
-
-
 def save(folder, number):
     checkpoint.save(folder, BASE, *state(number))
 
@@ -52,7 +46,7 @@ def held(folder):
     expected, expected_arrays = state(numbers["step"])
     assert recipe == BASE
     assert numbers == {"format": checkpoint.FORMAT, **expected}
-    assert same(arrays, expected_arrays)
+    assert identical(arrays, expected_arrays)
     assert all(arrays[role][name].dtype == array.dtype
                for role in ROLES for name, array in expected_arrays[role].items())
     return numbers["step"]
@@ -187,6 +181,34 @@ def test_two_failures_in_a_row_lose_nothing(tmp_path):
             assert held(folder) == 4
             assert names(folder) == FILES
             shutil.rmtree(folder)
+
+
+def write_in_place(path, content):
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    checkpoint._flush_folder(path.parent)
+
+
+MISTAKES = {
+    "weights take their names before the state does": (
+        "_new", lambda folder, role: folder / f"{role}.safetensors",
+        lambda folder: test_every_failure_leaves_the_old_state_or_the_new(folder)),
+    "files are written in place": (
+        "_write", write_in_place, lambda folder: test_every_failure_leaves_the_old_state_or_the_new(folder)),
+    "a save cut off is never finished": (
+        "_finish", lambda folder: None, lambda folder: test_two_failures_in_a_row_lose_nothing(folder)),
+}
+
+
+@needs_proc
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_planted_mistakes_are_caught(tmp_path, monkeypatch, mistake):
+    name, wrong, check = MISTAKES[mistake]
+    monkeypatch.setattr(checkpoint, name, wrong)
+    with pytest.raises(CheckpointError, match="damaged"):
+        check(tmp_path)
 
 
 @needs_proc
@@ -367,7 +389,7 @@ def test_a_run_goes_on_in_either_framework(tmp_path, uninterrupted, second):
         assert run.history["step"] == whole.history["step"]
         assert 0 < spread(outcome(run), outcome(whole)) <= 1e-9
     numbers, arrays = checkpoint.load(tmp_path)[1:]
-    assert same(arrays, run.players.export())
+    assert identical(arrays, run.players.export())
     assert numbers["framework"] == run.framework
 
 
@@ -381,14 +403,14 @@ def test_a_compiled_run_goes_on_exactly(tmp_path):
     assert identical(run.players.export(), whole.players.export())
 
 
-KILLS = {"torch": 3, "tensorflow": 2}
+KILLS = {("torch", False): 3, ("tensorflow", False): 2, ("tensorflow", True): 2}  # by twin and compiled
 LONG = BASE.replace(name="long", steps=100_000, r1=0.1,
                     generator=BASE.generator.with_(shape=(8, 8, 1)),
                     discriminator=BASE.discriminator.with_(shape=(8, 8, 1), dropout=0.2))
 PROGRAM = """
 import sys
 from ganbook.gradient_descent.training import train
-train(framework=sys.argv[1], out=sys.argv[2], resume=True, device="cpu", save_every=1)
+train(framework=sys.argv[1], out=sys.argv[2], resume=True, device="cpu", save_every=1, compiled=sys.argv[3] == "True")
 """
 
 
@@ -396,11 +418,11 @@ def saved_step(folder):
     return json.loads((folder / "state.json").read_text())["step"] if checkpoint.holds_run(folder) else -1
 
 
-def kill_while_it_saves(folder, framework, delay):
+def kill_while_it_saves(folder, framework, compiled, delay):
     """Let a run in ``folder`` go on in a process of its own; kill it a moment after it has saved three states."""
     before = saved_step(folder)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, framework, str(folder)], cwd=ROOT / "code",
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, framework, str(folder), str(compiled)],
+                               cwd=ROOT / "code", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         deadline = time.monotonic() + 120
         while saved_step(folder) < before + 3:
@@ -416,15 +438,15 @@ def kill_while_it_saves(folder, framework, delay):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-@twins
-def test_a_killed_run_goes_on_exactly(tmp_path, twin):
+@pytest.mark.parametrize(("twin", "compiled"), KILLS)
+def test_a_killed_run_goes_on_exactly(tmp_path, twin, compiled):
     moments = random.Random(20)
     (tmp_path / "recipe.json").write_text(LONG.to_json())
-    for _ in range(KILLS[twin]):
-        step = kill_while_it_saves(tmp_path, FRAMEWORK[twin], moments.uniform(0, 0.05))
+    for _ in range(KILLS[twin, compiled]):
+        step = kill_while_it_saves(tmp_path, FRAMEWORK[twin], compiled, moments.uniform(0, 0.05))
         assert checkpoint.load(tmp_path)[1]["step"] == step
-    run = run_to(twin, step + 3, tmp_path, None, resume=True)
-    whole = run_to(twin, step + 3, None, LONG)
+    run = run_to(twin, step + 3, tmp_path, None, resume=True, compiled=compiled)
+    whole = run_to(twin, step + 3, None, LONG, compiled=compiled)
     assert identical(run.players.export(), whole.players.export())
     assert run.rng.bit_generator.state == whole.rng.bit_generator.state
     assert names(tmp_path) == FILES
