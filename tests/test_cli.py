@@ -393,9 +393,11 @@ assert cli.main(["evaluate", {str(folder)!r}]) == 2
 
 def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
     run = tmp_path / "run"
+    # Started in the background, a shell makes its programs deaf to Ctrl-C, and theirs after them; undo that.
     process = subprocess.Popen([sys.executable, "-m", "ganbook", "train", "--recipe", str(recipe), "--steps", "1000000",
-                                "--save-every", "20", "--out", str(run)], env=None, cwd=CODE, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                "--save-every", "20", "--out", str(run)], cwd=CODE, text=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         deadline = time.monotonic() + 120
         while not (run / "state.json").exists():
