@@ -276,8 +276,20 @@ def test_arrays_become_native_and_come_back(twin):
             tensor = nets.to_native(array, dtype, "cpu")
             np.testing.assert_array_equal(nets.to_numpy(tensor), array)
             assert nets.to_numpy(tensor).dtype == dtype
+
+
     images = nets.to_native(rng.standard_normal((4, 5, 6, 3)), device="cpu")
     assert tuple(images.shape) == ((4, 3, 5, 6) if twin == "torch" else (4, 5, 6, 3))
+
+
+@twins
+def test_numpy_arrays_do_not_change_when_the_network_learns_on(twin):
+    network = nets_of(twin).MLPDiscriminator(shape=(2,), hidden=(3,), dtype="float64", device="cpu")
+    weight = network.trainable()["dense_1.weight"]
+    before = nets_of(twin).to_numpy(weight)
+    kept = before.copy()
+    network.assign({"dense_1.weight": weight * 2.0})
+    np.testing.assert_array_equal(before, kept)
 
 
 @twins

@@ -72,7 +72,8 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
     Returns:
         The array; images have shape (N, height, width, channels).
     """
-    return np.ascontiguousarray(channels_at_end(tensor.detach()).cpu().numpy())
+    # A copy: on a processor ``numpy()`` gives a view of memory that the next step writes to.
+    return np.array(channels_at_end(tensor.detach()).cpu().numpy(), order="C")
 
 
 class Network(nn.Module):
