@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganbook.data.recipe import Recipe
+from ganbook.tensors import architectures
 
 Draws = dict[str, Any]
 Dropout = Mapping[str, tuple[tuple[int, ...], float]]
@@ -43,6 +44,34 @@ def latent_noise(distribution: str, n: int, latent: int, rng: np.random.Generato
     """
     draw = rng.standard_normal if distribution == "normal" else lambda shape: rng.uniform(-1.0, 1.0, shape)
     return draw((n, latent)).astype(np.float32)
+
+
+def dropout_layers(network: Any) -> Dropout:
+    """What a network's dropout needs.
+
+    Args:
+        network: of either framework.
+
+    Returns:
+        by dropout layer, the shape of its input without the batch axis and the share of units it drops.
+    """
+    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, architectures.Dropout)}
+    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(1).items()}
+
+
+def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Draws:
+    """Draw which units stay.
+
+    Args:
+        layers: as :func:`dropout_layers` gives them.
+        n: examples.
+        rng: source of randomness.
+
+    Returns:
+        by layer, float32 zeros (dropped) and ones, shape (n, ...).
+    """
+    return {name: (rng.random((n, *shape), dtype=np.float32) >= rate).astype(np.float32)
+            for name, (shape, rate) in layers.items()}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,5 +143,4 @@ class Dealer:
         uses = {"generator": self.generator_dropout, "fake": self.discriminator_dropout}
         if real:
             uses["real"] = self.discriminator_dropout
-        return {use: {name: (rng.random((self.recipe.batch, *shape), dtype=np.float32) >= rate).astype(np.float32)
-                      for name, (shape, rate) in layers.items()} for use, layers in uses.items()}
+        return {use: dropout_masks(layers, self.recipe.batch, rng) for use, layers in uses.items()}

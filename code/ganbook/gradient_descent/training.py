@@ -22,8 +22,7 @@ from tqdm import tqdm
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, whole
 from ganbook.gradient_descent import checkpoint
-from ganbook.gradient_descent.draws import Dealer, latent_noise
-from ganbook.tensors.architectures import Dropout
+from ganbook.gradient_descent.draws import Dealer, dropout_layers, latent_noise
 
 LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
@@ -248,13 +247,8 @@ def make_dealer(run: Run, source: Any) -> Dealer:
     if not tuple(source.shape) == made == judged:
         raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
                          f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
-    return Dealer(run.recipe, source, run.generator.input_shape_[0], _dropout(run.generator),
-                  _dropout(run.discriminator))
-
-
-def _dropout(network: Any) -> dict[str, tuple[tuple[int, ...], float]]:
-    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, Dropout)}
-    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(1).items()}
+    return Dealer(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
+                  dropout_layers(run.discriminator))
 
 
 def make_runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:

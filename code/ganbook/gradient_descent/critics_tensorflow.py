@@ -1,0 +1,103 @@
+"""A discriminator trained alone, against two sides that stay as they are, in TensorFlow.
+
+Explained in the book's section "The optimal discriminator".
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from ganbook.data.recipe import Optimiser, Recipe, whole
+from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_examples, critic_recipe, record
+from ganbook.gradient_descent.draws import Draws
+from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
+from ganbook.gradient_descent.penalties_tensorflow import clip_weights
+from ganbook.gradient_descent.steps_tensorflow import discriminator_objective, updated
+from ganbook.tensors.networks_tensorflow import Network, to_native, to_numpy
+
+Examples = np.ndarray | Sampler
+
+
+def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = "non_saturating", steps: int,
+               batch: int | None = None, optimiser: Optimiser = ADAM, gradient_penalty: float = 0.0,
+               clip: float | None = None, r1: float = 0.0, seed: int = 0) -> np.ndarray:
+    r"""Train a discriminator between two fixed sides, by the objective of the GAN's own discriminator step.
+
+    .. math:: \min_D\; L_D(D(x), D(y)) + \frac{\gamma}{2} E|\nabla D(x)|^2 + \lambda E(|\nabla D(\hat x)| - 1)^2,
+              \quad x \sim p,\; y \sim q
+
+    Args:
+        network: a discriminator, changed in place; training goes on from its present weights.
+        real, fake: arrays of shape (N, ...) and (M, ...), or samplers ``callable(rng, n)`` that give them; points of a
+            line may have shape (N,).
+        loss: one of ``LOSSES``.
+        steps: updates, at least 1.
+        batch: examples of each side in one step, drawn with replacement from an array; None takes both arrays whole.
+        optimiser: the update rule; its schedule runs over ``steps``.
+        gradient_penalty: WGAN-GP's lambda, at least 0.
+        clip: bound of every weight after each step; None for none.
+        r1: gamma, at least 0.
+        seed: of all draws, made in NumPy, so that both frameworks see the same.
+
+    Returns:
+        the loss before each update, without penalties: float64, shape (steps,).
+
+    Raises:
+        ValueError: an unknown loss, a number outside its range, a shape that does not match, a sampler without
+            ``batch``, or unequal numbers where the loss or the penalty joins pairs.
+        NonFiniteLoss: a loss became infinite or not a number; the step is named.
+
+    Reference: Goodfellow et al., 2014, algorithm 1 and proposition 1, arXiv:1406.2661; Gulrajani et al., 2017,
+    algorithm 1, arXiv:1704.00028.
+    """
+    recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
+                           clip=clip, r1=r1)
+    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(whole("seed", seed, 0))
+    slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
+    # One graph for a step: run eagerly, a small one costs twenty times as much.
+    graph_step = tf.function(lambda slots, draws: _step(network, recipe, slots, draws), autograph=False)
+    losses = []
+    for step in range(steps):
+        loss_before, slots = graph_step(slots, _native(network, dealer.draw(step, rng)))
+        losses.append(loss_before)
+    return record(tf.stack(losses).numpy())
+
+
+def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
+    """The logits of examples, in inference mode.
+
+    Args:
+        network: a discriminator.
+        x: shape (N, ...), or (N,) for points of a line.
+
+    Returns:
+        NumPy array of the network's dtype, shape (N,).
+
+    Raises:
+        ValueError: another shape, no example, or a value that is not finite.
+    """
+    examples = as_examples("x", x, network.input_shape_)
+    return to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
+
+
+def _step(network: Network, recipe: Recipe, slots: dict[str, Any], draws: Draws) -> tuple[tf.Tensor, dict[str, Any]]:
+    """One update in place: the loss before it, and the new slots."""
+    with tf.GradientTape() as tape:
+        objective, report = discriminator_objective(recipe, network, draws["fake"], draws)
+    weights, rates = network.trainable(), draws["rates"]
+    gradients = dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True))
+    new, slots = updated(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"], rates["learning_rate"])
+    if recipe.clip:
+        new = clip_weights(new, recipe.clip)
+    network.assign(new | report["statistics"])
+    return report["loss"], slots
+
+
+def _native(network: Network, draws: Draws) -> Draws:
+    dtype = network.dtype_name  # rates become scalar tensors: for each new number tf.function would trace anew
+    return {key: {name: tf.constant(rate, dtype) for name, rate in value.items()} if key == "rates"
+            else _native(network, value) if isinstance(value, dict)
+            else to_native(value, dtype, network.device_name) for key, value in draws.items()}
