@@ -53,6 +53,7 @@ class VariationalAutoencoder:
                  build: Callable[..., Any]) -> None:
         self.shape, self.latent = tuple(shape), whole("latent", latent, 1)
         self.sigma = in_range("sigma", sigma, 0.0, open_low=True)
+        in_range("learning_rate", learning_rate, 0.0, open_low=True)
         self.optimiser = Optimiser(learning_rate=learning_rate, beta1=0.9, beta2=0.999)
         pixels, hidden = math.prod(self.shape), tuple(hidden)
         # A stack of dense layers that ends in plain numbers; the first latent columns are m, the others l.  A small

@@ -42,7 +42,7 @@ def reparameterise(mean: tf.Tensor, log_variance: tf.Tensor, noise: tf.Tensor) -
     Reference: Kingma and Welling, 2014, section 2.4, arXiv:1312.6114.
     Explained in the book's section "Distributions".
     """
-    _like("mean", mean, "log_variance", log_variance)
+    _like("log_variance", log_variance, "mean", mean)
     return mean + tf.exp(log_variance / 2) * _like("noise", noise, "mean", mean)
 
 
@@ -64,7 +64,7 @@ def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
     Reference: Kingma and Welling, 2014, appendix B, arXiv:1312.6114.
     Explained in the book's section "Distributions".
     """
-    _like("mean", mean, "log_variance", log_variance)
+    _like("log_variance", log_variance, "mean", mean)
     # expm1 keeps the digits of a divergence near 0.
     return tf.reduce_sum(tf.square(mean) + tf.math.expm1(log_variance) - log_variance, axis=1) / 2
 

@@ -43,7 +43,7 @@ def reparameterise(mean: Tensor, log_variance: Tensor, noise: Tensor) -> Tensor:
     Reference: Kingma and Welling, 2014, section 2.4, arXiv:1312.6114.
     Explained in the book's section "Distributions".
     """
-    _like("mean", mean, "log_variance", log_variance)
+    _like("log_variance", log_variance, "mean", mean)
     return mean + torch.exp(log_variance / 2) * _like("noise", noise, "mean", mean)
 
 
@@ -65,7 +65,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     Reference: Kingma and Welling, 2014, appendix B, arXiv:1312.6114.
     Explained in the book's section "Distributions".
     """
-    _like("mean", mean, "log_variance", log_variance)
+    _like("log_variance", log_variance, "mean", mean)
     # expm1 keeps the digits of a divergence near 0.
     return torch.sum(torch.square(mean) + torch.expm1(log_variance) - log_variance, dim=1) / 2
 
