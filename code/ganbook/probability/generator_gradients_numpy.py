@@ -1,0 +1,326 @@
+r"""The generator's gradient at a frozen optimal discriminator, in NumPy: the oracle of both twins.
+
+Data are :math:`p = N(0, 1)`, the generator adds one number to its noise, :math:`x = \theta + z`, so that
+:math:`q = N(\theta, 1)`.  Everything here is known: the discriminator that is optimal for each loss, its slope, and
+so the gradient that the generator receives, example by example and in the mean.
+
+Explained in the book's section "The generator's gradient".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ganbook.data.recipe import LOSSES, in_range, one_of
+from ganbook.probability import losses_numpy
+
+Function = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class Discriminator:
+    """A discriminator of one number with its derivative.
+
+    Args:
+        value: maps x, shape (N,), to D(x), shape (N,).
+        slope: maps x, shape (N,), to D'(x), shape (N,).
+
+    Explained in the book's section "The generator's gradient".
+    """
+
+    value: Function
+    slope: Function
+
+    def __call__(self, x: ArrayLike) -> np.ndarray:
+        """The discriminator's output D(x)."""
+        return self.value(np.asarray(x, np.float64))
+
+
+def linear_discriminator(weight: float, bias: float) -> Discriminator:
+    r"""A discriminator that is a straight line.
+
+    .. math:: D(x) = w x + b
+
+    Args:
+        weight: w.
+        bias: b.
+
+    Returns:
+        the discriminator.
+
+    Explained in the book's section "The generator's gradient".
+    """
+    return Discriminator(lambda x: weight * x + bias, lambda x: np.full_like(x, weight))
+
+
+def optimal_discriminator(loss: str, theta: float) -> Discriminator:
+    r"""The discriminator that minimises its loss between N(0, 1) and N(theta, 1).
+
+    With :math:`\ell(x) = \ln p/q = \theta^2/2 - \theta x`:
+
+    .. math:: D^*(x) = \ell(x) \text{ (minimax, non-saturating, relativistic)}, \quad
+        \sigma(\ell(x)) \text{ (least squares)}, \quad \mathrm{sign}\, \ell(x) \text{ (hinge)}, \quad
+        -\mathrm{sign}(\theta)\, x \text{ (Wasserstein, of slope at most 1)}
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``.
+        theta: mean of the generated distribution.
+
+    Returns:
+        the discriminator.
+
+    Raises:
+        ValueError: an unknown loss, or a theta that is not a finite number.
+
+    Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661; Mao et al., 2017, equation 5, arXiv:1611.04076.
+    Explained in the book's section "The generator's gradient".
+    """
+    one_of("loss", loss, LOSSES)
+    ratio = linear_discriminator(-_theta(theta), theta**2 / 2)
+    if loss == "least_squares":
+        return Discriminator(lambda x: _sigmoid(ratio(x)),
+                             lambda x: -theta * _sigmoid(ratio(x)) * _sigmoid(-ratio(x)))
+    if loss == "hinge":
+        return Discriminator(lambda x: np.sign(ratio(x)), np.zeros_like)
+    if loss == "wasserstein":
+        return linear_discriminator(-np.sign(theta), 0.0)
+    return ratio
+
+
+def frozen_gradients(loss: str, theta: float, noise: ArrayLike, real: ArrayLike | None = None,
+                     discriminator: Discriminator | None = None) -> np.ndarray:
+    r"""The derivative by theta of every example's generator loss, with the discriminator held fixed.
+
+    .. math:: g_i = \frac{\partial}{\partial \theta}\, \varphi\bigl(D(\theta + z_i)\bigr)
+        = \varphi'\bigl(D(\theta + z_i)\bigr)\, D'(\theta + z_i)
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``; its generator loss is the mean of phi.
+        theta: mean of the generated distribution.
+        noise: z, shape (N,).
+        real: real examples, shape (N,), one for each noise; only ``relativistic`` reads them.
+        discriminator: D, None for the one that is optimal for this loss and this theta.
+
+    Returns:
+        shape (N,); the mean is the gradient of the batch's loss.
+
+    Raises:
+        ValueError: an unknown loss, a theta that is not a finite number, or arrays of a wrong shape.
+
+    Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
+    Explained in the book's section "The generator's gradient".
+    """
+    judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
+    fake = _theta(theta) + _vector("noise", noise)
+    judged = None if real is None else judge(_vector("real", real))
+    return logit_gradients(loss, judge(fake), judged) * judge.slope(fake)
+
+
+def logit_gradients(loss: str, fake: ArrayLike, real: ArrayLike | None = None) -> np.ndarray:
+    r"""The derivative of every example's generator loss by its own logit.
+
+    .. math:: \varphi'(D) = -\sigma(D),\; -\sigma(-D),\; D - 1,\; -1,\; -1,\; -\sigma(D(x) - D)
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``, in whose order the formulas stand.
+        fake: logits of generated examples, shape (N,).
+        real: logits of real examples, shape (N,); only ``relativistic`` reads them.
+
+    Returns:
+        shape (N,).
+
+    Raises:
+        ValueError: an unknown loss, or logits of a wrong shape.
+
+    Explained in the book's section "The generator's gradient".
+    """
+    return losses_numpy.generator_gradient(loss, real, fake) * np.size(fake)
+
+
+def quadrature_nodes(limit: float = 12.0, spacing: float = 1 / 32) -> tuple[np.ndarray, np.ndarray]:
+    r"""Equally spaced nodes and weights that integrate against the standard normal density.
+
+    .. math:: E\, g(z) \approx \sum_k w_k\, g(z_k), \qquad z_k = k h, \qquad w_k \propto e^{-z_k^2 / 2}
+
+    The trapezoidal rule on a smooth function that dies out at both ends converges faster than any power of h.
+
+    Args:
+        limit: largest |z|, above 0; the density beyond 12 is below 1e-32.
+        spacing: h, above 0.
+
+    Returns:
+        nodes and weights, shape (K,) each; the weights add up to 1.
+
+    Raises:
+        ValueError: a limit or a spacing of 0 or below.
+
+    Reference: Trefethen and Weideman, The Exponentially Convergent Trapezoidal Rule, SIAM Review 56, 2014.
+    Explained in the book's section "The generator's gradient".
+    """
+    in_range("limit", limit, 0.0, open_low=True)
+    in_range("spacing", spacing, 0.0, open_low=True)
+    count = round(limit / spacing)
+    nodes = spacing * np.arange(-count, count + 1)
+    weights = np.exp(-(nodes**2) / 2)
+    return nodes, weights / weights.sum()
+
+
+def paired_nodes(limit: float = 9.0, spacing: float = 1 / 16) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    r"""Nodes and weights for two independent standard normal numbers, for losses that judge pairs.
+
+    .. math:: E\, g(x, z) \approx \sum_k w_k\, g(x_k, z_k)
+
+    Args:
+        limit: largest |x| and |z|, above 0.
+        spacing: h, above 0.
+
+    Returns:
+        x, z and weights, shape (K,) each; the weights add up to 1.
+
+    Raises:
+        ValueError: a limit or a spacing of 0 or below.
+
+    Explained in the book's section "The generator's gradient".
+    """
+    nodes, weights = quadrature_nodes(limit, spacing)
+    x, z = (axis.ravel() for axis in np.meshgrid(nodes, nodes))
+    return x, z, np.outer(weights, weights).ravel()
+
+
+def expected_gradient(loss: str, theta: float) -> float:
+    r"""The derivative by theta of the generator's expected loss at its frozen optimal discriminator.
+
+    .. math:: \frac{\partial}{\partial \theta} E_{x \sim q_\theta}\, \varphi(D^*(x))
+
+    It is the derivative of :func:`divergence`.  For the hinge loss it is not the mean of :func:`frozen_gradients`:
+    there the discriminator is a step, and differentiating along each path misses the step.
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``.
+        theta: mean of the generated distribution.
+
+    Returns:
+        the gradient, to about 1e-14; 0 at theta = 0.
+
+    Raises:
+        ValueError: an unknown loss, or a theta that is not a finite number.
+
+    Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
+    Explained in the book's section "The generator's gradient".
+    """
+    if one_of("loss", loss, LOSSES) == "hinge":
+        return float(2.0 * np.sign(_theta(theta)) * math.exp(-(theta**2) / 8) / math.sqrt(2 * math.pi))
+    return _moments(loss, theta)[0]
+
+
+def gradient_variance(loss: str, theta: float) -> float:
+    r"""The variance of one example's gradient at the frozen optimal discriminator.
+
+    .. math:: \operatorname{Var} g_i = E\, g_i^2 - (E\, g_i)^2
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``.
+        theta: mean of the generated distribution.
+
+    Returns:
+        the variance of :func:`frozen_gradients`, at least 0; a batch of N divides it by N.
+
+    Raises:
+        ValueError: an unknown loss, or a theta that is not a finite number.
+
+    Explained in the book's section "The generator's gradient".
+    """
+    return _moments(loss, theta)[1]
+
+
+def divergence(loss: str, theta: float) -> float:
+    r"""What the generator descends at a discriminator that is always optimal, 0 at theta = 0.
+
+    .. math:: 2\,\mathrm{JS}, \quad \mathrm{KL}(q \| p) - 2\,\mathrm{JS}, \quad
+        \tfrac12 E_p\, F(q/p) \text{ with } F(r) = r + \frac{r}{1 + r} - 2 \ln(1 + r) - \tfrac32 + 2 \ln 2, \quad
+        2\,\mathrm{TV}, \quad W_1, \quad \mathrm{KL}(q \| p) - \mathrm{JS}(p \times q,\, q \times p)
+
+    Args:
+        loss: one of ``ganbook.data.recipe.LOSSES``, in whose order the formulas stand.
+        theta: mean of the generated distribution.
+
+    Returns:
+        the divergence between N(0, 1) and N(theta, 1), at least 0.
+
+    Raises:
+        ValueError: an unknown loss, or a theta that is not a finite number.
+
+    Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862; Shannon et al., 2020, arXiv:2010.08029.
+    Explained in the book's section "The generator's gradient".
+    """
+    one_of("loss", loss, LOSSES)
+    kl = _theta(theta) ** 2 / 2
+    if loss == "hinge":
+        return 2.0 * math.erf(abs(theta) / math.sqrt(8))
+    if loss == "wasserstein":
+        return float(abs(theta))
+    if loss == "relativistic":
+        x, z, weights = paired_nodes()
+        return float(kl - math.log(2) + weights @ _softplus(theta * (x - z - theta)))
+    nodes, weights = quadrature_nodes()
+    ratio = optimal_discriminator("minimax", theta)
+    real, fake = weights @ _softplus(-ratio(nodes)), weights @ _softplus(ratio(theta + nodes))
+    if loss == "least_squares":
+        return float(0.5 * (weights @ _sigmoid(ratio(theta + nodes)) - 2.0 * real - 0.5 + 2.0 * math.log(2)))
+    twice_js = 2.0 * math.log(2) - real - fake
+    return float(twice_js if loss == "minimax" else kl - twice_js)
+
+
+def saturation_bounds(theta: float) -> tuple[float, float]:
+    r"""Bounds on the saturating gradient that show how it vanishes.
+
+    .. math:: \theta\, \Phi(-\theta/2) \le \theta\, E_q\, \sigma(D^*(x)) \le 2\, \theta\, \Phi(-\theta/2)
+
+    Args:
+        theta: mean of the generated distribution, at least 0.
+
+    Returns:
+        the lower and the upper bound.
+
+    Raises:
+        ValueError: a theta below 0.
+
+    Explained in the book's section "The generator's gradient".
+    """
+    overlap = math.erfc(in_range("theta", theta, 0.0) / math.sqrt(8))  # 2 Phi(-theta / 2)
+    return theta * overlap / 2, theta * overlap
+
+
+def _moments(loss: str, theta: float) -> tuple[float, float]:
+    """Mean and variance of the per-example gradients."""
+    if loss == "relativistic":
+        real, noise, weights = paired_nodes()
+    else:
+        (noise, weights), real = quadrature_nodes(), None
+    gradients = frozen_gradients(loss, theta, noise, real)
+    mean = weights @ gradients
+    return float(mean), float(weights @ (gradients - mean) ** 2)
+
+
+def _theta(theta: float) -> float:
+    return in_range("theta", theta, -math.inf)
+
+
+def _vector(name: str, array: ArrayLike) -> np.ndarray:
+    array = np.asarray(array, np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}; accepted: (N,)")
+    return array
+
+
+def _softplus(x: np.ndarray) -> np.ndarray:
+    return np.logaddexp(0.0, x)
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.exp(-_softplus(-x))
