@@ -140,10 +140,10 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
     path, slots = [x], optimisers_numpy.initial_slots(settings, x)
     for t in range(1, steps + 1):
         rate = settings.learning_rate.value(t - 1, steps) if learning_rate is None else learning_rate
-        slope = np.asarray(gradient(x), np.float64)
-        if noise is not None:
-            slope = slope + noise[t - 1]
         with np.errstate(over="ignore", invalid="ignore"):  # named below instead
+            slope = np.asarray(gradient(x), np.float64)
+            if noise is not None:
+                slope = slope + noise[t - 1]
             x, slots = optimisers_numpy.update(settings, x, slope, slots, t, rate)
         if not np.isfinite(x).all():
             raise FloatingPointError(f"position is not finite after step {t}; take a smaller learning rate than {rate}")

@@ -1,0 +1,326 @@
+"""The generator's gradient at a frozen discriminator: closed forms, both twins' own losses, samples, wrong input."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from ganbook.data.recipe import LOSSES
+from ganbook.probability import generator_gradients_numpy as oracle
+from ganbook.probability import losses_numpy
+from parity import TWINS, as_numpy, finite_differences, module, native, variant
+
+THETAS = (0.5, 1.5, -2.0, 4.0, 8.0)
+TABLE = {("minimax", 1.5): 0.46445, ("non_saturating", 1.5): 1.03555,
+         ("minimax", 8.0): 3.9e-4, ("non_saturating", 8.0): 8.0}  # published values, to the digits given
+SMOOTH = tuple(name for name in LOSSES if name != "hinge")
+
+
+def derivative(function, x: float, step: float = 5e-3) -> float:
+    """By five points: good to 1e-9 on functions that are exact to 1e-15."""
+    one, two = (function(x + k * step) - function(x - k * step) for k in (1, 2))
+    return (8 * one - two) / (12 * step)
+
+
+def nodes(name: str) -> tuple:
+    """Noise, real examples or None, and weights."""
+    if name == "relativistic":
+        real, noise, weights = oracle.paired_nodes()
+        return noise, real, weights
+    noise, weights = oracle.quadrature_nodes()
+    return noise, None, weights
+
+
+def by_twin(gradients, twin: str, name: str, theta: float, **extra) -> float:
+    """The expected gradient: autodiff through a twin's loss at every node."""
+    noise, real, weights = nodes(name)
+    real = None if real is None else native(twin, real, "float64")
+    each = gradients.frozen_gradients(name, theta, native(twin, noise, "float64"), real, **extra)
+    assert as_numpy(each).dtype == np.float64
+    return float(weights @ as_numpy(each))
+
+
+# The optimal discriminators.
+
+def test_quadrature():
+    noise, weights = oracle.quadrature_nodes()
+    for power, moment in ((0, 1), (1, 0), (2, 1), (4, 3), (6, 15)):
+        assert abs(weights @ noise**power - moment) < 1e-12
+    x, z, weights = oracle.paired_nodes()
+    assert abs(weights @ np.cos(x + 2 * z) - math.exp(-2.5)) < 1e-12
+
+
+@pytest.mark.parametrize("name", ["minimax", "least_squares", "hinge"])
+@pytest.mark.parametrize("theta", [1.5, -2.0])
+def test_discriminators_are_optimal(name, theta):
+    """Pointwise: no other output makes p(x) L(D, real) + q(x) L(D, fake) smaller."""
+    judge, other = oracle.optimal_discriminator(name, theta), np.linspace(-4, 4, 1601)
+    for x in (-2.0, -0.3, 0.9, 2.5):
+        p, q = stats.norm.pdf(x), stats.norm.pdf(x, theta)
+
+        def cost(d, p=p, q=q):
+            alone = np.zeros(1)
+            constant = losses_numpy.discriminator_loss(name, alone, alone)
+            real = losses_numpy.discriminator_loss(name, np.array([d]), alone)
+            fake = losses_numpy.discriminator_loss(name, alone, np.array([d]))
+            half = constant / 2
+            return p * (real - half) + q * (fake - half)
+        assert cost(float(judge(np.array([x]))[0])) <= min(cost(d) for d in other) + 1e-12
+
+
+def test_the_logit_is_the_log_density_ratio():
+    x = np.linspace(-3, 4, 29)
+    expected = stats.norm.logpdf(x) - stats.norm.logpdf(x, 1.5)
+    assert np.abs(oracle.optimal_discriminator("minimax", 1.5)(x) - expected).max() < 1e-12
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_slopes(name):
+    judge, x = oracle.optimal_discriminator(name, 1.5), np.linspace(-3, 4, 28)  # not where the step of the hinge is
+    for point, slope in zip(x, judge.slope(x), strict=True):
+        assert abs(finite_differences(lambda a: judge(a)[0], np.array([point]))[0] - slope) < 1e-7
+
+
+# Closed forms.
+
+@pytest.mark.parametrize(("name", "theta"), TABLE)
+def test_known_values(name, theta):
+    known = TABLE[name, theta]
+    digits = 5e-6 if theta == 1.5 else 5e-6 if name == "minimax" else 5e-2
+    assert abs(oracle.expected_gradient(name, theta) - known) < digits
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("theta", THETAS)
+def test_the_gradient_is_the_derivative_of_the_divergence(name, theta):
+    slope = derivative(lambda t: oracle.divergence(name, t), theta)
+    assert abs(oracle.expected_gradient(name, theta) - slope) < 1e-9
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_saturating_is_twice_js_and_the_other_kl_minus_it(theta):
+    """The closed form, with JS by an independent quadrature of the two densities."""
+    def js(t):
+        def integrand(x):
+            p, q = stats.norm.pdf(x), stats.norm.pdf(x, t)
+            return sum(d * np.log(2 * d / (p + q)) / 2 for d in (p, q) if d > 0)
+        return integrate.quad(integrand, -12 + min(t, 0), 12 + max(t, 0), epsabs=1e-13, epsrel=1e-12, limit=400,
+                              points=[0.0, t / 2, t])[0]
+    twice_js = derivative(lambda t: 2 * js(t), theta, 2e-2)
+    assert abs(oracle.expected_gradient("minimax", theta) - twice_js) < 1e-6
+    assert abs(oracle.expected_gradient("non_saturating", theta) - (theta - twice_js)) < 1e-6
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_both_gradients_add_up_to_that_of_kl(theta):
+    both = oracle.expected_gradient("minimax", theta) + oracle.expected_gradient("non_saturating", theta)
+    assert abs(both - theta) < 1e-12
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_the_non_saturating_divergence_is_a_kl_of_the_mixture(theta):
+    """KL(q||p) - 2 JS = 2 KL((p + q)/2 || p), so it is never negative."""
+    def integrand(x):
+        p, q = stats.norm.logpdf(x), stats.norm.logpdf(x, theta)
+        mixture = np.logaddexp(p, q) - math.log(2)
+        return np.exp(mixture) * (mixture - p)
+    twice = 2 * integrate.quad(integrand, -14, 22, epsabs=1e-12, limit=400, points=[0.0, theta / 2, theta])[0]
+    assert abs(oracle.divergence("non_saturating", theta) - twice) < 1e-6
+    assert twice >= 0
+
+
+@pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares", "hinge"])
+def test_the_general_rule(name):
+    """E_p F(q/p) with F'(r) = phi(D*(r)): for two discrete densities, by moving mass between two points."""
+    optimal = {"minimax": lambda r: -math.log(r), "non_saturating": lambda r: -math.log(r),
+               "least_squares": lambda r: 1 / (1 + r), "hinge": lambda r: math.copysign(1.0, 1 - r)}[name]
+
+    def phi(r):
+        return losses_numpy.generator_loss(name, None, np.array([optimal(r)]))
+
+    def total(q, p):
+        return sum(b * integrate.quad(phi, 1.0, a / b, points=None, epsabs=1e-13)[0] for a, b in zip(q, p, strict=True))
+    p, q, move = np.array([0.2, 0.5, 0.3]), np.array([0.45, 0.15, 0.4]), np.array([1.0, -0.4, -0.6])
+    frozen = sum(m * phi(a / b) for m, a, b in zip(move, q, p, strict=True))
+    assert abs(derivative(lambda t: total(q + t * move, p), 0.0, 1e-3) - frozen) < 1e-9
+
+
+@pytest.mark.parametrize("theta", [0.5, 1.5, 4.0, 8.0, 20.0])
+def test_saturation_bounds(theta):
+    low, high = oracle.saturation_bounds(theta)
+    assert abs(high - 2 * theta * stats.norm.cdf(-theta / 2)) < 1e-15
+    if theta <= 8:
+        assert low < oracle.expected_gradient("minimax", theta) < high
+
+
+def test_near_the_data_both_give_half_of_kl():
+    for name in ("minimax", "non_saturating"):
+        assert abs(oracle.expected_gradient(name, 1e-4) / 1e-4 - 0.5) < 1e-4
+
+
+def test_wasserstein_and_hinge():
+    for theta in THETAS:
+        assert oracle.expected_gradient("wasserstein", theta) == np.sign(theta)
+        assert abs(oracle.divergence("hinge", theta) - 2 * (2 * stats.norm.cdf(abs(theta) / 2) - 1)) < 1e-12
+        noise, _ = oracle.quadrature_nodes()
+        assert not oracle.frozen_gradients("hinge", theta, noise).any()
+
+
+@pytest.mark.parametrize("theta", [1.5, 4.0])
+def test_the_unfrozen_gradient_is_another(theta):
+    """d/dtheta E_q[-ln D*_theta] with D* moving along misses KL - 2 JS; for the saturating loss it makes no difference
+    only together with the real part."""
+    noise, weights = oracle.quadrature_nodes()
+
+    def moving(t):
+        return weights @ np.logaddexp(0, -oracle.optimal_discriminator("minimax", t)(t + noise))
+    assert abs(derivative(moving, theta) - oracle.expected_gradient("non_saturating", theta)) > 0.05
+
+    def both_parts(t):
+        ratio = oracle.optimal_discriminator("minimax", t)
+        return -weights @ (np.logaddexp(0, -ratio(noise)) + np.logaddexp(0, ratio(t + noise)))
+    assert abs(derivative(both_parts, theta) - oracle.expected_gradient("minimax", theta)) < 1e-9
+
+
+def test_a_generator_of_scale():
+    """x = sigma z: at the frozen D* both gradients add up to d KL / d sigma = sigma - 1 / sigma."""
+    z, weights = oracle.quadrature_nodes(limit=12, spacing=1 / 64)
+    for sigma in (0.5, 0.8, 1.5, 3.0):
+        x = sigma * z
+        logit, slope = math.log(sigma) - x**2 / 2 + x**2 / (2 * sigma**2), -x + x / sigma**2
+        parts = [weights @ (oracle.logit_gradients(name, logit) * slope * z) for name in ("minimax", "non_saturating")]
+        assert abs(sum(parts) - (sigma - 1 / sigma)) < 1e-9
+
+
+# The twins.
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("theta", THETAS)
+@pytest.mark.parametrize("twin", TWINS)
+def test_autodiff_through_the_twins_own_losses(twin, name, theta):
+    gradients = module("probability.generator_gradients", twin)
+    expected = oracle.expected_gradient(name, theta) if name in SMOOTH else 0.0
+    assert abs(by_twin(gradients, twin, name, theta) - expected) < 1e-9
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("twin", TWINS)
+def test_every_example(twin, name):
+    """Example by example, at a discriminator that is not optimal too."""
+    gradients, rng = module("probability.generator_gradients", twin), np.random.default_rng(0)
+    noise, real = rng.normal(size=50), rng.normal(size=50)
+    args = [native(twin, array, "float64") for array in (noise, real)]
+    ours = as_numpy(gradients.frozen_gradients(name, 1.5, *args))
+    assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real)).max() < 1e-12
+    ours = as_numpy(gradients.frozen_gradients(name, 1.5, *args, discriminator=lambda x: 0.3 * x - 0.2))
+    line = oracle.linear_discriminator(0.3, -0.2)
+    assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real, line)).max() < 1e-12
+    assert np.abs(as_numpy(gradients.optimal_discriminator(name, 1.5)(args[0]))
+                  - oracle.optimal_discriminator(name, 1.5)(noise)).max() < 1e-12
+
+
+@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("twin", TWINS)
+def test_logit_gradients(twin, name):
+    gradients = module("probability.generator_gradients", twin)
+    logits, real = np.linspace(-100, 100, 41), np.linspace(3, -3, 41)
+    ours = gradients.logit_gradients(name, *(native(twin, array, "float64") for array in (logits, real)))
+    assert np.abs(as_numpy(ours) - oracle.logit_gradients(name, logits, real)).max() < 1e-9
+
+
+def test_logit_gradients_by_hand():
+    e = math.exp(2)
+    expected = {"minimax": -e / (1 + e), "non_saturating": -1 / (1 + e), "least_squares": 1.0, "hinge": -1.0,
+                "wasserstein": -1.0, "relativistic": -1 / (1 + math.exp(3))}
+    for name, value in expected.items():
+        assert abs(oracle.logit_gradients(name, [2.0], [-1.0])[0] - value) < 1e-12
+
+
+@pytest.mark.parametrize("twin", TWINS)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_precision_is_the_noise_s(twin, dtype):
+    gradients = module("probability.generator_gradients", twin)
+    for name in LOSSES:
+        noise = native(twin, np.zeros(3), dtype)
+        assert as_numpy(gradients.frozen_gradients(name, 1.5, noise, noise)).dtype == dtype
+        assert as_numpy(gradients.logit_gradients(name, noise, noise)).dtype == dtype
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_a_planted_mistake_fails(twin):
+    """A discriminator whose slope has the wrong sign, and one that is optimal for another theta."""
+    gradients = module("probability.generator_gradients", twin)
+    for wrong in (gradients.optimal_discriminator("minimax", -1.5), gradients.optimal_discriminator("minimax", 1.4)):
+        planted = variant(gradients)
+        value = by_twin(planted, twin, "minimax", 1.5, discriminator=wrong)
+        assert abs(value - oracle.expected_gradient("minimax", 1.5)) > 1e-3
+
+
+# Samples.
+
+@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("theta", [1.5, 8.0])
+def test_samples(name, theta):
+    """The mean of 200,000 sampled gradients, seeded, within three standard errors; their variance as computed."""
+    rng, n = np.random.default_rng(3), 200_000
+    each = oracle.frozen_gradients(name, theta, rng.normal(size=n), rng.normal(size=n))
+    variance = oracle.gradient_variance(name, theta)
+    assert abs(each.mean() - oracle.expected_gradient(name, theta)) <= 3 * math.sqrt(variance / n) + 1e-12
+    if theta < 8:  # at 8 the variance comes from examples too rare for these samples
+        fourth = np.mean((each - each.mean()) ** 4)
+        assert abs(each.var() - variance) <= 3 * math.sqrt(max(fourth - variance**2, 0) / n) + 1e-12
+
+
+def test_both_losses_have_one_variance():
+    """The two gradients of an example add up to theta, so that their variances are equal."""
+    for theta in THETAS:
+        one, other = (oracle.gradient_variance(name, theta) for name in ("minimax", "non_saturating"))
+        assert abs(one - other) < 1e-12
+
+
+def test_the_score_sees_the_step_of_the_hinge():
+    """d/dtheta E_q[-D*] = E_q[-D* (x - theta)]: no slope of D* is needed, so the step counts."""
+    for theta in (1.5, 4.0):
+        rng, n = np.random.default_rng(4), 200_000
+        z = rng.normal(size=n)
+        each = -oracle.optimal_discriminator("hinge", theta)(theta + z) * z
+        assert abs(each.mean() - oracle.expected_gradient("hinge", theta)) < 3 * each.std() / math.sqrt(n)
+
+
+# Wrong input.
+
+@pytest.mark.parametrize("ending", ["numpy", *TWINS])
+def test_wrong_input(ending):
+    gradients = module("probability.generator_gradients", ending)
+
+    def give(array):
+        return np.asarray(array) if ending == "numpy" else native(ending, array, "float64")
+    vector, table = give(np.zeros(3)), give(np.zeros((3, 1)))
+    for call, message in (
+            (lambda: gradients.optimal_discriminator("wgan", 1.0), "loss is 'wgan'; accepted: minimax"),
+            (lambda: gradients.optimal_discriminator("minimax", math.inf), "theta is inf; accepted"),
+            (lambda: gradients.frozen_gradients("minimax", math.nan, vector), "theta is nan; accepted"),
+            (lambda: gradients.frozen_gradients("minimax", 1.0, table), "noise has shape"),
+            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, table), "real has shape"),
+            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, give(np.zeros(2))), "real has shape"),
+            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector), "real has shape None"),
+            (lambda: gradients.logit_gradients("minimax", table), "fake has shape"),
+            (lambda: gradients.logit_gradients("wgan", vector), "loss is 'wgan'; accepted")):
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda: oracle.quadrature_nodes(limit=0.0), "limit is 0.0; accepted"),
+    (lambda: oracle.quadrature_nodes(spacing=-1.0), "spacing is -1.0; accepted"),
+    (lambda: oracle.expected_gradient("wgan", 1.0), "loss is 'wgan'"),
+    (lambda: oracle.divergence("hinge", math.nan), "theta is nan"),
+    (lambda: oracle.gradient_variance("hinge", "1"), "theta is '1'"),
+    (lambda: oracle.saturation_bounds(-1.0), "theta is -1.0; accepted"),
+])
+def test_wrong_input_of_the_oracle(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
