@@ -22,6 +22,7 @@ from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.results import read_result
 
 CODE = Path(__file__).resolve().parents[1] / "code"
 FILES = {"recipe.json", "state.json", "generator.safetensors", "discriminator.safetensors", "samples.png"}
@@ -82,11 +83,11 @@ def commands():
     return next(a for a in actions if isinstance(a, argparse._SubParsersAction)).choices
 
 
-def test_there_are_four_commands():
-    assert list(commands()) == ["train", "sample", "evaluate", "info"]
+def test_there_are_five_commands():
+    assert list(commands()) == ["train", "sample", "evaluate", "experiment", "info"]
 
 
-@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "info"])
+@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "experiment", "info"])
 def test_help_shows_every_default(name):
     code, out, _ = call(name, "--help")
     assert code == 0
@@ -248,6 +249,23 @@ def test_evaluate_takes_a_count_and_a_seed(folder):
     assert sum(" 500 generated" in line for line in outputs) == 2
 
 
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
+    wide = RECIPES["colour-dcgan"]
+    narrow = wide.replace(batch=4, generator=wide.generator.with_(channels=(8, 4, 2)),
+                          discriminator=wide.discriminator.with_(channels=(2, 4)))
+    monkeypatch.setattr(cli, "RECIPE_OF", {"colour_dcgan": narrow})
+    code, out, err = call("experiment", "colour_dcgan", "--framework", framework, "--steps", 2, "--every", 1, "--seed",
+                          3, "--samples", 50, "--minutes", 9.5, "--device", "cpu", "--out", tmp_path / "results")
+    path = tmp_path / "results" / f"colour_dcgan_{framework}.json"
+    assert (code, err) == (0, "")
+    assert f"saved in {path}" in out
+    result = read_result(path)
+    assert (result["framework"], result["seed"], result["finished"]) == (framework, 3, True)
+    assert result["curve"]["step"] == [0, 1, 2]
+    assert result["curve"]["samples"] == [50, 50, 50]
+
+
 def test_points_of_the_plane(tmp_path):
     run = tmp_path / "run"
     assert call("train", "--recipe", "grid", "--steps", 2, "--out", run)[0] == 0
@@ -302,6 +320,9 @@ def test_info_lists_the_named_recipes():
     (("train", "--recipe", "recommended", "--data", "digits", "--size", "30"), "shape is.*divisible by 4"),
     (("sample",), "FOLDER"),
     (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
+    (("experiment", "alchemy"), "invalid choice: 'alchemy'.*colour_dcgan"),
+    (("experiment", "colour_dcgan", "--minutes", "0"), "'0'; accepted: a number above 0"),
+    (("experiment", "colour_dcgan", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
 ])
 def test_a_wrong_value_lists_the_right_ones(arguments, listed, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""The command line: ``python -m ganbook train|sample|evaluate|info``.
+"""The command line: ``python -m ganbook train|sample|evaluate|experiment|info``.
 
 Arguments come in, runs and files go out.  A framework is imported only by a command that needs one.
 
@@ -8,6 +8,7 @@ Explained in the book's section "Quickstart".
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.metadata
 import json
 import os
@@ -21,10 +22,11 @@ import numpy as np
 
 import ganbook
 from ganbook import data, figures
-from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe
+from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
+from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES, on_data
 
@@ -73,13 +75,13 @@ def _fail(message: object, code: int) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The four commands and their options."""
+    """The five commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m ganbook", allow_abbrev=False, description=ganbook.__doc__.split(
         "\n\n")[0], epilog="COMMAND --help lists the options of a command, with their defaults")
     parser.add_argument("--version", action="version", version=ganbook.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for run, add_options in ((train, _train_options), (sample, _sample_options), (evaluate, _evaluate_options),
-                             (info, _info_options)):
+                             (experiment, _experiment_options), (info, _info_options)):
         line = run.__doc__.split("\n")[0]
         command = commands.add_parser(run.__name__, help=line, description=line, allow_abbrev=False)
         command.set_defaults(run=run)
@@ -130,6 +132,22 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
     _drawing(command)
 
 
+def _experiment_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("name", metavar="NAME", choices=tuple(EXPERIMENTS), help=f"one of {', '.join(EXPERIMENTS)}")
+    _framework(command, FRAMEWORKS[0])
+    add("--steps", type=_whole(1), metavar="N", help="steps of the run; default: the recipe's own, in colour_dcgan "
+        f"{RECIPE_OF['colour_dcgan'].steps}")
+    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0")
+    add("--every", type=_whole(1), metavar="N", help="steps between two measurements; default: a tenth of the steps")
+    add("--samples", type=_whole(1), metavar="N", help="samples per measurement; default: 26 for each mode")
+    add("--minutes", type=_minutes, metavar="M", help="stop at the last measurement before this time; default: "
+        "no limit")
+    add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write NAME_FRAMEWORK.json and a "
+        "picture of samples; default: %(default)s")
+    _device(command)
+
+
 def _info_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="a run's folder; default: none, which "
                          "lists the named recipes")
@@ -167,6 +185,13 @@ def _whole(low: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"{text!r}; accepted: a whole number of at least {low}")
         return int(text)
     return parse
+
+
+def _minutes(text: str) -> float:
+    try:
+        return in_range("minutes", float(text), 0.0, open_low=True)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}; accepted: a number above 0") from None
 
 
 def train(options: argparse.Namespace) -> None:
@@ -302,6 +327,22 @@ def _real(recipe: Recipe, seed: int) -> tuple[np.ndarray, str]:
 
 def _features(examples: np.ndarray) -> np.ndarray:
     return pixels(examples) if examples.ndim == 4 else examples
+
+
+def experiment(options: argparse.Namespace) -> None:
+    """Run an experiment of the book at full length and write its result, with where it comes from.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    framework = options.framework or FRAMEWORKS[0]
+    fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
+    _check_writable(options.out)
+    print(f"{options.name} with {figures.TITLES[framework]}", flush=True)
+    EXPERIMENTS[options.name](framework, recipe=RECIPE_OF[options.name].replace(**fields), every=options.every,
+                              samples=options.samples, minutes=options.minutes, out=options.out, device=options.device,
+                              report=functools.partial(print, flush=True))
+    print(f"saved in {options.out / f'{options.name}_{framework}.json'}")
 
 
 def info(options: argparse.Namespace) -> None:

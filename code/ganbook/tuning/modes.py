@@ -1,0 +1,285 @@
+"""How many of the 10^n modes of stacked digits a generator covers, and how evenly.
+
+A stack shows n digits, one in each colour channel, so data that draw every digit alike have K = 10^n equally likely
+modes.  A digit classifier reads each channel of a generated stack; the n digits, read as one number, are its mode.
+Over N stacks one counts the modes that occur at all, and how far their histogram is from uniform.
+
+Neither number is perfect for a perfect generator: finite samples have a floor (:func:`kl_floor`,
+:func:`expected_modes`), and a classifier that errs has a ceiling (:func:`ceiling`).  Both belong beside every result.
+
+Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761; Lin,
+Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
+
+Explained in the book's section "A colour DCGAN".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any
+
+import numpy as np
+
+from ganbook.data import Images, StackedImages, resize
+from ganbook.data.recipe import in_range, whole
+
+#: Samples for each mode: 26,000 stacks for the 1,000 modes of three digits, as in the published tables.
+SAMPLES_PER_MODE = 26
+DIGITS = 10
+#: Side at which the classifier looks at its images, in pixels.
+SIDE = 8
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Classifier:
+    """A support-vector machine that names digits, and how often it is right.
+
+    Images are shrunk to 8x8 pixels first, by the filter of :func:`ganbook.data.resize`: for fitting, for scoring and
+    for use alike, so that ``accuracy`` is that of the whole pipeline.
+
+    Args:
+        model: a fitted scikit-learn classifier of 64 numbers.
+        shape: (H, W) of the images that it takes.
+        accuracy: share of held-out images named rightly, in [0, 1].
+    """
+
+    model: Any
+    shape: tuple[int, int]
+    accuracy: float
+
+    def digits(self, images: np.ndarray) -> np.ndarray:
+        """Name the digit in every channel of every image.
+
+        Args:
+            images: shape (N, H, W, C), values in [-1, 1].
+
+        Returns:
+            int64, shape (N, C), 0 to 9.
+
+        Raises:
+            ValueError: an array of another shape, or values outside the range.
+        """
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or images.shape[1:3] != self.shape or 0 in images.shape:
+            raise ValueError(f"images has shape {images.shape}; accepted: (N, {self.shape[0]}, {self.shape[1]}, C), at "
+                             "least one image")
+        n, height, width, channels = images.shape
+        planes = np.ascontiguousarray(np.moveaxis(images, -1, 1)).reshape(n * channels, height, width, 1)
+        return self.model.predict(_features(planes)).reshape(n, channels)
+
+    def modes(self, images: np.ndarray) -> np.ndarray:
+        """The digits of every stack read as one decimal number, first channel first.
+
+        Args:
+            images: shape (N, H, W, n), values in [-1, 1].
+
+        Returns:
+            int64, shape (N,), 0 to 10^n - 1.
+
+        Raises:
+            ValueError: as :meth:`digits`.
+        """
+        digits = self.digits(images)
+        return digits @ DIGITS ** np.arange(digits.shape[1], dtype=np.int64)[::-1]
+
+
+def fit_classifier(train: Images, held_out: Images) -> Classifier:
+    """Fit a support-vector machine with a Gaussian kernel on one set of digits and score it on another.
+
+    Args:
+        train: images of one channel with the labels 0 to 9, each of which occurs.
+        held_out: images of the same shape, none of which is among those of ``train``.
+
+    Returns:
+        The classifier, with its accuracy on ``held_out``.
+
+    Raises:
+        ValueError: images of several channels or of two shapes, other labels, or one image in both sets.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    from sklearn.svm import SVC
+
+    for name, images in (("train", train), ("held_out", held_out)):
+        if images.shape != (*train.shape[:2], 1) or images.labels.max() >= DIGITS:
+            raise ValueError(f"{name} has images of shape {images.shape} and labels up to {images.labels.max()}; "
+                             f"accepted: {(*train.shape[:2], 1)} and labels 0 to 9")
+    missing = sorted(set(range(DIGITS)) - set(train.labels.tolist()))
+    if missing:
+        raise ValueError(f"train has no image with the labels {missing}; accepted: every label from 0 to 9")
+    if {image.tobytes() for image in train.images} & {image.tobytes() for image in held_out.images}:
+        raise ValueError("held_out has images that train has too; accepted: sets without a common image")
+    model = SVC(C=10.0).fit(_features(train.images), train.labels)
+    accuracy = float((model.predict(_features(held_out.images)) == held_out.labels).mean())
+    return Classifier(model, train.shape[:2], accuracy)
+
+
+@dataclasses.dataclass(frozen=True)
+class Coverage:
+    """What a set of stacks covers of K modes.
+
+    Args:
+        modes: how many occur.
+        kl: KL(histogram || uniform), in nats.
+        possible: K.
+        samples: number N of stacks.
+    """
+
+    modes: int
+    kl: float
+    possible: int
+    samples: int
+
+
+def coverage(modes: np.ndarray, possible: int) -> Coverage:
+    r"""Count the modes that occur, and measure how evenly.
+
+    .. math:: KL(\hat p \| u) = \sum_k \hat p_k \ln(K \hat p_k), \qquad \hat p_k = n_k / N
+
+    It is 0 for a uniform histogram and ln K where one mode is all there is.
+
+    Args:
+        modes: shape (N,), whole numbers from 0 to K - 1.
+        possible: number K of modes.
+
+    Returns:
+        Modes covered and divergence.
+
+    Raises:
+        ValueError: an empty array, one of another shape or type, or a number outside the range.
+
+    Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    modes = np.asarray(modes)
+    whole("possible", possible, 1)
+    if modes.ndim != 1 or not len(modes) or not np.issubdtype(modes.dtype, np.integer):
+        raise ValueError(f"modes has shape {modes.shape} and type {modes.dtype}; accepted: (N,), at least one whole "
+                         "number")
+    if modes.min() < 0 or modes.max() >= possible:
+        raise ValueError(f"modes has numbers from {modes.min()} to {modes.max()}; accepted: 0 to {possible - 1}")
+    counts = np.bincount(modes, minlength=possible)
+    shares = counts[counts > 0] / len(modes)
+    # Rounding may leave a uniform histogram a hair below 0.
+    divergence = max(float(shares @ np.log(possible * shares)), 0.0)
+    return Coverage(int((counts > 0).sum()), divergence, possible, len(modes))
+
+
+def measure(classifier: Classifier, stacks: np.ndarray) -> Coverage:
+    """What a set of stacks covers, by the classifier's reading.
+
+    Args:
+        classifier: names the digits.
+        stacks: shape (N, H, W, n), values in [-1, 1].
+
+    Returns:
+        Coverage of 10^n modes.
+
+    Raises:
+        ValueError: an array of another shape, or values outside the range.
+    """
+    return coverage(classifier.modes(stacks), DIGITS ** np.shape(stacks)[3])
+
+
+def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generator, samples: int | None = None,
+            part: int = 2000) -> Coverage:
+    """What real stacks score: the best that a generator can hope for under this classifier.
+
+    Args:
+        classifier: names the digits.
+        real: stacks of images that the classifier was not fitted on.
+        rng: draws them.
+        samples: number N of stacks; None means 26 for each mode.
+        part: stacks built at a time.
+
+    Returns:
+        Coverage of 10^n modes.
+
+    Raises:
+        ValueError: ``samples`` or ``part`` below 1, or images of another shape than the classifier's.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    possible = DIGITS ** real.shape[2]
+    samples = SAMPLES_PER_MODE * possible if samples is None else whole("samples", samples, 1)
+    sizes = [min(part, samples - start) for start in range(0, samples, whole("part", part, 1))]
+    return coverage(np.concatenate([classifier.modes(real.batch(rng, size)) for size in sizes]), possible)
+
+
+def expected_modes(possible: int, samples: int) -> float:
+    r"""How many of K equally likely modes N samples show on average.
+
+    .. math:: E[M] = K \left(1 - (1 - 1/K)^N\right)
+
+    Args:
+        possible: number K of modes.
+        samples: number N of samples.
+
+    Returns:
+        A number from 0 to K.
+
+    Raises:
+        ValueError: K or N is not a whole number of at least 1.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    whole("possible", possible, 1)
+    whole("samples", samples, 1)
+    return possible * -math.expm1(samples * math.log1p(-1 / possible)) if possible > 1 else 1.0
+
+
+def kl_floor(possible: int, samples: int) -> float:
+    r"""What KL(histogram || uniform) is on average for N samples of K equally likely modes, to first order in 1/N.
+
+    .. math:: E[KL] \approx \frac{K - 1}{2 N}
+
+    Args:
+        possible: number K of modes.
+        samples: number N of samples; the approximation is good where N is many times K.
+
+    Returns:
+        A number of at least 0, in nats.
+
+    Raises:
+        ValueError: K or N is not a whole number of at least 1.
+
+    Reference: Miller, Note on the bias of information estimates, 1955.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    return (whole("possible", possible, 1) - 1) / (2 * whole("samples", samples, 1))
+
+
+def expected_kl(possible: int, samples: int) -> float:
+    r"""What KL(histogram || uniform) is on average for N samples of K equally likely modes, exactly.
+
+    .. math:: E[KL] = K \sum_{m=1}^{N} \binom{N}{m} K^{-m} (1 - 1/K)^{N-m} \, \frac{m}{N} \ln \frac{K m}{N}
+
+    Args:
+        possible: number K of modes.
+        samples: number N of samples.
+
+    Returns:
+        A number of at least 0, in nats.
+
+    Raises:
+        ValueError: K or N is not a whole number of at least 1.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    from scipy.stats import binom
+
+    whole("possible", possible, 1)
+    shares = np.arange(1, whole("samples", samples, 1) + 1) / samples
+    weights = binom.pmf(np.arange(1, samples + 1), samples, 1 / possible)
+    return float(possible * (weights * shares) @ np.log(possible * shares))
+
+
+def _features(planes: np.ndarray) -> np.ndarray:
+    """Single-channel images shrunk to 8x8 pixels: shape (N, 64)."""
+    in_range("smallest value of images", float(planes.min()), -1.0, 1.0)
+    in_range("largest value of images", float(planes.max()), -1.0, 1.0)
+    small = resize(Images(planes, np.zeros(len(planes), np.int64)), SIDE)
+    return small.images.reshape(len(planes), SIDE * SIDE)

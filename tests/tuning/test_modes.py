@@ -1,0 +1,190 @@
+"""Modes of stacked digits: known answers, finite-sample floors by simulation, and the classifier."""
+
+import math
+
+import numpy as np
+import pytest
+
+from ganbook import data
+from ganbook.data import Images, StackedImages
+from ganbook.tuning import modes
+
+SIZES = (None, 28)
+
+
+@pytest.fixture(scope="module", params=SIZES, ids=["8x8", "28x28"])
+def halves(request):
+    return [data.load("digits", split=split, size=request.param) for split in ("train", "test")]
+
+
+@pytest.fixture(scope="module")
+def classifier(halves):
+    return modes.fit_classifier(*halves)
+
+
+def draw(possible, samples, repeats, seed=0):
+    """Modes covered and divergence of samples from a uniform distribution, each repeats times."""
+    rng = np.random.default_rng(seed)
+    found = [modes.coverage(rng.integers(possible, size=samples), possible) for _ in range(repeats)]
+    return np.array([(c.modes, c.kl) for c in found]).T
+
+
+# What a histogram scores.
+
+@pytest.mark.parametrize(("possible", "each"), [(1, 3), (10, 1), (100, 26), (1000, 7)])
+def test_a_uniform_histogram_has_no_divergence(possible, each):
+    found = modes.coverage(np.tile(np.arange(possible), each), possible)
+    assert (found.modes, found.possible, found.samples) == (possible, possible, each * possible)
+    assert found.kl == pytest.approx(0, abs=1e-12)
+    assert found.kl >= 0
+
+
+@pytest.mark.parametrize("possible", [1, 10, 1000])
+def test_one_mode_is_ln_k_away(possible):
+    found = modes.coverage(np.full(77, possible - 1), possible)
+    assert found.modes == 1
+    assert found.kl == pytest.approx(math.log(possible), abs=1e-12)
+
+
+@pytest.mark.parametrize("dropped", [1, 3, 9])
+def test_dropped_digits_leave_the_others_uniform(dropped):
+    """Without d of the ten digits in one of three channels, (10 - d) 100 modes are left, at KL ln(10 / (10 - d))."""
+    left = np.arange((10 - dropped) * 100)
+    found = modes.coverage(np.repeat(left, 5), 1000)
+    assert found.modes == (10 - dropped) * 100
+    assert found.kl == pytest.approx(math.log(10 / (10 - dropped)), abs=1e-12)
+
+
+def test_divergence_of_an_uneven_histogram():
+    found = modes.coverage(np.array([0, 0, 0, 1]), 4)
+    assert found.modes == 2
+    assert found.kl == pytest.approx(0.75 * math.log(3) + 0.25 * math.log(1), abs=1e-15)
+
+
+# What finite samples cost a perfect generator.
+
+@pytest.mark.parametrize("possible", [2, 10, 100])
+@pytest.mark.parametrize("per_mode", [2, 26])
+def test_expected_values_by_simulation(possible, per_mode):
+    repeats, samples = 2000, per_mode * possible
+    covered, divergence = draw(possible, samples, repeats)
+    for found, expected in ((covered, modes.expected_modes(possible, samples)),
+                            (divergence, modes.expected_kl(possible, samples))):
+        # Where every run covers all modes, the spread is 0 and the expectation lies as near as its own formula says.
+        error = max(3 * found.std(ddof=1) / math.sqrt(repeats), 1e-6)
+        assert abs(found.mean() - expected) < error
+
+
+@pytest.mark.parametrize("possible", [100, 1000])
+def test_floor_of_the_protocol_by_simulation(possible):
+    repeats = 40
+    _, divergence = draw(possible, 26 * possible, repeats, seed=1)
+    error = 3 * divergence.std(ddof=1) / math.sqrt(repeats)
+    assert abs(divergence.mean() - modes.kl_floor(possible, 26 * possible)) < error
+    assert error < 0.1 * modes.kl_floor(possible, 26 * possible)
+
+
+def test_floor_is_the_leading_term():
+    """The rest is (K^2 - 1) / 12 N^2 (Miller, 1955; Harris, 1975), up to third order in 1/N."""
+    assert modes.kl_floor(1000, 26_000) == 999 / 52_000
+    for possible, samples in ((10, 10_000), (100, 26_000), (1000, 26_000)):
+        rest = modes.expected_kl(possible, samples) - modes.kl_floor(possible, samples)
+        assert rest == pytest.approx((possible**2 - 1) / (12 * samples**2), rel=0.1)
+
+
+def test_expected_modes_at_the_ends():
+    assert modes.expected_modes(1, 5) == 1
+    assert modes.expected_modes(1000, 1) == pytest.approx(1, abs=1e-12)
+    assert modes.expected_modes(10, 10**6) == 10
+    assert modes.expected_modes(2, 3) == pytest.approx(2 * (1 - 1 / 8), abs=1e-15)
+    assert modes.expected_kl(1, 5) == 0
+    assert modes.expected_kl(50, 1) == pytest.approx(math.log(50), abs=1e-12)
+
+
+# The classifier, and stacks.
+
+def test_the_classifier_is_right_on_the_other_half(classifier, halves):
+    held_out = halves[1]
+    share = (classifier.digits(held_out.images)[:, 0] == held_out.labels).mean()
+    assert classifier.accuracy == share
+    assert 0.98 < share < 1
+
+
+def test_channels_are_read_in_order(classifier, halves):
+    stacks = StackedImages.draw(halves[0], 3, 300, np.random.default_rng(0))
+    right = classifier.modes(stacks.images) == stacks.labels
+    assert right.mean() > 0.98  # the classifier has seen these
+    assert (classifier.digits(stacks.images)[right] == halves[0].labels[stacks.indices][right]).all()
+    assert (classifier.digits(stacks.images[..., ::-1]) == classifier.digits(stacks.images)[:, ::-1]).all()
+
+
+def test_measure_reads_stacks(classifier, halves):
+    base = halves[0]
+    one = np.stack([base.images[base.labels == digit][:1, :, :, 0] for digit in (4, 0, 7)], axis=-1)
+    assert classifier.modes(one).tolist() == [407]
+    found = modes.measure(classifier, np.repeat(one, 20, axis=0))
+    assert found == modes.Coverage(1, pytest.approx(math.log(1000)), 1000, 20)
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_ceiling_of_real_stacks(classifier, halves, n):
+    real = StackedImages.draw(halves[1], n, 20_000, np.random.default_rng(0))
+    best = modes.ceiling(classifier, real, np.random.default_rng(1))
+    assert (best.modes, best.possible, best.samples) == (10**n, 10**n, 26 * 10**n)
+    assert best.kl < 3 * modes.kl_floor(10**n, best.samples)
+    assert modes.ceiling(classifier, real, np.random.default_rng(1), 70, part=7).samples == 70
+
+
+def test_a_dropped_digit_is_noticed(classifier, halves):
+    without = halves[1].take(np.flatnonzero(halves[1].labels != 3))
+    best = modes.ceiling(classifier, StackedImages.draw(without, 2, 20_000, np.random.default_rng(0)),
+                         np.random.default_rng(1))
+    # A few images of other digits are taken for a 3, so that the modes do not fall to 81 themselves.
+    assert best.kl == pytest.approx(2 * math.log(10 / 9) + modes.kl_floor(81, 2600), abs=0.03)
+
+
+# What is refused.
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    ((np.zeros((2, 2), int), 4), r"modes has shape \(2, 2\) .*accepted: \(N,\)"),
+    ((np.zeros(0, int), 4), r"modes has shape \(0,\)"),
+    ((np.zeros(3), 4), "type float64; accepted: .*whole number"),
+    ((np.array([0, 4]), 4), "modes has numbers from 0 to 4; accepted: 0 to 3"),
+    ((np.array([-1, 3]), 4), "modes has numbers from -1 to 3"),
+    ((np.array([0]), 0), "possible is 0; accepted: a whole number of at least 1"),
+])
+def test_wrong_modes_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        modes.coverage(*arguments)
+
+
+@pytest.mark.parametrize("function", [modes.expected_modes, modes.kl_floor, modes.expected_kl])
+@pytest.mark.parametrize(("arguments", "name"), [((0, 5), "possible is 0"), ((5, 0), "samples is 0"),
+                                                 ((2.5, 5), "possible is 2.5")])
+def test_numbers_below_one_are_refused(function, arguments, name):
+    with pytest.raises(ValueError, match=f"{name}; accepted: a whole number of at least 1"):
+        function(*arguments)
+
+
+def test_wrong_images_are_named(classifier):
+    with pytest.raises(ValueError, match=r"images has shape \(2, 9, 9, 1\); accepted: \(N, "):
+        classifier.digits(np.zeros((2, 9, 9, 1)))
+    for bad in (1.5, np.nan):
+        with pytest.raises(ValueError, match=r"value of images is .*accepted: a number at least -1 and at most 1"):
+            classifier.modes(np.full((2, *classifier.shape, 1), bad))
+
+
+def test_wrong_sets_are_named(halves):
+    train, held_out = halves
+    with pytest.raises(ValueError, match="held_out has images that train has too"):
+        modes.fit_classifier(train, train)
+    with pytest.raises(ValueError, match=r"train has no image with the labels \[3\]"):
+        modes.fit_classifier(train.take(np.flatnonzero(train.labels != 3)), held_out)
+    odd = Images(held_out.images[:, :4], held_out.labels)
+    with pytest.raises(ValueError, match="held_out has images of shape"):
+        modes.fit_classifier(train, odd)
+    with pytest.raises(ValueError, match=r"train has images of shape .* and labels up to 10"):
+        modes.fit_classifier(Images(train.images, train.labels + 1), held_out)
+    real = StackedImages.draw(held_out, 1, 5, np.random.default_rng(0))
+    with pytest.raises(ValueError, match="samples is 0"):
+        modes.ceiling(None, real, np.random.default_rng(0), 0)
