@@ -1,0 +1,548 @@
+r"""Distributions whose density, distribution function, quantiles and samples are all known: the book's ground truth.
+
+A continuous one here lives on the line and has ``density``, ``log_density``, ``cdf``, ``quantile``, ``sample``,
+``support`` and ``breaks`` (where quadrature must be cut); a discrete one has points, of any dimension, with
+probabilities.  What SciPy has, SciPy computes.
+
+Explained in the book's section "Distributions".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import scipy.integrate
+import scipy.stats
+from numpy.typing import ArrayLike
+from scipy.optimize import elementwise
+from scipy.special import logsumexp
+
+from ganbook.data.recipe import in_range, whole
+
+TOTAL_TOLERANCE = 1e-6  # how far from one a total may be: a constant typed with six digits passes
+CUTS = (-9.0, -3.0, 0.0, 3.0, 9.0)  # standard deviations at which quadrature is cut; beyond 9 lie 2e-19 of a normal
+
+
+class Continuous:
+    """What all distributions on the line have in common.
+
+    A subclass gives ``support`` and ``breaks``, and ``_log_density``, ``_cdf``, ``_quantile`` for arrays inside the
+    support, which the methods here check and complete.
+
+    Explained in the book's section "Distributions".
+    """
+
+    support: tuple[float, float]
+    breaks: tuple[float, ...]
+
+    def log_density(self, x: ArrayLike) -> np.ndarray:
+        r""":math:`\log p(x)`, minus infinity outside the support; shape as ``x``."""
+        x = _numbers("x", x)
+        inside = (x >= self.support[0]) & (x <= self.support[1]) & np.isfinite(x)
+        return _where(inside, self._log_density, x, -math.inf)
+
+    def density(self, x: ArrayLike) -> np.ndarray:
+        """:math:`p(x)`, zero outside the support; shape as ``x``."""
+        return np.exp(self.log_density(x))
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        r""":math:`F(x) = P(X \le x)`; shape as ``x``."""
+        x = _numbers("x", x)
+        inside = (x > self.support[0]) & (x < self.support[1])
+        return _where(inside, self._cdf, x, (x >= self.support[1]).astype(np.float64))
+
+    def quantile(self, u: ArrayLike) -> np.ndarray:
+        """The inverse :math:`F^{-1}(u)` of the distribution function, for ``u`` in [0, 1]; shape as ``u``."""
+        u = _levels(u)
+        return _where((u > 0) & (u < 1), self._quantile, u, np.where(u == 0, *self.support))
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` numbers, shape (n,): the quantiles of uniform noise."""
+        return self.quantile(rng.random(whole("n", n, 1)))
+
+
+@dataclasses.dataclass(frozen=True)
+class Normal(Continuous):
+    r"""The normal distribution.
+
+    .. math:: p(x) = \frac{1}{\sigma\sqrt{2\pi}}\, e^{-(x - \mu)^2 / 2\sigma^2}
+
+    Args:
+        mean: mu, finite.
+        sigma: standard deviation, above 0.
+
+    Raises:
+        ValueError: a mean that is not finite or sigma not above 0.
+
+    Explained in the book's section "Distributions".
+    """
+
+    mean: float = 0.0
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        _number("mean", self.mean)
+        in_range("sigma", _plain(self.sigma), 0.0, open_low=True)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The whole line."""
+        return -math.inf, math.inf
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """The mean, and 3 and 9 standard deviations to either side."""
+        return tuple(self.mean + c * self.sigma for c in CUTS)
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` numbers, shape (n,): standard normal noise, scaled and shifted."""
+        return self.mean + self.sigma * rng.standard_normal(whole("n", n, 1))
+
+    def _log_density(self, x: np.ndarray) -> np.ndarray:
+        return scipy.stats.norm.logpdf(x, self.mean, self.sigma)
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        return scipy.stats.norm.cdf(x, self.mean, self.sigma)
+
+    def _quantile(self, u: np.ndarray) -> np.ndarray:
+        return scipy.stats.norm.ppf(u, self.mean, self.sigma)
+
+
+@dataclasses.dataclass(frozen=True)
+class Uniform(Continuous):
+    r"""The uniform distribution on an interval.
+
+    .. math:: p(x) = \frac{1}{b - a}, \qquad a \le x \le b
+
+    Args:
+        low: a, finite.
+        high: b, finite, above ``low``.
+
+    Raises:
+        ValueError: an end that is not finite, or ``high`` not above ``low``.
+
+    Explained in the book's section "Distributions".
+    """
+
+    low: float = 0.0
+    high: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Check the fields."""
+        in_range("high", _plain(self.high), _number("low", self.low), open_low=True)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """None: the density is constant."""
+        return ()
+
+    def _log_density(self, x: np.ndarray) -> np.ndarray:
+        return np.full(x.shape, -math.log(self.high - self.low))
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        return (x - self.low) / (self.high - self.low)
+
+    def _quantile(self, u: np.ndarray) -> np.ndarray:
+        return self.low + (self.high - self.low) * u
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class NormalMixture(Continuous):
+    r"""A mixture of normal distributions; with one component on every example it is a kernel density.
+
+    .. math:: p(x) = \sum_{k=1}^K w_k\, \frac{1}{\sigma_k\sqrt{2\pi}}\, e^{-(x - \mu_k)^2 / 2\sigma_k^2}
+
+    Args:
+        means: shape (K,), finite.
+        sigmas: shape (K,) or one number for all, above 0.
+        weights: shape (K,), at least 0, summing to one; None makes them equal.
+
+    Raises:
+        ValueError: shapes that do not match, a mean that is not finite, a sigma not above 0, a negative weight, or
+            weights that do not sum to one.
+
+    Explained in the book's section "Distributions".
+    """
+
+    means: ArrayLike
+    sigmas: ArrayLike
+    weights: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields and keep them as float64 arrays of shape (K,)."""
+        means = _finite("means", self.means)
+        if means.ndim != 1 or not len(means):
+            raise ValueError(f"means has shape {means.shape}; accepted: (K,), at least one mean")
+        sigmas = _finite("sigmas", self.sigmas)
+        if sigmas.shape not in ((), means.shape) or (sigmas <= 0).any():
+            raise ValueError(f"sigmas is {_short(self.sigmas)}; accepted: {len(means)} numbers above 0, one for each "
+                             "mean, or one number above 0")
+        weights = _probabilities("weights", self.weights, len(means))
+        for name, value in (("means", means), ("sigmas", np.broadcast_to(sigmas, means.shape)), ("weights", weights)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """The whole line."""
+        return -math.inf, math.inf
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Every component's mean, and 3 and 9 of its standard deviations to either side."""
+        return tuple(np.unique(self.means + np.multiply.outer(CUTS, self.sigmas)).tolist())
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` numbers, shape (n,): a component each by its weight, then a normal number of that component."""
+        k = rng.choice(len(self.means), size=whole("n", n, 1), p=self.weights)
+        return self.means[k] + self.sigmas[k] * rng.standard_normal(n)
+
+    def _log_density(self, x: np.ndarray) -> np.ndarray:
+        parts = scipy.stats.norm.logpdf(x[:, None], self.means, self.sigmas)  # (n, K)
+        return logsumexp(parts, b=self.weights, axis=1)
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        return scipy.stats.norm.cdf(x[:, None], self.means, self.sigmas) @ self.weights
+
+    def _quantile(self, u: np.ndarray) -> np.ndarray:
+        # The mixture's quantile lies between its components' quantiles.
+        parts = scipy.stats.norm.ppf(u[:, None], self.means, self.sigmas)[:, self.weights > 0]
+        return _solve(self.cdf, u, parts.min(axis=1), parts.max(axis=1))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Density(Continuous):
+    r"""The distribution of a density given as a function, checked to be one.
+
+    .. math:: p(x) \ge 0, \qquad \int_a^b p(x)\,dx = 1
+
+    The integral is scaled away where it is not exactly one: a total of 1.0000004 is rounding, 1.1 is an error.
+
+    Args:
+        function: an array of numbers to their densities, of the same shape; a constant may be one number.
+        low, high: ends a < b of the support, infinite ones included.
+        breaks: where the function jumps or bends or where its peaks are; quadrature is cut there.
+
+    Raises:
+        ValueError: a density that is negative or not finite, that does not integrate to one within 1e-6, that
+            returns another shape, or ends in the wrong order.
+
+    Explained in the book's section "Distributions".
+    """
+
+    function: Callable[[np.ndarray], ArrayLike]
+    low: float
+    high: float
+    breaks: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the function on every point that quadrature visits, and keep its integral piece by piece."""
+        if not _plain(self.low) < _plain(self.high):
+            raise ValueError(f"low is {self.low!r} and high is {self.high!r}; accepted: low below high")
+        for b in self.breaks:
+            in_range("breaks", _plain(b), self.low, self.high)
+        object.__setattr__(self, "breaks", tuple(sorted(float(b) for b in self.breaks)))
+        pieces = _pieces(self)
+        masses = [_quad(self._value, a, b) for a, b in pieces]
+        total = math.fsum(masses)
+        if not abs(total - 1) <= TOTAL_TOLERANCE:
+            raise ValueError(f"function integrates to {total:.9g} from low to high; accepted: a density, whose "
+                             f"integral is one within {TOTAL_TOLERANCE:g} (name narrow peaks in breaks)")
+        object.__setattr__(self, "_total", total)
+        object.__setattr__(self, "_lefts", np.array([a for a, _ in pieces]))
+        object.__setattr__(self, "_rights", np.array([b for _, b in pieces]))
+        object.__setattr__(self, "_below", np.concatenate([[0.0], np.cumsum(masses) / total]))
+
+    @property
+    def support(self) -> tuple[float, float]:
+        """Both ends."""
+        return self.low, self.high
+
+    def _value(self, x: np.ndarray) -> np.ndarray:
+        x = np.asarray(x, np.float64)
+        value = np.asarray(self.function(x), np.float64)
+        if value.shape not in ((), x.shape):
+            raise ValueError(f"function returns shape {value.shape} for shape {x.shape}; accepted: the same shape")
+        if not (value >= 0).all():
+            worst = np.broadcast_to(value, x.shape)[~(value >= 0) | (x != x)].ravel()[0]
+            raise ValueError(f"function gives {worst:.6g} between low and high; accepted: densities of at least 0")
+        return np.broadcast_to(value, x.shape).copy()  # SciPy writes into what it gets
+
+    def _log_density(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore"):
+            return np.log(self._value(x) / self._total)
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        piece = np.searchsorted(self._lefts, x, side="right") - 1
+        part = scipy.integrate.tanhsinh(self._value, self._lefts[piece], x, atol=1e-13, rtol=1e-12).integral
+        return np.clip(self._below[piece] + part / self._total, 0.0, 1.0)
+
+    def _quantile(self, u: np.ndarray) -> np.ndarray:
+        piece = np.clip(np.searchsorted(self._below, u, side="left") - 1, 0, len(self._lefts) - 1)
+        left, right = self._lefts[piece], self._rights[piece]
+        step = 1.0
+        while np.isinf(left).any() and (self._cdf(np.where(np.isinf(left), right - step, left)) > u).any():
+            step *= 2
+        left = np.where(np.isinf(left), right - step, left)
+        step = 1.0
+        while np.isinf(right).any() and (self._cdf(np.where(np.isinf(right), left + step, right)) < u).any():
+            step *= 2
+        return _solve(self.cdf, u, left, np.where(np.isinf(right), left + step, right))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Pushforward(Continuous):
+    r"""What becomes of a distribution when every sample goes through a monotone function.
+
+    .. math:: x = g(z), \qquad p_X(x) = \frac{p_Z(g^{-1}(x))}{|g'(g^{-1}(x))|}
+
+    Args:
+        base: the distribution of z.
+        function: g, strictly monotone on the support of ``base``, of arrays; its limits stand at infinite ends.
+        inverse: g^-1, of arrays.
+        slope: g', the derivative of ``function``, as a function of z.
+
+    Raises:
+        ValueError: a function that is not monotone, an inverse that does not undo it, or a slope that is not its
+            derivative, at 100 quantiles of the base.
+
+    Explained in the book's section "Distributions".
+    """
+
+    base: Continuous
+    function: Callable[[np.ndarray], np.ndarray]
+    inverse: Callable[[np.ndarray], np.ndarray]
+    slope: Callable[[np.ndarray], np.ndarray]
+
+    def __post_init__(self) -> None:
+        """Check the three functions against each other, and keep the direction and the ends."""
+        z = self.base.quantile((np.arange(100) + 0.5) / 100)
+        x = _finite("function(z)", self.function(z))
+        slope = _finite("slope(z)", np.broadcast_to(self.slope(z), z.shape))
+        if not ((np.diff(x) > 0).all() or (np.diff(x) < 0).all()):
+            raise ValueError("function is not strictly monotone on the support of base; accepted: one that rises or "
+                             "falls everywhere (cut the base where it turns)")
+        scale = np.ptp(z)
+        if not (np.abs(self.inverse(x) - z) <= 1e-6 * scale).all():
+            raise ValueError("inverse(function(z)) differs from z; accepted: the inverse of function")
+        h = 1e-5 * np.minimum(scale, 1.0)
+        difference = (self.function(z[1:-1] + h) - self.function(z[1:-1] - h)) / (2 * h)
+        if not (np.abs(slope[1:-1] - difference) <= 1e-4 * (np.abs(slope[1:-1]) + np.abs(slope).max() * 1e-3)).all():
+            raise ValueError("slope(z) differs from the difference quotient of function; accepted: its derivative")
+        object.__setattr__(self, "_rising", bool(x[-1] > x[0]))
+        object.__setattr__(self, "support", self._images(self.base.support))
+        object.__setattr__(self, "breaks", self._images(self.base.breaks))
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` numbers, shape (n,): samples of the base, sent through the function."""
+        return self.function(self.base.sample(rng, n))
+
+    def _images(self, points: tuple[float, ...]) -> tuple[float, ...]:
+        with np.errstate(all="ignore"):
+            images = np.asarray(self.function(np.asarray(points, np.float64)), np.float64)
+        if np.isnan(images).any():
+            raise ValueError(f"function has no value at {points}; accepted: one that has its limits at the ends of the "
+                             "support of base")
+        return tuple(sorted(images.tolist()))
+
+    def _log_density(self, x: np.ndarray) -> np.ndarray:
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            z = np.asarray(self.inverse(x), np.float64)
+            log_base = self.base.log_density(z)
+            steepness = np.log(np.abs(self.slope(z)))
+            # Where the base has no density (z infinite, at an end of the support) the slope does not matter.
+            return np.where(log_base == -math.inf, log_base, log_base - steepness)
+
+    def _cdf(self, x: np.ndarray) -> np.ndarray:
+        below = self.base.cdf(self.inverse(x))
+        return below if self._rising else 1 - below
+
+    def _quantile(self, u: np.ndarray) -> np.ndarray:
+        return self.function(self.base.quantile(u if self._rising else 1 - u))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Discrete:
+    r"""Finitely many points with a probability each; a distribution without a density.
+
+    .. math:: P(X \in A) = \sum_{k:\, x_k \in A} p_k
+
+    Args:
+        points: shape (K,) on the line or (K, d), finite; a point may occur more than once.
+        probabilities: shape (K,), at least 0, summing to one; None makes them equal.
+
+    Raises:
+        ValueError: points of another shape or not finite, negative probabilities, or ones that do not sum to one.
+
+    Explained in the book's section "Distributions".
+    """
+
+    points: ArrayLike
+    probabilities: ArrayLike | None = None
+
+    def __post_init__(self) -> None:
+        """Check the fields and keep them as float64 arrays."""
+        points = _finite("points", self.points)
+        if points.ndim not in (1, 2) or not points.size:
+            raise ValueError(f"points has shape {points.shape}; accepted: (K,) or (K, d), at least one point")
+        object.__setattr__(self, "points", points)
+        object.__setattr__(self, "probabilities", _probabilities("probabilities", self.probabilities, len(points)))
+
+    def mean(self) -> np.ndarray:
+        """The mean, a number or shape (d,)."""
+        return self.probabilities @ self.points
+
+    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
+        """Draw ``n`` points with replacement, shape (n,) or (n, d)."""
+        return self.points[rng.choice(len(self.points), size=whole("n", n, 1), p=self.probabilities)]
+
+    def cdf(self, x: ArrayLike) -> np.ndarray:
+        r""":math:`F(x) = P(X \le x)` on the line; shape as ``x``."""
+        points, below = self._steps()
+        return np.concatenate([[0.0], below])[np.searchsorted(points, _numbers("x", x), side="right")]
+
+    def quantile(self, u: ArrayLike) -> np.ndarray:
+        r"""The smallest point with :math:`F(x) \ge u`, on the line, for ``u`` in [0, 1]; shape as ``u``."""
+        points, below = self._steps()
+        # Sums of probabilities round: a level is reached where it lacks no more than that.
+        return points[np.minimum(np.searchsorted(below, _levels(u) - 1e-12, side="left"), len(points) - 1)]
+
+    def _steps(self) -> tuple[np.ndarray, np.ndarray]:
+        if self.points.ndim != 1:
+            raise ValueError(f"points has shape {self.points.shape}; accepted here: (K,), points on the line")
+        order = np.argsort(self.points, kind="stable")
+        return self.points[order], np.cumsum(self.probabilities[order])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Empirical(Discrete):
+    r"""The distribution of a data set: each of its N examples with probability 1/N.
+
+    .. math:: \hat p_N = \frac1N \sum_{i=1}^N \delta_{x_i}
+
+    Args:
+        points: the examples, shape (N,) or (N, d), finite.
+
+    Raises:
+        ValueError: points of another shape or not finite.
+
+    Explained in the book's section "Distributions".
+    """
+
+    probabilities: ArrayLike | None = dataclasses.field(default=None, init=False)
+
+
+def integrate(function: Callable[[np.ndarray], ArrayLike], *distributions: Continuous) -> float:
+    r"""Integrate a function over the union of the supports of some distributions, cut at all their breaks.
+
+    .. math:: \int_{S_1 \cup S_2 \cup \dots} f(x)\,dx
+
+    Args:
+        function: a number to a number.
+        distributions: one or more whose supports are the range and whose breaks say where to look closely.
+
+    Returns:
+        The integral, within 1e-10 or 1e-10 of its size.
+
+    Raises:
+        ValueError: no distribution.
+        ArithmeticError: an integral that is infinite or not a number, or whose error quadrature cannot bring down.
+
+    Reference: Piessens, de Doncker-Kapenga, Ueberhuber and Kahaner, QUADPACK, 1983.
+    Explained in the book's section "Distributions".
+    """
+    if not distributions:
+        raise ValueError("distributions is empty; accepted: one or more distributions")
+    return math.fsum(_quad(function, a, b) for a, b in _pieces(*distributions))
+
+
+def _pieces(*distributions: Continuous) -> list[tuple[float, float]]:
+    """The intervals between neighbouring cuts that lie in some support."""
+    cuts = {float(c) for d in distributions for c in (*d.support, *d.breaks)}
+    if not any(map(math.isfinite, cuts)):
+        cuts.add(0.0)
+    cuts = sorted(cuts)
+    return [(a, b) for a, b in itertools.pairwise(cuts)
+            if any(d.support[0] <= a and b <= d.support[1] for d in distributions)]
+
+
+def _quad(function: Callable[[np.ndarray], ArrayLike], a: float, b: float) -> float:
+    value, error = scipy.integrate.quad(lambda x: float(function(x)), a, b, epsabs=1e-12, epsrel=1e-12, limit=400,
+                                        full_output=1)[:2]
+    if not error <= 1e-10 * max(1.0, abs(value)):  # not a number fails too
+        raise ArithmeticError(f"the integral from {a:g} to {b:g} is {value:g} with an error of {error:g}; accepted: a "
+                              "function whose integral exists (name jumps and narrow peaks in breaks)")
+    return value
+
+
+def _solve(cdf: Callable[[np.ndarray], np.ndarray], u: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """The x between left and right with cdf(x) = u."""
+    room = 1e-9 * (1 + np.abs(left) + np.abs(right))  # rounding may put the root a hair outside
+    found = elementwise.find_root(lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,))
+    return found.x
+
+
+def _where(inside: np.ndarray, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray,
+           otherwise: ArrayLike) -> np.ndarray:
+    result = np.broadcast_to(otherwise, x.shape).astype(np.float64)
+    if inside.any():
+        result[inside] = function(x[inside])
+    return result[()]
+
+
+def _numbers(name: str, values: ArrayLike) -> np.ndarray:
+    values = np.asarray(values, np.float64)
+    if np.isnan(values).any():
+        raise ValueError(f"{name} has values that are not numbers; accepted: numbers")
+    return values
+
+
+def _finite(name: str, values: ArrayLike) -> np.ndarray:
+    values = np.asarray(values, np.float64)
+    if not np.isfinite(values).all():
+        raise ValueError(f"{name} has values that are not finite; accepted: finite numbers")
+    return values
+
+
+def _levels(u: ArrayLike) -> np.ndarray:
+    u = _numbers("u", u)
+    if (u < 0).any() or (u > 1).any():
+        raise ValueError(f"u has values from {u.min():g} to {u.max():g}; accepted: probabilities in [0, 1]")
+    return u
+
+
+def _plain(value: float) -> float:
+    """A NumPy number as a plain one, which the checks of numbers take."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _number(name: str, value: float) -> float:
+    return in_range(name, _plain(value), -math.inf)
+
+
+def _probabilities(name: str, values: ArrayLike | None, n: int) -> np.ndarray:
+    """Checked probabilities of shape (n,), scaled to sum to one exactly; equal ones for None."""
+    if values is None:
+        return np.full(n, 1 / n)
+    values = _finite(name, values)
+    if values.shape != (n,):
+        raise ValueError(f"{name} has shape {values.shape}; accepted: ({n},), one for each point")
+    if (values < 0).any():
+        raise ValueError(f"{name} has {values.min():g}; accepted: numbers of at least 0")
+    if not abs(values.sum() - 1) <= TOTAL_TOLERANCE:
+        raise ValueError(f"{name} sums to {values.sum():.9g}; accepted: numbers that sum to one within "
+                         f"{TOTAL_TOLERANCE:g}")
+    return values / values.sum()
+
+
+def _short(values: ArrayLike) -> str:
+    return np.array2string(np.asarray(values), threshold=6)
