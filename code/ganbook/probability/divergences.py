@@ -1,0 +1,585 @@
+r"""How far apart two distributions are: Kullback-Leibler, Jensen-Shannon, total variation, chi-squared, Wasserstein-1.
+
+A distribution is given in one of three ways: as a vector of probabilities over common outcomes, as weighted points
+(``Discrete``, ``Empirical``), or by its density (``Normal`` and its like).  Sums are exact and densities are
+integrated by quadrature.  Weighted points and a density lie apart like disjoint supports: a point has no density.
+Everything is computed from log densities, so that a tail that underflows does not turn into 0/0, and a divergence
+that is infinite comes out as ``inf``, never as NaN.
+
+Explained in the book's section "Divergences".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import scipy.optimize
+import scipy.sparse
+from numpy.typing import ArrayLike
+
+from ganbook.probability.distributions import TOTAL_TOLERANCE, Continuous, Discrete, Normal, integrate
+
+Term = Callable[[np.ndarray, np.ndarray], np.ndarray]
+Distribution = Continuous | Discrete
+SLACK = 1e-9  # what rounding and quadrature may add to the smaller side of an inequality
+NEGLIGIBLE = -69.0  # log of 1e-30: next to nothing, so a zero beside it may be an underflow
+
+
+def probabilities(name: str, values: ArrayLike) -> np.ndarray:
+    """Return a vector of probabilities as float64, scaled to sum to one exactly, if it is one.
+
+    Args:
+        name: of the argument, for the error.
+        values: shape (K,), at least 0, summing to one within 1e-6.
+
+    Raises:
+        ValueError: names the argument, what came and what is accepted.
+    """
+    vector = np.asarray(values, np.float64)
+    if vector.ndim != 1 or not vector.size:
+        raise ValueError(f"{name} has shape {vector.shape}; accepted: probabilities of shape (K,), K at least 1")
+    if not np.isfinite(vector).all() or vector.min() < 0:
+        raise ValueError(f"{name} has {vector.min():g}; accepted: probabilities, finite and at least 0")
+    if not abs(vector.sum() - 1.0) <= TOTAL_TOLERANCE:
+        raise ValueError(f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within "
+                         f"{TOTAL_TOLERANCE:g}")
+    return vector / vector.sum()
+
+
+def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
+    r"""The Kullback-Leibler divergence of p from q, in nats.
+
+    .. math:: KL(p \Vert q) = \int p \ln \frac{p}{q}
+
+    Args:
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        a number of at least 0; ``inf`` where p has mass that q lacks.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Reference: Kullback and Leibler, On Information and Sufficiency, 1951, equation 2.4.
+    Explained in the book's section "Divergences".
+    """
+    return max(0.0, total(_kl_term, p, q))
+
+
+def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
+    r"""The Jensen-Shannon divergence, in nats.
+
+    .. math:: JS(p, q) = \tfrac12 KL(p \Vert m) + \tfrac12 KL(q \Vert m), \quad m = \tfrac12 (p + q)
+
+    Args:
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        a number from 0 to ln 2, which disjoint supports reach.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991, equation 4.1.
+    Explained in the book's section "Divergences".
+    """
+    return min(max(0.0, total(_js_term, p, q)), math.log(2))
+
+
+def total_variation(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
+    r"""The total variation distance: the most that the probability of one event can differ.
+
+    .. math:: TV(p, q) = \tfrac12 \int |p - q|
+
+    Args:
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        a number from 0 to 1, which disjoint supports reach.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Explained in the book's section "Divergences".
+    """
+    return min(total(lambda lp, lq: 0.5 * np.abs(np.exp(lp) - np.exp(lq)), p, q), 1.0)
+
+
+def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
+    r"""Pearson's chi-squared divergence of p from q.
+
+    .. math:: \chi^2(p \Vert q) = \int \frac{(p - q)^2}{q}
+
+    Args:
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        a number of at least 0; ``inf`` where p has mass that q lacks, or where the tails of p are too heavy.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Explained in the book's section "Divergences".
+    """
+    return total(_chi_squared_term, p, q)
+
+
+def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
+    r"""Sum or integrate a function of both log densities.
+
+    .. math:: \int t(\ln p(x), \ln q(x))\, dx
+
+    Args:
+        term: maps two arrays of log densities to the values to add up; asked only where not both densities vanish.
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        a number; ``inf`` as soon as one value is.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Explained in the book's section "Divergences".
+    """
+    if _kind("p", p) == _kind("q", q) == "density":
+        return _integral(term, p, q)
+    with np.errstate(divide="ignore"):
+        log_p, log_q = (np.log(vector) for vector in _vectors(p, q))
+    return float(np.sum(_safely(term, log_p, log_q)))
+
+
+def expectation(name: str, function: ArrayLike | Callable[[np.ndarray], ArrayLike],
+                p: ArrayLike | Distribution) -> float:
+    r"""The expectation of a function of a random variable.
+
+    .. math:: E_{x \sim p}\, h(x)
+
+    Args:
+        name: what to call ``p`` in an error.
+        function: h, from points to numbers; for a vector of probabilities its values, shape (K,).
+        p: a vector of probabilities of shape (K,), or a distribution.
+
+    Returns:
+        a number; infinite where h is on a set that p gives mass.
+
+    Raises:
+        ValueError: no probabilities, or values of another shape.
+
+    Explained in the book's section "Divergences".
+    """
+    kind = _kind(name, p)
+    if kind == "density":
+        return _mean(function, p)
+    points, mass = (None, probabilities(name, p)) if kind == "vector" else (p.points, weighted_points(name, p)[1])
+    values = np.asarray(function if points is None else function(points), np.float64)
+    if values.shape != mass.shape:
+        raise ValueError(f"values of shape {values.shape} for {name}; accepted: one for each of its {len(mass)} points")
+    return float(np.sum(values[mass > 0] * mass[mass > 0]))
+
+
+def _integral(term: Term, p: Continuous, q: Continuous) -> float:
+    for one, other, densities in ((p, q, (0.0, -np.inf)), (q, p, (-np.inf, 0.0))):
+        wider = one.support[0] < other.support[0] or one.support[1] > other.support[1]
+        if wider and np.isinf(_safely(term, *np.array(densities))):
+            return math.inf
+
+    def at(x: float) -> float:
+        log_p, log_q = p.log_density(x), q.log_density(x)
+        if min(log_p, log_q) == -np.inf and max(log_p, log_q) < NEGLIGIBLE:
+            return 0.0
+        return float(_safely(term, log_p, log_q))
+
+    return _integrate(at, p, q)
+
+
+def _mean(function: Callable[[np.ndarray], ArrayLike], p: Continuous) -> float:
+    def at(x: float) -> float:
+        density = float(p.density(x))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            return density * float(function(np.float64(x))) if density else 0.0
+
+    return _integrate(at, p)
+
+
+def _integrate(function: Callable[[float], float], *ranges: Continuous | _Range) -> float:
+    """The integral, or ``inf`` where the function is infinite or does not vanish faster than 1/x."""
+    infinite = False
+
+    def finite(x: float) -> float:
+        nonlocal infinite
+        value = function(x)
+        infinite |= value == math.inf
+        return 0.0 if value == math.inf else value
+
+    try:
+        value = integrate(finite, *ranges)
+    except ArithmeticError:
+        if not infinite and not _heavy_tail(finite, *ranges):
+            raise
+        return math.inf
+    return math.inf if infinite else value
+
+
+def _heavy_tail(function: Callable[[float], float], *ranges: Continuous | _Range) -> bool:
+    ends = {end for each in ranges for end in each.support if math.isinf(end)}
+    return any(abs(x * function(x)) >= abs(x / 10 * function(x / 10)) > 0 for x in (np.sign(e) * 1e6 for e in ends))
+
+
+class _Range(NamedTuple):
+    """All that ``integrate`` asks of a distribution."""
+
+    support: tuple[float, float]
+    breaks: tuple[float, ...]
+
+
+def _safely(term: Term, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    """The term, and 0 where neither distribution has mass."""
+    nowhere = np.isneginf(log_p) & np.isneginf(log_q)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        return np.where(nowhere, 0.0, term(log_p, log_q))
+
+
+def _kl_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
+
+
+def _js_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    log_m = np.logaddexp(log_p, log_q) - math.log(2)
+    return 0.5 * (_kl_term(log_p, log_m) + _kl_term(log_q, log_m))
+
+
+def _chi_squared_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    # (p - q)^2 / q as the square of p / sqrt(q) - sqrt(q): q may underflow where that quotient does not.
+    return np.square(np.exp(log_p - 0.5 * log_q) - np.exp(0.5 * log_q))
+
+
+def _kind(name: str, given: object) -> str:
+    if isinstance(given, Discrete):
+        return "points"
+    if isinstance(given, Continuous):
+        return "density"
+    if isinstance(given, (np.ndarray, list, tuple)):
+        return "vector"
+    raise ValueError(f"{name} is {given!r}; accepted: a vector of probabilities or a distribution")
+
+
+def _vectors(p: object, q: object) -> tuple[np.ndarray, np.ndarray]:
+    """Both distributions as probabilities of common outcomes."""
+    kinds = _kind("p", p), _kind("q", q)
+    if kinds == ("points", "points"):
+        return _common_points(p, q)
+    if "vector" not in kinds:  # weighted points against a density
+        return np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    if kinds != ("vector", "vector"):
+        raise ValueError(f"p is a {kinds[0]} and q a {kinds[1]}; accepted: two vectors of probabilities, or two "
+                         "distributions")
+    p, q = probabilities("p", p), probabilities("q", q)
+    if p.shape != q.shape:
+        raise ValueError(f"p has shape {p.shape} and q {q.shape}; accepted: two equal shapes (K,)")
+    return p, q
+
+
+def weighted_points(name: str, given: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    """The points of a discrete or empirical distribution as rows (K, d), and their probabilities (K,).
+
+    Raises:
+        ValueError: names the argument, what came and what is accepted.
+    """
+    if not isinstance(given, Discrete):
+        raise ValueError(f"{name} is {given!r}; accepted: a Discrete or an Empirical distribution")
+    return given.points.reshape(len(given.points), -1), given.probabilities
+
+
+def _common_points(p: Discrete, q: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    (x, p_mass), (y, q_mass) = _same_space(p, q)
+    outcomes, where = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)
+    where = where.ravel()
+    return (np.bincount(where[:len(x)], p_mass, len(outcomes)), np.bincount(where[len(x):], q_mass, len(outcomes)))
+
+
+def _same_space(p: Discrete, q: Discrete) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    first, second = weighted_points("p", p), weighted_points("q", q)
+    if first[0].shape[1] != second[0].shape[1]:
+        raise ValueError(f"p has points of {first[0].shape[1]} coordinates and q of {second[0].shape[1]}; accepted: "
+                         "points of one space")
+    return first, second
+
+
+# Closed forms for normal distributions.
+
+def kl_of_normals(p: Normal, q: Normal) -> float:
+    r"""The Kullback-Leibler divergence of two normal distributions.
+
+    .. math:: KL(p \Vert q) = \ln \frac{\sigma_q}{\sigma_p} + \frac{\sigma_p^2 + (\mu_p - \mu_q)^2}{2 \sigma_q^2}
+        - \frac12
+
+    Args:
+        p, q: two normal distributions.
+
+    Returns:
+        a number of at least 0, in nats.
+
+    Explained in the book's section "Divergences".
+    """
+    return math.log(q.sigma / p.sigma) + (p.sigma**2 + (p.mean - q.mean) ** 2) / (2 * q.sigma**2) - 0.5
+
+
+def chi_squared_of_normals(p: Normal, q: Normal) -> float:
+    r"""Pearson's chi-squared divergence of two normal distributions.
+
+    .. math:: \chi^2(p \Vert q) = \frac{\sigma_q^2}{\sigma_p \sqrt{2 \sigma_q^2 - \sigma_p^2}}
+        \exp \frac{(\mu_p - \mu_q)^2}{2 \sigma_q^2 - \sigma_p^2} - 1
+
+    Args:
+        p, q: two normal distributions.
+
+    Returns:
+        a number of at least 0; ``inf`` unless sigma_p < sqrt(2) sigma_q.
+
+    Explained in the book's section "Divergences".
+    """
+    spare = 2 * q.sigma**2 - p.sigma**2
+    if spare <= 0:
+        return math.inf
+    with np.errstate(over="ignore"):
+        return float(q.sigma**2 / (p.sigma * math.sqrt(spare)) * np.exp((p.mean - q.mean) ** 2 / spare) - 1)
+
+
+def total_variation_of_normals(p: Normal, q: Normal) -> float:
+    r"""The total variation distance of two normal distributions, from the points where their densities cross.
+
+    .. math:: TV(p, q) = \tfrac12 \sum_i |(P - Q)(x_i, x_{i+1})|, \quad p(x_i) = q(x_i)
+
+    For equal widths there is one crossing and :math:`TV = 2 \Phi(|\mu_p - \mu_q| / 2 \sigma) - 1`.
+
+    Args:
+        p, q: two normal distributions.
+
+    Returns:
+        a number from 0 to 1.
+
+    Explained in the book's section "Divergences".
+    """
+    a, b = 1 / q.sigma**2 - 1 / p.sigma**2, 2 * (p.mean / p.sigma**2 - q.mean / q.sigma**2)
+    c = (q.mean / q.sigma) ** 2 - (p.mean / p.sigma) ** 2 + 2 * math.log(q.sigma / p.sigma)
+    crossings = np.sort(np.roots([a, b, c]).real)
+    gaps = [float(p.cdf(x)) - float(q.cdf(x)) for x in crossings]
+    return 0.5 * float(np.abs(np.diff([0.0, *gaps, 0.0])).sum())
+
+
+def wasserstein_of_normals(p: Normal, q: Normal) -> float:
+    r"""The Wasserstein-1 distance of two normal distributions on the line.
+
+    .. math:: W_1(p, q) = E\,|\delta + \rho Z|, \quad \delta = \mu_p - \mu_q,\ \rho = \sigma_p - \sigma_q,\
+        Z \sim N(0, 1)
+
+    Args:
+        p, q: two normal distributions.
+
+    Returns:
+        a number of at least 0, in the unit of the points.
+
+    Explained in the book's section "Divergences".
+    """
+    shift, spread = p.mean - q.mean, abs(p.sigma - q.sigma)
+    if spread == 0:
+        return abs(shift)
+    ratio = shift / spread
+    return spread * math.sqrt(2 / math.pi) * math.exp(-0.5 * ratio**2) + shift * math.erf(ratio / math.sqrt(2))
+
+
+# Inequalities between them.
+
+@dataclasses.dataclass(frozen=True)
+class Inequality:
+    """A theorem ``smaller <= larger`` with both sides computed.
+
+    Args:
+        name: what it is called, or what it compares.
+        smaller, larger: the two sides.
+    """
+
+    name: str
+    smaller: float
+    larger: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the sides stand as the theorem says, up to the error of quadrature."""
+        return self.smaller <= self.larger + SLACK
+
+
+def inequalities(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tuple[Inequality, ...]:
+    r"""The inequalities that bind the divergences to each other, both sides of each computed.
+
+    .. math:: TV \le \sqrt{KL/2}, \quad TV \le \sqrt{1 - e^{-KL}}, \quad KL \le \ln(1 + \chi^2) \le \chi^2, \quad
+        \tfrac12 TV^2 \le JS \le TV \ln 2 \le \ln 2, \quad JS \le \tfrac14 (KL(p \Vert q) + KL(q \Vert p))
+
+    Args:
+        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+
+    Returns:
+        eight inequalities.
+
+    Raises:
+        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+
+    Reference: Tsybakov, Introduction to Nonparametric Estimation, 2009, lemmas 2.5, 2.6 and 2.7; Lin, 1991, theorem 3.
+    Explained in the book's section "Divergences".
+    """
+    forward, backward, mixed = kl(p, q), kl(q, p), js(p, q)
+    variation, pearson = total_variation(p, q), chi_squared(p, q)
+    return (
+        Inequality("Pinsker: TV and KL", variation, math.sqrt(forward / 2)),
+        Inequality("Bretagnolle-Huber: TV and KL", variation, math.sqrt(-math.expm1(-forward))),
+        Inequality("KL and ln(1 + chi-squared)", forward, math.log1p(pearson)),
+        Inequality("ln(1 + chi-squared) and chi-squared", math.log1p(pearson), pearson),
+        Inequality("TV^2 / 2 and JS", variation**2 / 2, mixed),
+        Inequality("JS and TV ln 2", mixed, variation * math.log(2)),
+        Inequality("TV ln 2 and ln 2", variation * math.log(2), math.log(2)),
+        Inequality("JS and the mean of both KL, halved", mixed, (forward + backward) / 4),
+    )
+
+
+# Wasserstein-1.
+
+@dataclasses.dataclass(frozen=True)
+class Transport:
+    r"""The cheapest way to carry one set of weighted points to another, and the prices that prove it cheapest.
+
+    .. math:: W_1 = \sum_{ij} \pi_{ij}\, |x_i - y_j| = \sum_i p_i f_i + \sum_j q_j g_j, \quad
+        f_i + g_j \le |x_i - y_j|
+
+    Args:
+        plan: mass carried from point i of p to point j of q, shape (K, L).
+        p_potential: price f of mass at every point of p, shape (K,).
+        q_potential: price g of mass at every point of q, shape (L,).
+        value: what the plan costs.
+        dual_value: what the prices earn.
+        targets: the points of q, shape (L, d).
+
+    Explained in the book's section "Divergences".
+    """
+
+    plan: np.ndarray
+    p_potential: np.ndarray
+    q_potential: np.ndarray
+    value: float
+    dual_value: float
+    targets: np.ndarray
+
+    @property
+    def gap(self) -> float:
+        """How far the plan's cost lies above what the prices earn; 0 up to rounding proves both optimal."""
+        return self.value - self.dual_value
+
+    def critic(self, points: ArrayLike) -> np.ndarray:
+        r"""The optimal critic: the prices carried on to any point by a function of slope at most 1.
+
+        .. math:: \varphi(x) = \min_j \left( |x - y_j| - g_j \right)
+
+        Args:
+            points: where to judge, shape (N, d), or (N,) on the line.
+
+        Returns:
+            values of shape (N,).
+
+        Reference: Villani, Optimal Transport: Old and New, 2009, definition 5.7.
+        Explained in the book's section "Divergences".
+        """
+        points = np.asarray(points, np.float64)
+        return (_distances(points.reshape(len(points), -1), self.targets) - self.q_potential).min(axis=1)
+
+
+def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.linalg.norm(x[:, None, :] - y[None, :, :], axis=-1)
+
+
+def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
+    r"""The Wasserstein-1 distance of weighted points in any dimension, by linear programming.
+
+    .. math:: W_1(p, q) = \min_{\pi \ge 0} \sum_{ij} \pi_{ij}\, |x_i - y_j| \quad \text{with} \quad
+        \sum_j \pi_{ij} = p_i, \ \sum_i \pi_{ij} = q_j
+
+    Args:
+        p, q: discrete or empirical distributions over points of one space, K and L of them.
+
+    Returns:
+        the plan, the prices and both their values; time and memory grow like K L.
+
+    Raises:
+        ValueError: something that is no set of weighted points, or points of different spaces.
+
+    Reference: Kantorovich, On the Translocation of Masses, 1942; solver: HiGHS through ``scipy.optimize.linprog``.
+    Explained in the book's section "Divergences".
+    """
+    (x, p_mass), (y, q_mass) = _same_space(p, q)
+    cost = _distances(x, y)
+    leaves = scipy.sparse.kron(scipy.sparse.eye_array(len(x)), np.ones((1, len(y))))
+    arrives = scipy.sparse.kron(np.ones((1, len(x))), scipy.sparse.eye_array(len(y)))
+    solution = scipy.optimize.linprog(cost.ravel(), A_eq=scipy.sparse.vstack([leaves, arrives], format="csr"),
+                                      b_eq=np.concatenate([p_mass, q_mass]), method="highs")
+    if not solution.success:
+        raise RuntimeError(f"the linear programme was not solved: {solution.message}")
+    prices = solution.eqlin.marginals
+    f, g = prices[:len(x)], prices[len(x):]
+    return Transport(solution.x.reshape(cost.shape), f, g, float(solution.fun), float(p_mass @ f + q_mass @ g), y)
+
+
+def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
+    r"""The Wasserstein-1 distance on the line, from quantile functions.
+
+    .. math:: W_1(p, q) = \int_0^1 |P^{-1}(u) - Q^{-1}(u)|\, du = \int_{-\infty}^{\infty} |P(x) - Q(x)|\, dx
+
+    Two sets of weighted points are summed exactly, over the intervals of u on which both quantile functions are
+    constant.  As soon as one side has a density, the second form is integrated.
+
+    Args:
+        p, q: two distributions on the line.
+
+    Returns:
+        a number of at least 0, in the unit of the points.
+
+    Raises:
+        ValueError: points of more than one coordinate, or something that is no distribution.
+
+    Reference: Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line, 1974.
+    Explained in the book's section "Divergences".
+    """
+    for name, given in (("p", p), ("q", q)):
+        if _kind(name, given) == "vector":
+            raise ValueError(f"{name} is a vector of probabilities without points; accepted: a distribution")
+        if isinstance(given, Discrete) and weighted_points(name, given)[0].shape[1] != 1:
+            raise ValueError(f"{name} has points of {weighted_points(name, given)[0].shape[1]} coordinates; accepted: "
+                             "points on the line")
+    if isinstance(p, Discrete) and isinstance(q, Discrete):
+        return _quantile_sum(*_sorted_line(p), *_sorted_line(q))
+    return _area_between(p, q)
+
+
+def _sorted_line(given: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    """Points of the line in rising order, and the probability of being at most there."""
+    points, mass = weighted_points("points", given)
+    order = np.argsort(points[:, 0], kind="stable")
+    return points[order, 0], np.cumsum(mass[order])
+
+
+def _quantile_sum(x: np.ndarray, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
+    steps = np.sort(np.concatenate([p[:-1], q[:-1]]))
+    widths = np.diff(steps, prepend=0.0, append=1.0)
+    # The quantile on the interval that ends at a step is the first point whose probability reaches that step.
+    ends = np.append(steps, 1.0)
+    first, second = np.searchsorted(p[:-1], ends), np.searchsorted(q[:-1], ends)
+    return float(widths @ np.abs(x[first] - y[second]))
+
+
+def _area_between(p: Distribution, q: Distribution) -> float:
+    ranges = [_Range((given.points.min(), given.points.max()), tuple(given.points.ravel()))
+              if isinstance(given, Discrete) else given for given in (p, q)]
+    low, high = min(r.support[0] for r in ranges), max(r.support[1] for r in ranges)
+    cuts = {float(cut) for r in ranges for cut in (*r.support, *r.breaks) if math.isfinite(cut)}
+    return _integrate(lambda x: abs(float(p.cdf(x)) - float(q.cdf(x))), _Range((low, high), tuple(sorted(cuts))))
