@@ -252,7 +252,10 @@ class Density(Continuous):
             in_range("breaks", _plain(b), self.low, self.high)
         object.__setattr__(self, "breaks", tuple(sorted(float(b) for b in self.breaks)))
         pieces = _pieces(self)
-        masses = [_quad(self._value, a, b) for a, b in pieces]
+        try:
+            masses = [_quad(self._value, a, b) for a, b in pieces]
+        except ArithmeticError as error:
+            raise ValueError(f"function has no integral that quadrature can find: {error}") from None
         total = math.fsum(masses)
         if not abs(total - 1) <= TOTAL_TOLERANCE:
             raise ValueError(f"function integrates to {total:.9g} from low to high; accepted: a density, whose "
