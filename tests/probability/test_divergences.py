@@ -280,11 +280,11 @@ def test_gradient_along_the_parallel_lines():
 
 
 def test_expectation():
-    assert expectation("p", [1.0, 5.0], QUARTER) == pytest.approx(4, abs=EXACT)
-    assert expectation("p", np.square, Normal(1, 2)) == pytest.approx(5, abs=QUADRATURE)
-    assert expectation("p", np.square, Empirical([1.0, 3.0])) == 5
-    assert expectation("p", [math.inf, 1.0], [0.0, 1.0]) == 1
-    assert expectation("p", [math.inf, 1.0], HALF) == math.inf
+    assert expectation([1.0, 5.0], QUARTER) == pytest.approx(4, abs=EXACT)
+    assert expectation(np.square, Normal(1, 2)) == pytest.approx(5, abs=QUADRATURE)
+    assert expectation(np.square, Empirical([1.0, 3.0])) == 5
+    assert expectation([math.inf, 1.0], [0.0, 1.0]) == 1
+    assert expectation([math.inf, 1.0], HALF) == math.inf
 
 
 # Wasserstein.
@@ -310,7 +310,7 @@ def test_kantorovich_rubinstein(pair):
     """The critic has slope at most 1 and its gap is the distance."""
     p, q = pair
     best = wasserstein_plan(p, q)
-    gap = expectation("p", best.critic, p) - expectation("q", best.critic, q)
+    gap = expectation(best.critic, p) - expectation(best.critic, q)
     assert abs(gap - best.value) < EXACT
     points = np.random.default_rng(0).normal(size=(40, 2)) * 4
     values, apart = best.critic(points), np.linalg.norm(points[:, None] - points[None], axis=-1)
@@ -404,7 +404,9 @@ def test_errors(measure, p, q, message):
     (lambda: wasserstein_plan(Empirical([0.0]), Empirical([[0.0, 1.0]])), "accepted: points of one space"),
     (lambda: wasserstein_quantiles(HALF, HALF), "p is a vector of probabilities without points; accepted"),
     (lambda: wasserstein_quantiles(Normal(), Empirical([[0.0, 1.0]])), "q has points of 2 coordinates; accepted"),
-    (lambda: expectation("p", [1.0], HALF), r"values of shape \(1,\) for p; accepted: one for each of its 2 points"),
+    (lambda: expectation(np.sin, HALF), "function is a function; accepted: values, since p is a vector"),
+    (lambda: expectation([1.0], Normal()), "function is an array; accepted: a function, since p is a density"),
+    (lambda: expectation([1.0], HALF), r"function has shape \(1,\); accepted: \(2,\), one value for each"),
 ])
 def test_other_errors(function, message):
     with pytest.raises(ValueError, match=message):
@@ -422,7 +424,7 @@ MUTANTS = {
     "tv: half forgotten": (lambda: 2 * total_variation(P, Q), lambda: total_variation_of_normals(P, Q)),
     "chi-squared: over p": (lambda: chi_squared(Q, P), lambda: chi_squared_of_normals(P, Q)),
     "js: m without its half": (lambda: js(HALF, QUARTER) - LN2, lambda: js(QUARTER, HALF)),
-    "w1: without absolute value": (lambda: abs(expectation("p", lambda x: x, P) - expectation("q", lambda x: x, Q)),
+    "w1: without absolute value": (lambda: abs(expectation(lambda x: x, P) - expectation(lambda x: x, Q)),
                                    lambda: wasserstein_of_normals(P, Q)),
 }
 

@@ -67,7 +67,7 @@ def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     Reference: Kullback and Leibler, On Information and Sufficiency, 1951, equation 2.4.
     Explained in the book's section "Divergences".
     """
-    return max(0.0, total(_kl_term, p, q))
+    return max(0.0, total(kl_term, p, q))
 
 
 def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
@@ -87,7 +87,7 @@ def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991, equation 4.1.
     Explained in the book's section "Divergences".
     """
-    return min(max(0.0, total(_js_term, p, q)), math.log(2))
+    return min(max(0.0, total(js_term, p, q)), math.log(2))
 
 
 def total_variation(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
@@ -106,7 +106,7 @@ def total_variation(p: ArrayLike | Distribution, q: ArrayLike | Distribution) ->
 
     Explained in the book's section "Divergences".
     """
-    return min(total(lambda lp, lq: 0.5 * np.abs(np.exp(lp) - np.exp(lq)), p, q), 1.0)
+    return min(total(total_variation_term, p, q), 1.0)
 
 
 def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
@@ -125,8 +125,34 @@ def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> flo
 
     Explained in the book's section "Divergences".
     """
-    return total(_chi_squared_term, p, q)
+    return total(chi_squared_term, p, q)
 
+
+# What each divergence adds up, as a function of both log densities.
+
+def kl_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    r"""The term of the Kullback-Leibler divergence, :math:`p \ln (p/q)`."""
+    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
+
+
+def js_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    r"""The term of the Jensen-Shannon divergence, :math:`\tfrac12 p \ln (p/m) + \tfrac12 q \ln (q/m)`."""
+    log_m = np.logaddexp(log_p, log_q) - math.log(2)
+    return 0.5 * (kl_term(log_p, log_m) + kl_term(log_q, log_m))
+
+
+def total_variation_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    r"""The term of the total variation distance, :math:`\tfrac12 |p - q|`."""
+    return 0.5 * np.abs(np.exp(log_p) - np.exp(log_q))
+
+
+def chi_squared_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    r"""The term of the chi-squared divergence, :math:`(p - q)^2 / q`."""
+    # The square of p / sqrt(q) - sqrt(q): q may underflow where that quotient does not.
+    return np.square(np.exp(log_p - 0.5 * log_q) - np.exp(0.5 * log_q))
+
+
+# Sums and integrals.
 
 def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     r"""Sum or integrate a function of both log densities.
@@ -152,32 +178,36 @@ def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) 
     return float(np.sum(_safely(term, log_p, log_q)))
 
 
-def expectation(name: str, function: ArrayLike | Callable[[np.ndarray], ArrayLike],
-                p: ArrayLike | Distribution) -> float:
+def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: ArrayLike | Distribution, *,
+                name: str = "p", function_name: str = "function") -> float:
     r"""The expectation of a function of a random variable.
 
     .. math:: E_{x \sim p}\, h(x)
 
     Args:
-        name: what to call ``p`` in an error.
         function: h, from points to numbers; for a vector of probabilities its values, shape (K,).
         p: a vector of probabilities of shape (K,), or a distribution.
+        name, function_name: what an error calls ``p`` and ``function``.
 
     Returns:
         a number; infinite where h is on a set that p gives mass.
 
     Raises:
-        ValueError: no probabilities, or values of another shape.
+        ValueError: no probabilities, a function where values are due or the reverse, or values of another shape.
 
     Explained in the book's section "Divergences".
     """
     kind = _kind(name, p)
+    if callable(function) == (kind == "vector"):
+        given, accepted = ("a function", "values") if kind == "vector" else ("an array", "a function")
+        raise ValueError(f"{function_name} is {given}; accepted: {accepted}, since {name} is a {kind}")
     if kind == "density":
         return _mean(function, p)
-    points, mass = (None, probabilities(name, p)) if kind == "vector" else (p.points, weighted_points(name, p)[1])
-    values = np.asarray(function if points is None else function(points), np.float64)
+    mass = probabilities(name, p) if kind == "vector" else p.probabilities
+    values = np.asarray(function if kind == "vector" else function(p.points), np.float64)
     if values.shape != mass.shape:
-        raise ValueError(f"values of shape {values.shape} for {name}; accepted: one for each of its {len(mass)} points")
+        raise ValueError(f"{function_name} has shape {values.shape}; accepted: {mass.shape}, one value for each "
+                         f"point of {name}")
     return float(np.sum(values[mass > 0] * mass[mass > 0]))
 
 
@@ -199,8 +229,11 @@ def _integral(term: Term, p: Continuous, q: Continuous) -> float:
 def _mean(function: Callable[[np.ndarray], ArrayLike], p: Continuous) -> float:
     def at(x: float) -> float:
         density = float(p.density(x))
+        if density == 0:
+            return 0.0
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            return density * float(function(np.float64(x))) if density else 0.0
+            value = float(function(np.float64(x)))
+        return 0.0 if density < math.exp(NEGLIGIBLE) and not math.isfinite(value) else density * value
 
     return _integrate(at, p)
 
@@ -241,20 +274,6 @@ def _safely(term: Term, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
     nowhere = np.isneginf(log_p) & np.isneginf(log_q)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         return np.where(nowhere, 0.0, term(log_p, log_q))
-
-
-def _kl_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
-
-
-def _js_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    log_m = np.logaddexp(log_p, log_q) - math.log(2)
-    return 0.5 * (_kl_term(log_p, log_m) + _kl_term(log_q, log_m))
-
-
-def _chi_squared_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    # (p - q)^2 / q as the square of p / sqrt(q) - sqrt(q): q may underflow where that quotient does not.
-    return np.square(np.exp(log_p - 0.5 * log_q) - np.exp(0.5 * log_q))
 
 
 def _kind(name: str, given: object) -> str:

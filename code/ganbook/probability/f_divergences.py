@@ -20,8 +20,16 @@ import scipy.special
 from numpy.typing import ArrayLike
 
 from ganbook.data.recipe import one_of
-from ganbook.probability.distributions import Distribution
-from ganbook.probability.divergences import expectation, total
+from ganbook.probability.divergences import (
+    Distribution,
+    Term,
+    chi_squared_term,
+    expectation,
+    js_term,
+    kl_term,
+    total,
+    total_variation_term,
+)
 
 Function = Callable[[np.ndarray], np.ndarray]
 
@@ -38,8 +46,8 @@ class FDivergence:
         conjugate: the convex conjugate, ``inf`` outside its domain.
         witness: the derivative of f, which is the optimal witness as a function of u = p/q.
         activation: maps any real v into the conjugate's domain, rising with v.
-        at_zero: f(0), the weight of what only q gives; may be ``inf``.
-        slope_at_infinity: the limit of f(u)/u, the weight of what only p gives; may be ``inf``.
+        term: q f(p/q) as a function of ln p and ln q, with its limits where p or q is 0: q f(0) and p times the limit
+            of f(u)/u, either of which may be ``inf``.
 
     Reference: Nowozin, Cseke and Tomioka, 2016, tables 1, 2 and 6, arXiv:1606.00709.
     Explained in the book's section "Divergences".
@@ -50,8 +58,7 @@ class FDivergence:
     conjugate: Function
     witness: Function
     activation: Function
-    at_zero: float
-    slope_at_infinity: float
+    term: Term
 
 
 def _where(condition: np.ndarray, inside: np.ndarray) -> np.ndarray:
@@ -66,28 +73,36 @@ def _log_sum(u: np.ndarray) -> np.ndarray:
     return scipy.special.xlogy(u + 1, u + 1)
 
 
+def _gan_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    return 2 * js_term(log_p, log_q) - _LN2 * (np.exp(log_p) + np.exp(log_q))
+
+
+def _hellinger_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
+    return np.square(np.exp(0.5 * log_p) - np.exp(0.5 * log_q))
+
+
 _LN2 = math.log(2)
 _ROWS = (
     FDivergence("kl", lambda u: scipy.special.xlogy(u, u), lambda t: np.exp(t - 1), lambda u: 1 + np.log(u),
-                lambda v: v, 0.0, math.inf),
+                lambda v: v, kl_term),
     FDivergence("reverse_kl", lambda u: -np.log(u), lambda t: _where(t < 0, -1 - np.log(-t)), lambda u: -1 / u,
-                lambda v: -np.exp(-v), math.inf, 0.0),
+                lambda v: -np.exp(-v), lambda log_p, log_q: kl_term(log_q, log_p)),
     FDivergence("jensen_shannon",
                 lambda u: 0.5 * (scipy.special.xlogy(u, u) - _log_sum(u) + (u + 1) * _LN2),
                 lambda t: _where(t < _LN2 / 2, -0.5 * np.log(2 - np.exp(2 * t))),
-                lambda u: 0.5 * (_LN2 - np.log1p(1 / u)), lambda v: 0.5 * (_LN2 - _softplus(-v)), _LN2 / 2, _LN2 / 2),
+                lambda u: 0.5 * (_LN2 - np.log1p(1 / u)), lambda v: 0.5 * (_LN2 - _softplus(-v)), js_term),
     FDivergence("gan", lambda u: scipy.special.xlogy(u, u) - _log_sum(u),
                 lambda t: _where(t < 0, -np.log(-np.expm1(t))), lambda u: -np.log1p(1 / u), lambda v: -_softplus(-v),
-                0.0, 0.0),
+                _gan_term),
     FDivergence("total_variation", lambda u: 0.5 * np.abs(u - 1), lambda t: _where(t <= 0.5, np.maximum(t, -0.5)),
-                lambda u: 0.5 * np.sign(u - 1), lambda v: 0.5 * np.tanh(v), 0.5, 0.5),
+                lambda u: 0.5 * np.sign(u - 1), lambda v: 0.5 * np.tanh(v), total_variation_term),
     FDivergence("chi_squared", lambda u: np.square(u - 1), lambda t: np.where(t > -2, t**2 / 4 + t, -1.0),
-                lambda u: 2 * (u - 1), lambda v: v, 1.0, math.inf),
+                lambda u: 2 * (u - 1), lambda v: v, chi_squared_term),
     FDivergence("reverse_chi_squared", lambda u: np.square(u - 1) / u,
                 lambda t: _where(t <= 1, 2 - 2 * np.sqrt(1 - t)), lambda u: 1 - 1 / u**2, lambda v: 1 - np.exp(-v),
-                math.inf, 1.0),
+                lambda log_p, log_q: chi_squared_term(log_q, log_p)),
     FDivergence("squared_hellinger", lambda u: np.square(np.sqrt(u) - 1), lambda t: _where(t < 1, t / (1 - t)),
-                lambda u: 1 - 1 / np.sqrt(u), lambda v: 1 - np.exp(-v), 1.0, 1.0),
+                lambda u: 1 - 1 / np.sqrt(u), lambda v: 1 - np.exp(-v), _hellinger_term),
 )
 TABLE = MappingProxyType({row.name: row for row in _ROWS})
 NAMES = tuple(TABLE)
@@ -113,17 +128,7 @@ def f_divergence(name: str, p: ArrayLike | Distribution, q: ArrayLike | Distribu
     Reference: Nowozin, Cseke and Tomioka, 2016, equation 2, arXiv:1606.00709.
     Explained in the book's section "Divergences".
     """
-    row = TABLE[one_of("name", name, NAMES)]
-
-    def term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-        only_p, only_q = np.isneginf(log_q), np.isneginf(log_p)
-        # A ratio that over- or underflows makes f over- or underflow: its ends keep the product with q finite.
-        ratio = np.exp(np.clip(log_p - log_q, -700.0, 700.0))
-        both = np.exp(log_q) * row.generator(ratio)
-        return np.where(only_p, np.exp(log_p) * row.slope_at_infinity,
-                        np.where(only_q, np.exp(log_q) * row.at_zero, both))
-
-    return total(term, p, q)
+    return total(TABLE[one_of("name", name, NAMES)].term, p, q)
 
 
 def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | Distribution,
@@ -147,8 +152,11 @@ def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | D
     Explained in the book's section "Divergences".
     """
     conjugate = TABLE[one_of("name", name, NAMES)].conjugate
-    if callable(witness):
-        return expectation("p", witness, p) - expectation("q", lambda x: conjugate(np.asarray(witness(x))), q)
-    values = np.asarray(witness, np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        return expectation("p", values, p) - expectation("q", conjugate(values), q)
+
+    def price(values: ArrayLike) -> np.ndarray:
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            return conjugate(np.asarray(values, np.float64))
+
+    paid = (lambda x: price(witness(x))) if callable(witness) else price(witness)
+    return (expectation(witness, p, name="p", function_name="witness")
+            - expectation(paid, q, name="q", function_name="witness"))
