@@ -64,6 +64,21 @@ def alt_text(notebook) -> Iterator[str]:
                 yield f"{cell.id}: a figure cell that does not end with plt.show()"
 
 
+def animations_described(notebook) -> Iterator[str]:
+    seen: set[str] = set()
+    for cell in code_cells(notebook):
+        for output in cell.outputs:
+            text = output.get("data", {}).get("text/html", "")
+            for name in re.findall(r'<figure class="ganbook-animation" id="([\w-]+)"', text):
+                if name in seen:
+                    yield f"{cell.id}: a second animation with the id {name}"
+                seen.add(name)
+                if len("".join(re.findall(r"<desc[^>]*>(.*?)</desc>", text, re.DOTALL)).split()) < 5:
+                    yield f"{cell.id}: an animation whose description does not say what it shows"
+                if not cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "").strip():
+                    yield f"{cell.id}: an animation without mystnb.figure.caption"
+
+
 def known_tags(notebook) -> Iterator[str]:
     for cell in notebook.cells:
         for tag in tags(cell):
@@ -132,5 +147,5 @@ def thin(notebook) -> Iterator[str]:
 
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
-         known_tags, paired_tabs, normal_form, kernelspec, colab_cell, reasons_for_ignored_outputs,
+         animations_described, known_tags, paired_tabs, normal_form, kernelspec, colab_cell, reasons_for_ignored_outputs,
          titled_and_labelled, thin]

@@ -9,6 +9,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import notebook_rules as rules
 from book_tools import colab, notebooks
+from ganbook.animations import animate_paths
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
 
 
@@ -31,11 +32,19 @@ def _good() -> nbformat.NotebookNode:
         new_code_cell("# The loss falls: compare the two curves.\nplt.show()", outputs=[picture],
                       metadata={"mystnb": {"image": {"alt": alt}, "figure": {"caption": "A line.", "name": "line"}}}),
     ]
+    cells += [new_code_cell(f"animate_paths(paths, name='{name}')", metadata={
+        "mystnb": {"figure": {"caption": "A point moves.", "name": name}}}, outputs=[_played(name)])
+        for name in ("first", "second")]
     notebook = new_notebook(cells=cells)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
     notebooks.normalise(notebook)
     return notebook
+
+
+def _played(name, words="A point moves straight to the right"):
+    shown = animate_paths({"a": [(0, 0), (1, 0)]}, name=name, description=words)
+    return new_output("execute_result", data={"text/html": shown.html, "text/plain": repr(shown)})
 
 
 MISTAKES = {
@@ -55,6 +64,11 @@ MISTAKES = {
         lambda n: n.cells[4].metadata.mystnb.image.update(alt="figure"),
         lambda n: n.cells[4].metadata.mystnb.pop("figure"),
         lambda n: n.cells[4].update(source="plt.plot([0, 1])"),
+    ],
+    "animations_described": [
+        lambda n: n.cells[6].update(outputs=[_played("first")]),
+        lambda n: n.cells[6].update(outputs=[_played("second", "An animation")]),
+        lambda n: n.cells[6].metadata.mystnb.pop("figure"),
     ],
     "known_tags": lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
     "paired_tabs": [
