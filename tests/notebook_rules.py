@@ -147,5 +147,5 @@ def thin(notebook) -> Iterator[str]:
 
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
-         animations_described, known_tags, paired_tabs, normal_form, kernelspec, colab_cell, reasons_for_ignored_outputs,
-         titled_and_labelled, thin]
+         animations_described, known_tags, paired_tabs, normal_form, kernelspec, colab_cell,
+         reasons_for_ignored_outputs, titled_and_labelled, thin]
