@@ -21,7 +21,7 @@ from ganbook.probability.distributions import (
 )
 
 LEVELS = np.array([0.001, 0.02, 0.25, 0.5, 0.75, 0.98, 0.999])
-N = 20_000
+N = 10_000
 
 LOG_NORMAL = Pushforward(Normal(0.3, 0.5), np.exp, np.log, np.exp)
 FALLING = Pushforward(Uniform(), lambda z: -np.log(z), lambda x: np.exp(-x), lambda z: -1 / z)
@@ -297,7 +297,8 @@ BAD = {
     "pushforward turns": (lambda: Pushforward(Normal(), np.square, np.sqrt, lambda z: 2 * z), "not strictly monotone"),
     "pushforward inverse": (lambda: Pushforward(Normal(), np.exp, np.exp, np.exp), "inverse"),
     "pushforward slope": (lambda: Pushforward(Normal(), np.exp, np.log, lambda z: -np.exp(z)), "slope"),
-    "pushforward limit": (lambda: Pushforward(Normal(), lambda z: z + 0 * z, lambda x: x, lambda z: 1.0), "function has no value"),
+    "pushforward limit": (lambda: Pushforward(Normal(), lambda z: z + 0 * z, lambda x: x, lambda z: 1.0),
+                          "function has no value"),
     "probabilities negative": (lambda: Discrete([0.0, 1.0], [1.2, -0.2]), "probabilities has -0.2"),
     "probabilities too light": (lambda: Discrete([0.0, 1.0], [0.2, 0.2]), "probabilities sums to 0.4"),
     "probabilities that do not match": (lambda: Discrete([0.0, 1.0], [1.0]), r"probabilities has shape \(1,\)"),

@@ -490,7 +490,8 @@ def _quad(function: Callable[[np.ndarray], ArrayLike], a: float, b: float) -> fl
 def _solve(cdf: Callable[[np.ndarray], np.ndarray], u: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The x between left and right with cdf(x) = u."""
     room = 1e-9 * (1 + np.abs(left) + np.abs(right))  # rounding may put the root a hair outside
-    found = elementwise.find_root(lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,))
+    found = elementwise.find_root(lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,),
+                                  tolerances={"fatol": 1e-14})
     return found.x
 
 
