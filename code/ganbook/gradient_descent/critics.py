@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, whole
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, in_range, whole
 from ganbook.gradient_descent.draws import Draws, dropout_layers, dropout_masks
 from ganbook.gradient_descent.training import NonFiniteLoss
 from ganbook.tensors.architectures import BatchNorm
@@ -42,6 +42,7 @@ def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, 
                          "example")
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser is {optimiser!r}; accepted: an Optimiser")
+    in_range("r1", r1, 0.0)
     settings = {"batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
                 "spectral_norm": any(name.endswith(".u") for name in network.moving())}
     return Recipe("critic", discriminator=Architecture(type(network).__name__, settings), loss=loss, r1=r1, r2=0.0,
