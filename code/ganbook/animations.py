@@ -150,7 +150,7 @@ def animate_paths(paths: Mapping[str, np.ndarray], *, name: str, description: st
                   field: Function | tuple[np.ndarray, np.ndarray] | None = None,
                   contours: Function | tuple[Function, Sequence[float]] | None = None,
                   colours: Mapping[str, str] | None = None, marks: Mapping[str, tuple[float, float]] | None = None,
-                  clock: str = "step", seconds: float = 8.0, width: int = 480, height: int = 420) -> Animation:
+                  clock: str = "step", seconds: float = 8.0, width: int = 420, height: int = 380) -> Animation:
     """Animate points along their paths in one pair of axes.
 
     Args:
