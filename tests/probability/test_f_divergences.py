@@ -93,8 +93,6 @@ DIRECT = {"kl": kl, "reverse_kl": lambda p, q: kl(q, p), "jensen_shannon": js, "
                                   (Uniform(0, 1), Uniform(0, 2)), (Uniform(0, 1), Uniform(3, 4))])
 def test_f_divergence_equals_its_own_formula(name, pair):
     quadrature = not isinstance(pair[0], (list, np.ndarray))
-    if name == "reverse_chi_squared" and pair[0] is P:
-        pair = (Q, P)
     assert f_divergence(name, *pair) == pytest.approx(DIRECT[name](*pair), abs=QUADRATURE if quadrature else EXACT)
 
 
