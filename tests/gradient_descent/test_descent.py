@@ -162,6 +162,21 @@ def test_steady_gradients(gradient):
         assert abs((path[-1] - path[-2])[0] + length * np.sign(gradient)) < 1e-9 * length
 
 
+@pytest.mark.parametrize("gradient", [-3.0, 1e-3, 1e-9])
+def test_first_step_of_adam_with_epsilon(gradient):
+    path = descent.descend(lambda x: np.full(1, gradient), [0.0], Optimiser("adam", beta1=0.9, epsilon=1e-4), 1, 0.1)
+    assert abs(path[1, 0] + 0.1 * gradient / (abs(gradient) + 1e-4)) < 1e-12
+
+
+@pytest.mark.parametrize("rate", [0.02, 0.06])
+def test_rmsprop_ends_in_a_hop_of_its_rate(rate):
+    """On both curvatures: |x| = eta / 2, the sign changing at every step."""
+    problem = descent.problem("valley")
+    path = descent.descend(problem.gradient, problem.start, Optimiser("rmsprop", beta2=0.9), 2000, rate)
+    assert np.abs(np.abs(path[-2:]) - rate / 2).max() < 1e-6
+    assert (path[-1] * path[-2] < 0).all()
+
+
 def test_bias_correction():
     """E m_t = (1 - beta1^t) E g and E v_t = (1 - beta2^t) E g^2, exactly where g is steady, sampled where it is not."""
     config, rng = Optimiser("adam", beta1=0.9, beta2=0.99), np.random.default_rng(4)

@@ -11,7 +11,7 @@ from scipy import integrate, stats
 from ganbook.data.recipe import LOSSES
 from ganbook.probability import generator_gradients_numpy as oracle
 from ganbook.probability import losses_numpy
-from parity import TWINS, as_numpy, finite_differences, module, native, variant
+from parity import TWINS, as_numpy, finite_differences, module, native
 
 THETAS = (0.5, 1.5, -2.0, 4.0, 8.0)
 TABLE = {("minimax", 1.5): 0.46445, ("non_saturating", 1.5): 1.03555,
@@ -169,6 +169,74 @@ def test_wasserstein_and_hinge():
         assert not oracle.frozen_gradients("hinge", theta, noise).any()
 
 
+@pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"])
+@pytest.mark.parametrize("theta", [1.5, 4.0])
+def test_the_frozen_gradient_as_an_integral(name, theta):
+    """The integral of phi(D*) times the derivative of q, (x - theta) q: no slope of D* is needed."""
+    judge = oracle.optimal_discriminator(name, theta)
+
+    def integrand(x):
+        phi = losses_numpy.generator_loss(name, None, judge(np.array([x])))
+        return phi * (x - theta) * stats.norm.pdf(x, theta)
+    value = integrate.quad(integrand, theta - 12, theta + 12, points=[theta / 2, theta], epsabs=1e-11, limit=400)[0]
+    assert abs(value - oracle.expected_gradient(name, theta)) < 1e-6
+
+
+@pytest.mark.parametrize("theta", THETAS)
+def test_relativistic_pairs(theta):
+    """KL(q||p) - JS(p x q, q x p), with JS by quadrature over the difference of the pair, which is N(-theta, 2)."""
+    def js(t):
+        def integrand(u):
+            return stats.norm.pdf(u, -t, math.sqrt(2)) * np.logaddexp(0, t * u)
+        centre = -t if abs(t) > 1e-9 else 0.0
+        return math.log(2) - integrate.quad(integrand, centre - 18, centre + 18, epsabs=1e-13, limit=400,
+                                            points=[0.0, -t])[0]
+    slope = theta - derivative(js, theta, 2e-2)
+    assert abs(oracle.expected_gradient("relativistic", theta) - slope) < 1e-6
+
+
+@pytest.mark.parametrize("theta", [0.5, 1.5, 4.0])
+def test_the_hinge_gradient(theta):
+    """2 TV by quadrature of |p - q|, and its derivative."""
+    def twice_tv(t):
+        return integrate.quad(lambda x: abs(stats.norm.pdf(x) - stats.norm.pdf(x, t)), -12, 16, points=[0.0, t / 2, t],
+                              epsabs=1e-13, limit=400)[0]
+    closed = 2 / math.sqrt(2 * math.pi) * math.exp(-theta**2 / 8)
+    assert abs(oracle.expected_gradient("hinge", theta) - closed) < 1e-12
+    assert abs(derivative(twice_tv, theta, 2e-2) - closed) < 1e-6
+
+
+@pytest.mark.parametrize(("w", "b"), [(-0.1, 0.0), (-0.9, 0.4), (0.3, -0.2), (-1.5, 1.125)])
+def test_a_line_that_is_not_optimal(w, b):
+    """-w E sigma(w x + b) and -w E sigma(-w x - b), by an independent quadrature."""
+    noise, weights = oracle.quadrature_nodes()
+    for name, sign in (("minimax", 1), ("non_saturating", -1)):
+        def integrand(x, sign=sign):
+            return stats.norm.pdf(x, 1.5) / (1 + math.exp(-sign * (w * x + b)))
+        expected = -w * integrate.quad(integrand, -12, 15, epsabs=1e-12, limit=400)[0]
+        value = weights @ oracle.frozen_gradients(name, 1.5, noise, None, oracle.linear_discriminator(w, b))
+        assert abs(value - expected) < 1e-9
+
+
+def test_the_right_losses_and_the_wrong_sign():
+    """With s = sigma(D): -E ln s - E ln(1 - s) has its minimum at s = p / (p + q); a plus before the second term makes
+    the integrand fall for every s."""
+    rng = np.random.default_rng(9)
+    real, fake = rng.normal(size=7), rng.normal(size=5)
+    on_real, on_fake, other = (np.log(1 / (1 + np.exp(-d))) for d in (real, fake, -fake))
+    assert abs(losses_numpy.discriminator_loss("minimax", real, fake) + on_real.mean() + other.mean()) < 1e-12
+    assert abs(losses_numpy.generator_loss("minimax", None, fake) - other.mean()) < 1e-12
+    assert abs(losses_numpy.generator_loss("non_saturating", None, fake) + on_fake.mean()) < 1e-12
+    s = np.linspace(0.001, 0.999, 999)
+    for p, q in ((0.2, 0.7), (0.5, 0.5), (0.9, 0.1)):
+        right, wrong = -p * np.log(s) - q * np.log(1 - s), -p * np.log(s) + q * np.log(1 - s)
+        assert abs(s[right.argmin()] - p / (p + q)) < 1e-3
+        assert (np.diff(wrong) < 0).all()
+        at = np.array([0.3])
+        slope = finite_differences(lambda a, p=p, q=q: float((-p * np.log(a) + q * np.log(1 - a))[0]), at)
+        assert abs(slope[0] - (-p / 0.3 - q / 0.7)) < 1e-6
+
+
 @pytest.mark.parametrize("theta", [1.5, 4.0])
 def test_the_unfrozen_gradient_is_another(theta):
     """d/dtheta E_q[-ln D*_theta] with D* moving along misses KL - 2 JS; for the saturating loss it makes no difference
@@ -177,7 +245,10 @@ def test_the_unfrozen_gradient_is_another(theta):
 
     def moving(t):
         return weights @ np.logaddexp(0, -oracle.optimal_discriminator("minimax", t)(t + noise))
-    assert abs(derivative(moving, theta) - oracle.expected_gradient("non_saturating", theta)) > 0.05
+    gap = derivative(moving, theta) - oracle.expected_gradient("non_saturating", theta)
+    share = 1 / (1 + np.exp(oracle.optimal_discriminator("minimax", theta)(theta + noise)))  # q / (p + q)
+    assert abs(gap - weights @ (noise * share)) < 1e-9
+    assert abs(gap) > 0.05
 
     def both_parts(t):
         ratio = oracle.optimal_discriminator("minimax", t)
@@ -254,8 +325,7 @@ def test_a_planted_mistake_fails(twin):
     """A discriminator whose slope has the wrong sign, and one that is optimal for another theta."""
     gradients = module("probability.generator_gradients", twin)
     for wrong in (gradients.optimal_discriminator("minimax", -1.5), gradients.optimal_discriminator("minimax", 1.4)):
-        planted = variant(gradients)
-        value = by_twin(planted, twin, "minimax", 1.5, discriminator=wrong)
+        value = by_twin(gradients, twin, "minimax", 1.5, discriminator=wrong)
         assert abs(value - oracle.expected_gradient("minimax", 1.5)) > 1e-3
 
 
@@ -272,6 +342,18 @@ def test_samples(name, theta):
     if theta < 8:  # at 8 the variance comes from examples too rare for these samples
         fourth = np.mean((each - each.mean()) ** 4)
         assert abs(each.var() - variance) <= 3 * math.sqrt(max(fourth - variance**2, 0) / n) + 1e-12
+
+
+@pytest.mark.parametrize("name", ["minimax", "non_saturating"])
+def test_batch_for_a_tenth(name):
+    """In batches of N = 100 Var / mean^2 the gradient's standard deviation is a tenth of its mean, seeded."""
+    mean, variance = oracle.expected_gradient(name, 1.5), oracle.gradient_variance(name, 1.5)
+    batch, batches = round(100 * variance / mean**2), 20_000
+    noise = np.random.default_rng(5).normal(size=batch * batches)
+    means = oracle.frozen_gradients(name, 1.5, noise).reshape(batches, batch).mean(axis=1)
+    assert abs(math.sqrt(variance / batch) / mean - 0.1) < 0.003  # N is a whole number
+    error = math.sqrt((np.mean((means - mean) ** 4) - np.var(means) ** 2) / batches)
+    assert abs(np.var(means) - variance / batch) < 3 * error
 
 
 def test_both_losses_have_one_variance():
