@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -161,7 +163,7 @@ def test_a_trained_critic_reaches_the_optimum(twin, truth):
     critics, net = module("gradient_descent.critics", twin), network(twin, shape=(1,), hidden=(16, 16))
     critics.fit_critic(net, p.sample, q.sample, steps=600, batch=512,
                        optimiser=Optimiser("adam", Schedule(0.02, 0.0, "cosine"), 0.9, 0.999))
-    gap = optimal.value_gap(p, q, lambda x: critics.critic_values(net, np.ravel(x)).reshape(np.shape(x)))
+    gap = optimal.value_gap(p, q, functools.partial(critics.critic_values, net))
     best = optimal.optimal_value(p, q)
     assert gap / abs(best) < 0.02
     assert gap / 2 / optimal.implied_js(best) < 0.02
@@ -193,6 +195,7 @@ def test_critic_values_are_the_networks_logits(twin):
     expected = x * state["dense_1.weight"].item() + state["dense_1.bias"].item()
     for points in (x, x[:, None]):
         assert relative_error(critics.critic_values(net, points), expected) < 1e-14
+    assert critics.critic_values(net, 0.5).shape == ()
     assert critics.critic_values(network(twin, "float32"), REAL).dtype == np.float32
 
 

@@ -71,16 +71,17 @@ def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
 
     Args:
         network: a discriminator.
-        x: shape (N, ...), or (N,) for points of a line.
+        x: shape (N, ...); for points of a line (N,) or one number too.
 
     Returns:
-        NumPy array of the network's dtype, shape (N,).
+        NumPy array of the network's dtype, shape (N,), or () for one number.
 
     Raises:
         ValueError: another shape, no example, or a value that is not finite.
     """
-    examples = as_examples("x", x, network.input_shape_)
-    return to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
+    examples = as_examples("x", np.atleast_1d(x), network.input_shape_)
+    logits = to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
+    return logits.reshape(()) if np.ndim(x) == 0 else logits
 
 
 def _step(network: Network, recipe: Recipe, slots: dict[str, Any], draws: Draws) -> tuple[tf.Tensor, dict[str, Any]]:

@@ -223,7 +223,7 @@ def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
     Raises:
         ValueError: logits that are not numbers, or a prior outside (0, 1).
 
-    Reference: Sugiyama, Suzuki and Kanamori, Density Ratio Estimation in Machine Learning, 2012, section 4.1.
+    Reference: Sugiyama, Suzuki and Kanamori, Density Ratio Estimation in Machine Learning, 2012, chapter 4.
     Explained in the book's section "The optimal discriminator".
     """
     logits = np.asarray(logits, np.float64)
@@ -247,7 +247,7 @@ def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]
     Raises:
         ValueError: shapes that differ, fewer than two examples, or a ratio that is negative or not finite.
 
-    Reference: Sugiyama, Suzuki and Kanamori, Density Ratio Estimation in Machine Learning, 2012, section 1.2.
+    Reference: Robert and Casella, Monte Carlo Statistical Methods, 2004, section 3.3.
     Explained in the book's section "The optimal discriminator".
     """
     values, ratios = np.asarray(values, np.float64), np.asarray(ratios, np.float64)
