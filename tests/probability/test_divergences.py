@@ -147,6 +147,22 @@ def test_inequalities_of_normals():
     assert not divergences.Inequality("planted", 1.0, 0.9).holds
 
 
+def test_inequalities_are_sharp():
+    """Each constant is the best: there are pairs at which both sides meet."""
+    def shares(p, q):
+        return [each.smaller / each.larger for each in inequalities(p, q)]
+
+    e = 1e-3
+    assert shares([0.5 + e, 0.5 - e], HALF)[0] == pytest.approx(1, abs=1e-5)  # Pinsker
+    assert shares([1, 0], [0, 1])[1] == 1  # Bretagnolle and Huber
+    assert shares([0.5, 0.5, 0, 0], [0.25] * 4)[2] == pytest.approx(1, abs=EXACT)  # ln(1 + chi-squared)
+    assert shares([0.5 + e, 0.5 - e], HALF)[3] == pytest.approx(1, abs=1e-5)
+    assert shares([0.5 + e, 0.5 - e], [0.5 - e, 0.5 + e])[4] == pytest.approx(1, abs=1e-5)  # TV^2 / 2
+    assert shares([0.5, 0.5, 0], [0, 0.5, 0.5])[5] == pytest.approx(1, abs=EXACT)  # TV ln 2
+    assert shares([1, 0], [0, 1])[6] == 1
+    assert shares([0.5 + e, 0.5 - e], [0.5 - e, 0.5 + e])[7] == pytest.approx(0.5, abs=1e-5)  # the mean of both KL
+
+
 def test_js_range():
     """From 0 for equals to ln 2 for disjoint supports."""
     assert js(HALF, HALF) == 0
@@ -233,10 +249,40 @@ def test_support_with_a_hole():
     assert kl(hole, Uniform(-2, 2)) == pytest.approx(LN2, abs=QUADRATURE)
 
 
-def test_js_of_a_mixture_with_its_part():
-    mixture, part = NormalMixture([-2.0, 2.0], [0.5, 0.5], [0.5, 0.5]), Normal(2.0, 0.5)
-    assert kl(part, mixture) <= LN2
-    assert kl(part, mixture) == pytest.approx(LN2, abs=1e-3)
+def test_a_mode_costs_at_most_its_log_weight():
+    """KL of a mixture's own component from the mixture: below ln(1/w), and close to it if the components are apart."""
+    mixture = NormalMixture([-2.0, 2.0], [0.5, 0.5], [0.3, 0.7])
+    for mean, weight in ((-2.0, 0.3), (2.0, 0.7)):
+        cost = kl(Normal(mean, 0.5), mixture)
+        assert cost <= math.log(1 / weight)
+        assert cost == pytest.approx(math.log(1 / weight), abs=1e-3)
+    overlapping = kl(Normal(0.5, 1.0), NormalMixture([-0.5, 0.5], 1.0))
+    assert 0 < overlapping < 0.5 * LN2
+
+
+def test_forward_fit_has_mean_and_variance_of_the_data():
+    """Among all normal distributions; every step away from those moments costs."""
+    mixture = NormalMixture([-2.0, 1.0, 3.0], [0.5, 0.3, 1.0], [0.3, 0.3, 0.4])
+    mean = expectation(lambda x: x, mixture)
+    sigma = math.sqrt(expectation(lambda x: (x - mean) ** 2, mixture))
+    best = kl(mixture, Normal(mean, sigma))
+    for m, s in ((0.01, 0.0), (-0.01, 0.0), (0.0, 0.01), (0.0, -0.01), (1.0, -0.5)):
+        assert kl(mixture, Normal(mean + m, sigma + s)) > best
+    entropy = -expectation(lambda x: mixture.log_density(x), mixture)
+    assert best == pytest.approx(0.5 * math.log(2 * math.pi * math.e * sigma**2) - entropy, abs=QUADRATURE)
+
+
+def test_chi_squared_is_the_mean_ratio_less_one():
+    p, q = np.random.default_rng(5).dirichlet(np.ones(6), 2)
+    assert chi_squared(p, q) == pytest.approx(p @ (p / q) - 1, abs=EXACT)
+
+
+@pytest.mark.parametrize("sigma", [0.5, 1.0, 2.0])
+def test_noise_on_parallel_lines(sigma):
+    """theta^2 / 2 sigma^2, with derivative theta / sigma^2."""
+    values = [kl(Normal(0, sigma), Normal(theta, sigma)) for theta in (1.499, 1.5, 1.501)]
+    assert values[1] == pytest.approx(1.5**2 / (2 * sigma**2), rel=QUADRATURE)
+    assert (values[2] - values[0]) / 0.002 == pytest.approx(1.5 / sigma**2, rel=QUADRATURE)
 
 
 def test_weighted_points_lie_apart_from_a_density():

@@ -187,6 +187,14 @@ def test_least_squares():
     assert worse_everywhere_else(loss, best)
 
 
+def test_least_squares_at_the_default_targets():
+    p, q = VECTOR_P, VECTOR_Q
+    best = p / (p + q)
+    assert at_best("least_squares", best) == pytest.approx(0.25 - np.sum((p - q) ** 2 / (p + q)) / 8, abs=EXACT)
+    assert at_best("least_squares", best) == pytest.approx(0.5 * np.sum(p * q / (p + q)), abs=EXACT)
+    assert worse_everywhere_else(lambda D: at_best("least_squares", D), best)
+
+
 def test_least_squares_of_normals():
     def half(x):
         return np.square(np.tanh((P.log_density(x) - Q.log_density(x)) / 2))  # ((p - q) / (p + q))^2
