@@ -64,7 +64,7 @@ def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
-    Reference: Kullback and Leibler, On Information and Sufficiency, 1951, equation 2.4.
+    Reference: Kullback and Leibler, On Information and Sufficiency, 1951.
     Explained in the book's section "Divergences".
     """
     return max(0.0, total(kl_term, p, q))
@@ -84,7 +84,7 @@ def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
-    Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991, equation 4.1.
+    Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991.
     Explained in the book's section "Divergences".
     """
     return min(max(0.0, total(js_term, p, q)), math.log(2))
@@ -447,7 +447,7 @@ def inequalities(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tu
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
-    Reference: Tsybakov, Introduction to Nonparametric Estimation, 2009, lemmas 2.5, 2.6 and 2.7; Lin, 1991, theorem 3.
+    Reference: Tsybakov, Introduction to Nonparametric Estimation, 2009, section 2.4; Lin, 1991.
     Explained in the book's section "Divergences".
     """
     forward, backward, mixed = kl(p, q), kl(q, p), js(p, q)
@@ -507,7 +507,7 @@ class Transport:
         Returns:
             values of shape (N,).
 
-        Reference: Villani, Optimal Transport: Old and New, 2009, definition 5.7.
+        Reference: Villani, Optimal Transport: Old and New, 2009, chapter 5.
         Explained in the book's section "Divergences".
         """
         points = np.asarray(points, np.float64)

@@ -49,7 +49,7 @@ class FDivergence:
         term: q f(p/q) as a function of ln p and ln q, with its limits where p or q is 0: q f(0) and p times the limit
             of f(u)/u, either of which may be ``inf``.
 
-    Reference: Nowozin, Cseke and Tomioka, 2016, tables 1, 2 and 6, arXiv:1606.00709.
+    Reference: Nowozin, Cseke and Tomioka, 2016, tables 1 and 2, arXiv:1606.00709.
     Explained in the book's section "Divergences".
     """
 
