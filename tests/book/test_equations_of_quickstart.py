@@ -1,0 +1,80 @@
+"""The equations of the quickstart: each side computed in a way of its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.linalg
+
+from complex_step import slopes
+from ganbook.data.recipe import Recipe
+from ganbook.probability import losses_numpy as losses
+from ganbook.tuning.metrics import frechet_distance
+from parity import module, native
+
+REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=(2, 9))
+
+
+def sigmoid(t):
+    return 1 / (1 + np.exp(-t))
+
+
+def test_value():
+    expected = np.mean(np.log(sigmoid(REAL))) + np.mean(np.log(1 - sigmoid(FAKE)))
+    assert -losses.minimax_discriminator(REAL, FAKE) == pytest.approx(expected, rel=1e-12)
+
+
+def test_relativistic_losses():
+    gap = REAL - FAKE
+    assert losses.relativistic_discriminator(REAL, FAKE) == pytest.approx(-np.mean(np.log(sigmoid(gap))), rel=1e-12)
+    assert losses.relativistic_generator(REAL, FAKE) == pytest.approx(-np.mean(np.log(1 - sigmoid(gap))), rel=1e-12)
+
+
+@pytest.mark.parametrize("twin", ["torch", "tensorflow"])
+def test_the_discriminators_objective_with_both_penalties(twin):
+    """Against D(x) = v . tanh(x W), whose slopes a complex step gives to the last digits."""
+    steps, rng = module("gradient_descent.steps", twin), np.random.default_rng(1)
+    real, fake, weight, v = (rng.normal(size=shape) for shape in ((6, 2), (6, 2), (2, 3), (3,)))
+    tanh = {"torch": lambda x: x.tanh(), "tensorflow": lambda x: _tensorflow().tanh(x)}[twin]
+
+    def judge(x, matrix=weight, column=v[:, None], function=np.tanh):
+        return (function(x @ matrix) @ column)[:, 0]
+
+    squares = [np.mean(np.sum(slopes(lambda x: np.sum(judge(x)), points) ** 2, axis=1)) for points in (real, fake)]
+    expected = losses.relativistic_discriminator(judge(real), judge(fake)) + 0.3 / 2 * squares[0] + 0.7 / 2 * squares[1]
+    recipe = Recipe(name="both", data="ring", loss="relativistic", r1=0.3, r2=0.7, batch=6)
+    x, y, matrix, column = (native(twin, each, "float64") for each in (real, fake, weight, v[:, None]))
+    draws = {"real": x, "masks": {"real": {}, "fake": {}}, "rates": {"r1": 0.3, "r2": 0.7}}
+    found, _ = steps.discriminator_objective(recipe, lambda x, **_: judge(x, matrix, column, tanh), y, draws)
+    assert float(found) == pytest.approx(expected, rel=1e-10)
+
+
+def _tensorflow():
+    import tensorflow as tf
+
+    return tf
+
+
+def gaussians(d=4):
+    """Two clouds with what was fitted to them: mean and covariance."""
+    rng = np.random.default_rng(2)
+    clouds = [rng.normal(size=(60, d)) @ rng.normal(size=(d, d)) + rng.normal(size=d) for _ in range(2)]
+    return [(cloud, cloud.mean(axis=0), np.cov(cloud.T)) for cloud in clouds]
+
+
+def test_frechet_distance_is_the_cost_of_the_best_transport():
+    """A linear map carries one Gaussian to the other at that price, and its dual shows that none is cheaper."""
+    (x, m, c), (y, n, k) = gaussians()
+    root = np.real(scipy.linalg.sqrtm(c))
+    inverse = np.linalg.inv(root)
+    carry = inverse @ np.real(scipy.linalg.sqrtm(root @ k @ root)) @ inverse
+    np.testing.assert_allclose(carry @ c @ carry.T, k, rtol=1e-9, atol=1e-9)  # the carried covariance is the other's
+    move = np.eye(4) - carry
+    primal = np.sum((m - n) ** 2) + np.trace(move @ c @ move.T)
+    # Potentials |x|^2 - x.Ax and |y|^2 - y.A^-1 y of the centred parts: u(x) + w(y) <= |x - y|^2 everywhere.
+    np.testing.assert_array_less(0, np.linalg.eigvalsh((carry + carry.T) / 2))
+    dual = np.sum((m - n) ** 2) + np.trace(c) - np.trace(carry @ c) + np.trace(k) - np.trace(np.linalg.inv(carry) @ k)
+    written = np.sum((m - n) ** 2) + np.trace(c + k - 2 * np.real(scipy.linalg.sqrtm(c @ k)))
+    assert primal == pytest.approx(dual, rel=1e-9)
+    assert written == pytest.approx(primal, rel=1e-9)
+    assert frechet_distance(x, y) == pytest.approx(primal, rel=1e-9)

@@ -1,0 +1,156 @@
+"""The equations of the section "A first GAN": each side computed in a way of its own."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from complex_step import slopes
+from ganbook.data.recipe import Optimiser
+from ganbook.gradient_descent import optimisers_numpy as optimisers
+from ganbook.gradient_descent import penalties_numpy as penalties
+from ganbook.probability import losses_numpy as losses
+from ganbook.tensors import architectures as a
+from ganbook.tensors import layers_numpy as oracle
+
+REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=(2, 9))
+
+
+def sigmoid(t):
+    return 1 / (1 + np.exp(-t))
+
+
+def zeta(t):
+    return np.log1p(np.exp(t))
+
+
+def test_side_of_a_convolution():
+    for size, kernel, stride in itertools.product(range(5, 30), range(1, 6), range(1, 4)):
+        places = len(range(0, size - kernel + 1, stride))
+        assert (size - kernel) // stride + 1 == places
+        assert a.Conv2D("conv_1", 1, 1, kernel, stride, "valid").output_shape((size, size, 1)) == (places, places, 1)
+
+
+LAYERS = [(a.Dense("dense_1", 7, 5), (7,)), (a.Conv2D("conv_1", 3, 4, 5, 2, "valid"), (11, 11, 3))]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=["dense", "conv"])
+def test_number_of_parameters(layer, shape):
+    counted = sum(math.prod(shape) for shape in layer.trainable_shapes().values())
+    assert counted == {"dense_1": (7 + 1) * 5, "conv_1": (5 * 5 * 3 + 1) * 4}[layer.name]
+
+
+@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=["dense", "conv"])
+def test_number_of_operations(layer, shape):
+    """Every weight met by every output is one product and one sum; ones in a layer of ones count them."""
+    weight = np.ones(layer.trainable_shapes()["weight"])
+    products = oracle.apply_layer(layer, np.ones((1, *shape)), {"weight": weight})[0].sum()
+    assert 2 * products == layer.flops(shape) == {"dense_1": 2 * 7 * 5, "conv_1": 2 * 4**2 * 5**2 * 3 * 4}[layer.name]
+
+
+@pytest.mark.parametrize("size", range(13, 32))
+def test_what_two_convolutions_read(size):
+    kernel, stride = 5, 2
+    m1 = (size - kernel) // stride + 1
+    m2 = (m1 - kernel) // stride + 1
+    n2 = (m2 - 1) * stride + kernel
+    n1 = (n2 - 1) * stride + kernel
+    ones, outputs = np.ones((kernel, kernel, 1, 1)), []
+    for place in range(size):
+        image = np.zeros((1, size, size, 1))
+        image[0, place, size // 2] = image[0, size // 2, place] = 1
+        image[0, size // 2, size // 2] = 0
+        outputs.append(oracle.convolve(oracle.convolve(image, ones, stride, "valid"), ones, stride, "valid").any())
+    read = [place for place, reached in enumerate(outputs) if reached or place == size // 2]
+    assert read == list(range(n1))
+
+
+def test_value():
+    expected = np.mean(np.log(sigmoid(REAL))) + np.mean(np.log(1 - sigmoid(FAKE)))
+    assert -losses.minimax_discriminator(REAL, FAKE) == pytest.approx(expected, rel=1e-12)
+
+
+def test_loss_of_the_discriminator():
+    expected = np.mean(-np.log(sigmoid(REAL))) + np.mean(-np.log(1 - sigmoid(FAKE)))
+    assert np.mean(zeta(-REAL)) + np.mean(zeta(FAKE)) == pytest.approx(expected, rel=1e-12)
+    assert losses.non_saturating_discriminator(REAL, FAKE) == pytest.approx(expected, rel=1e-12)
+
+
+def test_losses_of_the_generator():
+    minimax, heuristic = np.mean(np.log(1 - sigmoid(FAKE))), -np.mean(np.log(sigmoid(FAKE)))
+    assert -np.mean(zeta(FAKE)) == pytest.approx(minimax, rel=1e-12)
+    assert np.mean(zeta(-FAKE)) == pytest.approx(heuristic, rel=1e-12)
+    assert losses.minimax_generator(None, FAKE) == pytest.approx(minimax, rel=1e-12)
+    assert losses.non_saturating_generator(None, FAKE) == pytest.approx(heuristic, rel=1e-12)
+
+
+def test_losses_of_a_discriminator_that_knows_nothing():
+    zero = np.zeros(5)
+    assert losses.minimax_discriminator(zero, zero) == pytest.approx(2 * math.log(2), rel=1e-15)
+    assert losses.non_saturating_generator(None, zero) == pytest.approx(math.log(2), rel=1e-15)
+    assert losses.minimax_generator(None, zero) == pytest.approx(-math.log(2), rel=1e-15)
+
+
+def test_what_the_generator_hears():
+    """D(x) = v tanh(x W): its gradient by hand of the penalties' oracle, the loss's by a complex step."""
+    rng = np.random.default_rng(1)
+    images, weight, v = rng.normal(size=(6, 4)), rng.normal(size=(4, 3)), rng.normal(size=3)
+
+    def judge(x):
+        return np.tanh(x @ weight) @ v
+
+    logits, gradient = penalties.input_gradient(judge, images)
+    expected = slopes(lambda x: np.mean(zeta(-judge(x))), images)
+    by_hand = ((1 - np.tanh(images @ weight) ** 2) * v) @ weight.T
+    np.testing.assert_allclose(-sigmoid(-logits)[:, None] / 6 * by_hand, expected, rtol=1e-11)
+    np.testing.assert_allclose(gradient, by_hand, rtol=1e-6)
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9])
+def test_first_step_of_adam(beta1):
+    gradient = np.array([1e3, 1.0, -1e-3, 1e-8, -1e-12, 0.0])
+    settings = Optimiser("adam", 2e-4, beta1=beta1, beta2=0.999, epsilon=1e-8)
+    weight = np.zeros(6)
+    moved, _ = optimisers.update(settings, weight, gradient, optimisers.initial_slots(settings, weight), 1, 2e-4)
+    np.testing.assert_allclose(moved, -2e-4 * gradient / (np.abs(gradient) + 1e-8), rtol=1e-12)
+
+
+def test_least_loss_of_a_sigmoid_taken_twice():
+    bound = zeta(-1.0) + math.log(2)
+    assert f"{bound:.4f}" == "1.0064"
+    logits = np.linspace(-30, 30, 61)
+    real, fake = np.meshgrid(sigmoid(logits), sigmoid(logits))
+    every = [losses.minimax_discriminator(np.array([r]), np.array([f]))
+             for r, f in zip(real.ravel(), fake.ravel(), strict=True)]
+    assert bound < min(every) < bound + 1e-9
+
+
+def test_both_labels_for_one_picture():
+    np.testing.assert_allclose(zeta(-FAKE) + zeta(FAKE), 2 * np.log(2 * np.cosh(FAKE / 2)), rtol=1e-13)
+    assert zeta(0.0) + zeta(-0.0) == min(zeta(t) + zeta(-t) for t in np.linspace(-2, 2, 41))
+
+
+def test_mean_square_of_independent_pairs():
+    rng = np.random.default_rng(2)
+    real, fake = rng.normal(1, 2, size=(7, 3)), rng.normal(-1, 0.5, size=(5, 3))
+    pairs = np.mean([np.sum((g - x) ** 2) for g in fake for x in real])  # every pair alike: independent draws
+    spread = real.var(axis=0).sum() + fake.var(axis=0).sum()
+    assert pairs == pytest.approx(spread + np.sum((fake.mean(axis=0) - real.mean(axis=0)) ** 2), rel=1e-12)
+
+
+def test_a_forgotten_detach_gives_the_minimax_gradient():
+    rng = np.random.default_rng(3)
+    noise, real, theta, weight = (rng.normal(size=shape) for shape in ((8, 2), (8, 3), (2, 3), (3,)))
+
+    def logits(theta):
+        return np.tanh(noise @ theta) @ weight
+
+    def discriminator_loss(theta):
+        return np.mean(zeta(-np.tanh(real) @ weight)) + np.mean(zeta(logits(theta)))
+
+    by_fake = losses.generator_gradient("minimax", None, logits(theta))
+    inner = (1 - np.tanh(noise @ theta) ** 2) * weight * by_fake[:, None]
+    np.testing.assert_allclose(slopes(discriminator_loss, theta), -noise.T @ inner, rtol=1e-11)
