@@ -13,8 +13,8 @@ from scipy.special import expit
 
 from ganbook.probability import optimal_discriminator as optimal
 from ganbook.probability.distributions import Density, Discrete, Empirical, Normal, NormalMixture, Uniform, integrate
-from ganbook.probability.divergences import js
-from ganbook.probability.losses_numpy import minimax_discriminator
+from ganbook.probability.divergences import chi_squared, js
+from ganbook.probability.losses_numpy import least_squares_discriminator, minimax_discriminator
 
 BUDGET = settings(max_examples=25, deadline=None)
 TABLE = {1.0: 0.111421, 2.0: 0.336831, 4.0: 0.632720, 8.0: 0.693054}
@@ -95,6 +95,35 @@ def test_closed_values():
     assert abs(optimal.optimal_value(Normal(), Normal()) + math.log(4)) < 1e-9  # a coin
     assert optimal.optimal_value(*PAIRS["disjoint"]) == 0.0
     assert abs(optimal.optimal_value(*PAIRS["uniform"]) + math.log(2)) < 1e-9  # a coin on half of either side
+
+
+@pytest.mark.parametrize("theta", [0.0, 0.25, 0.5, 1.0])
+def test_js_of_overlapping_intervals(theta):
+    best = optimal.optimal_value(Uniform(), Uniform(theta, 1.0 + theta))
+    assert abs(optimal.implied_js(best) - theta * math.log(2)) < 1e-9
+
+
+@BUDGET
+@given(p=st.floats(0.01, 10), q=st.floats(0.01, 10), alpha=st.floats(0.0, 0.4), beta=st.floats(0.0, 0.4))
+def test_smoothed_labels_move_the_optimum(p, q, alpha, beta):
+    """The slope of the smoothed loss by the logit vanishes at ((1 - alpha) p + beta q) / (p + q)."""
+    def slope(d):
+        by_real = (1 - alpha) * expit(-d) - alpha * expit(d)
+        return p * by_real + q * (beta * expit(-d) - (1 - beta) * expit(d))
+
+    found = expit(scipy.optimize.brentq(slope, -20, 20, xtol=1e-14))
+    assert abs(found - ((1 - alpha) * p + beta * q) / (p + q)) < 1e-9
+
+
+@BUDGET
+@given(p=st.floats(0.01, 10), q=st.floats(0.01, 10))
+def test_the_least_squares_optimum_is_the_same_probability(p, q):
+    def loss(d):
+        return p * least_squares_discriminator([d], [0.0]) + q * least_squares_discriminator([1.0], [d])
+
+    # A parabola through three of its points has its lowest point exactly there.
+    left, middle, right = loss(-1.0), loss(0.0), loss(1.0)
+    assert abs((left - right) / (2 * (left + right - 2 * middle)) - p / (p + q)) < 1e-9
 
 
 def test_samples_without_a_common_point_can_be_told_apart_entirely():
@@ -182,6 +211,15 @@ def test_reweighting_turns_q_into_p(pair):
         assert abs(by_p - by_q) < 1e-9
 
 
+@pytest.mark.parametrize("d", [0.5, 1.0, 2.0])
+def test_the_variance_of_the_weights_is_chi_squared(d):
+    p, q = Normal(), Normal(d)
+    variance = integrate(lambda x: q.density(x) * (
+        optimal.density_ratio(optimal.optimal_logit(p, q, x)) - 1) ** 2, Uniform(-d - 9.0, d + 9.0))
+    assert abs(variance / (math.exp(d**2) - 1) - 1) < 1e-6
+    assert abs(chi_squared(p, q) / variance - 1) < 1e-6
+
+
 def test_reweighted_mean_of_samples():
     p, q = Normal(0.5, 0.8), Normal(0.0, 1.5)
     x = q.sample(np.random.default_rng(4), 5000)
@@ -239,6 +277,7 @@ def test_wrong_input_is_named():
     for wrong in (0.5, math.nan):
         with pytest.raises(ValueError, match=f"value is {wrong}; accepted: a number of at most 0"):
             optimal.implied_js(wrong)
+    assert optimal.density_ratio([-1000.0, 1000.0]).tolist() == [0.0, math.inf]
     with pytest.raises(ValueError, match="logits has NaN; accepted: numbers"):
         optimal.density_ratio([0.0, math.nan])
     with pytest.raises(ValueError, match=r"values has shape \(3,\) and ratios \(2,\); accepted: two equal shapes"):

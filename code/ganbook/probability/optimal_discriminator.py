@@ -218,7 +218,7 @@ def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
         prior: pi, the share of real examples that the discriminator learned from, inside (0, 1).
 
     Returns:
-        numbers of at least 0, shape as ``logits``.
+        numbers of at least 0, shape as ``logits``; infinite for logits above some 709.
 
     Raises:
         ValueError: logits that are not numbers, or a prior outside (0, 1).
@@ -229,7 +229,8 @@ def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
     logits = np.asarray(logits, np.float64)
     if np.isnan(logits).any():
         raise ValueError("logits has NaN; accepted: numbers")
-    return np.exp(logits - _log_odds(prior))
+    with np.errstate(over="ignore"):
+        return np.exp(logits - _log_odds(prior))
 
 
 def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]:
