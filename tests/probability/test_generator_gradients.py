@@ -156,6 +156,17 @@ def test_saturation_bounds(theta):
         assert low < oracle.expected_gradient("minimax", theta) < high
 
 
+@pytest.mark.parametrize(("name", "start", "allowed"), [("minimax", 6.0, 0.002), ("non_saturating", 8.0, 0.02)])
+def test_steps_of_the_way(name, start, allowed):
+    """From a distance to 1 in about the integral of 1 / gradient over the rate, as the rate gets small."""
+    rate, theta, counted = (0.1 if name == "minimax" else 0.001), start, 0
+    while theta > 1:
+        theta -= rate * oracle.expected_gradient(name, theta)
+        counted += 1
+    predicted = integrate.quad(lambda t: 1 / oracle.expected_gradient(name, t), 1, start)[0] / rate
+    assert abs(counted / predicted - 1) < allowed
+
+
 def test_near_the_data_both_give_half_of_kl():
     for name in ("minimax", "non_saturating"):
         assert abs(oracle.expected_gradient(name, 1e-4) / 1e-4 - 0.5) < 1e-4
