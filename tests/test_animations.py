@@ -252,23 +252,27 @@ setTimeout(note, 14000);
 </script>"""
 
 
-@pytest.fixture(scope="module")
-def noted(tmp_path_factory):
-    """What the dots did in a real browser: see HAND."""
+def played(folder, script):
+    """What the dots did in a real browser while the hand was there: see HAND."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if chromium is None:
         pytest.skip("no chromium here to press the button in")
-    folder = tmp_path_factory.mktemp("browser")
     moved = animate_panels([Panel({"a": circle()}), Panel({"b": 3 * circle()})], name="moved", description=WORDS)
-    (folder / "page.html").write_text(
-        f"<!doctype html><meta charset=utf-8>{FRAMES}{made(name='still').html}{moved.html}{HAND}", encoding="utf-8")
+    figures = (made(name="still").html + moved.html).replace(animations._script(), script)
+    page = folder / "page.html"
+    page.write_text(f"<!doctype html><meta charset=utf-8>{FRAMES}{figures}{HAND}", encoding="utf-8")
     done = subprocess.run(
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
-         "--virtual-time-budget=20000", "--dump-dom", f"file://{folder / 'page.html'}"],
+         "--virtual-time-budget=20000", "--dump-dom", f"file://{page}"],
         capture_output=True, text=True, timeout=120)
     found = re.search(r'<pre id="noted">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
     return json.loads(html.unescape(found[1]))
+
+
+@pytest.fixture(scope="module")
+def noted(tmp_path_factory):
+    return played(tmp_path_factory.mktemp("browser"), animations._script())
 
 
 def test_nothing_moves_before_play(noted):
@@ -287,7 +291,9 @@ def test_play_moves_every_dot_along_its_path(noted):
     assert late["length"] == late["value"] + 2
     path, = paths_of(made(width=340, height=320))
     spot = np.array(late["dots"])
-    assert np.abs(path - spot[0]).max(axis=1).min() < 10
+    before, after = path[late["value"]], path[late["value"] + 1]
+    assert 0.1 < np.linalg.norm(spot[0] - before) < np.linalg.norm(after - before)  # on its way between two points
+    assert np.linalg.norm(spot[0] - before) + np.linalg.norm(after - spot[0]) < np.linalg.norm(after - before) + 0.01
     np.testing.assert_allclose(spot[0], spot[1], atol=0.2)  # one clock: both circles fill their axes alike
 
 
@@ -314,3 +320,25 @@ def test_play_goes_on_from_there_and_ends_once(noted):
 
 def test_each_figure_has_a_player_of_its_own(noted):
     assert not any(each["other"] for each in noted)
+
+
+MUTANTS = {  # what stands in the script, what a mistake writes there, and the tests that must see it
+    "starts by itself": ("    show();\n  }\n\n  document", "    show();\n    button.click();\n  }\n\n  document",
+                         test_nothing_moves_before_play),
+    "never pauses": ("      if (before === null || ", "      if (", test_pause_stops_it_at_once),
+    "moves one dot alone": ("tracks.forEach((each)", "tracks.slice(0, 1).forEach((each)",
+                            test_play_moves_every_dot_along_its_path),
+    "jumps from point to point": ("(time - k) *", "0 *", test_play_moves_every_dot_along_its_path),
+    "ignores the slider": ("time = Number(slider.value)", "time = time + 0", test_the_slider_sets_the_time),
+    "plays on and on": ("if (time < last) {", "if (true) {", test_play_goes_on_from_there_and_ends_once),
+    "plays every figure": ('figure.querySelector("button")', 'document.querySelector("button")',
+                           test_play_moves_every_dot_along_its_path),
+}
+
+
+@pytest.mark.parametrize("mistake", MUTANTS)
+def test_a_planted_mistake_is_seen(tmp_path, mistake):
+    before, after, check = MUTANTS[mistake]
+    assert before in animations._script()
+    with pytest.raises(AssertionError):
+        check(played(tmp_path, animations._script().replace(before, after)))
