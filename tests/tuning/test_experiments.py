@@ -32,6 +32,7 @@ def test_a_stage_is_what_training_and_measuring_give(framework, tmp_path):
     again = training.train(NARROW, framework, until=2, device="cpu")
     found = modes.measure(classifier, again.sample(60, NARROW.seed))
     assert (result["curve"]["modes"][1], result["curve"]["kl"][1]) == (found.modes, found.kl)
+    assert result["curve"]["readable"][1] == classifier.readable(again.sample(60, NARROW.seed)).mean()
 
 
 @frameworks
@@ -41,7 +42,8 @@ def test_the_file_has_everything(framework, tmp_path):
     assert Recipe.from_json(json.dumps(result["recipe"])) == NARROW
     assert result["finished"]
     assert result["floor"]["kl"] == modes.expected_kl(1000, 60)
-    assert result["ceiling"]["samples"] == 60
+    assert result["ceiling"]["samples"] == result["control"]["samples"] == 60
+    assert result["control"]["readable"] < 0.5 < result["ceiling"]["readable"]
     assert 0.98 < result["classifier"]["accuracy"] < 1
     assert result["seconds"] >= result["training_seconds"] > 0
     picture = np.asarray(Image.open(tmp_path / f"colour_dcgan_{framework}.png"))
@@ -92,3 +94,25 @@ def test_the_recipe_is_the_article_s():
     for rule in (FULL.generator_optimiser, FULL.discriminator_optimiser):
         assert (rule.name, rule.learning_rate.start, rule.beta2, rule.epsilon) == ("rmsprop", 2e-4, 0.5, 1e-7)
     assert (FULL.batch, FULL.loss, FULL.penalised) == (128, "non_saturating", False)
+
+
+@frameworks
+def test_the_result_that_was_left_is_of_this_recipe(framework):
+    left = results.read_result(f"colour_dcgan_{framework}.json", experiments.FIELDS)
+    assert Recipe.from_json(json.dumps(left["recipe"])) == FULL
+    assert left["finished"]
+    assert left["floor"]["samples"] == 26_000
+    lengths = {len(values) for values in left["curve"].values()}
+    assert lengths == {len(left["curve"]["step"])}
+    assert left["curve"]["step"][-1] >= 1000
+
+
+def test_the_published_table_names_its_sources():
+    table = results.read_result("stacked_mnist_published.json", ("title", "protocol", "steps", "rows", "sources"))
+    assert table["steps"] == 50 * 128_000 // 64
+    for row in table["rows"]:
+        assert row["source"] in table["sources"]
+        assert row["protocol"] in table["protocol"]
+        # No divergence is below that of equally frequent modes, up to rounding.
+        assert row["kl"] >= np.log(1000 / row["modes"]) - 0.005
+    assert {row["source"] for row in table["rows"]} == set(table["sources"])

@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ganbook import data
 from ganbook.data import Images, StackedImages
@@ -61,6 +63,47 @@ def test_divergence_of_an_uneven_histogram():
     assert found.kl == pytest.approx(0.75 * math.log(3) + 0.25 * math.log(1), abs=1e-15)
 
 
+def test_a_digit_missing_in_every_channel():
+    numbers = np.arange(1000)
+    left = numbers[[("3" not in f"{number:03}") for number in numbers]]
+    found = modes.coverage(np.tile(left, 4), 1000)
+    assert found.modes == 9**3
+    assert found.kl == pytest.approx(3 * math.log(10 / 9), abs=1e-12)
+
+
+def test_equal_channels_reach_ten_modes():
+    found = modes.coverage(np.repeat(np.arange(10) * 111, 26), 1000)
+    assert found.modes == 10
+    assert found.kl == pytest.approx(math.log(100), abs=1e-12)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=12).filter(any))
+def test_divergence_lies_between_its_bounds(counts):
+    """With M modes: ln(K/M) <= KL <= ln K, and the left side for equal shares alone."""
+    possible = 20
+    found = modes.coverage(np.repeat(np.arange(len(counts)), counts), possible)
+    least = math.log(possible / found.modes)
+    assert least - 1e-12 <= found.kl <= math.log(possible) + 1e-12
+    occurring = [count for count in counts if count]
+    if len(set(occurring)) == 1:
+        assert found.kl == pytest.approx(least, abs=1e-12)
+    else:
+        assert found.kl > least + 1e-6
+
+
+def test_divergence_is_half_a_mean_of_squares():
+    """Up to third order in the relative deviations: their scale by t scales what is left by t^3."""
+    counts = np.random.default_rng(0).integers(-100, 101, size=40)
+    counts -= counts[::-1]  # they sum to 0, and every odd power does too
+    rest = []
+    for scale in (1, 2):
+        shares = 100_000 + scale * counts
+        found = modes.coverage(np.repeat(np.arange(40), shares), 40)
+        rest.append(abs(found.kl - ((shares / 100_000 - 1) ** 2).mean() / 2))
+        assert rest[-1] < 1e-6 * found.kl
+    assert rest[1] < 17 * max(rest[0], 1e-15)
+
+
 # What finite samples cost a perfect generator.
 
 @pytest.mark.parametrize("possible", [2, 10, 100])
@@ -82,6 +125,23 @@ def test_floor_of_the_protocol_by_simulation(possible):
     error = 3 * divergence.std(ddof=1) / math.sqrt(repeats)
     assert abs(divergence.mean() - modes.kl_floor(possible, 26 * possible)) < error
     assert error < 0.1 * modes.kl_floor(possible, 26 * possible)
+
+
+def test_spread_of_the_divergence_by_simulation():
+    """Twice N KL is nearly chi-squared, whose excess kurtosis is 12 / (K - 1): so far the sample variance strays."""
+    possible, repeats = 1000, 400
+    _, divergence = draw(possible, 26 * possible, repeats, seed=2)
+    variance = 2 * (possible - 1) / (2 * 26 * possible) ** 2
+    error = 3 * variance * math.sqrt(2 / (repeats - 1) + 12 / (possible - 1) / repeats)
+    assert abs(divergence.var(ddof=1) - variance) < error
+
+
+def test_wait_for_every_mode_by_simulation():
+    possible, repeats, rng = 100, 400, np.random.default_rng(3)
+    waits = np.array([np.unique(rng.integers(possible, size=40 * possible), return_index=True)[1].max() + 1
+                      for _ in range(repeats)])
+    expected = possible * (1 / np.arange(1, possible + 1)).sum()
+    assert abs(waits.mean() - expected) < 3 * waits.std(ddof=1) / math.sqrt(repeats)
 
 
 def test_floor_is_the_leading_term():
@@ -133,6 +193,63 @@ def test_ceiling_of_real_stacks(classifier, halves, n):
     assert (best.modes, best.possible, best.samples) == (10**n, 10**n, 26 * 10**n)
     assert best.kl < 3 * modes.kl_floor(10**n, best.samples)
     assert modes.ceiling(classifier, real, np.random.default_rng(1), 70, part=7).samples == 70
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_ceiling_is_the_sum_of_its_three_causes(classifier, halves, n):
+    """Readings that are not uniform, a finite set of stacks, and a finite sample of them."""
+    q = np.bincount(classifier.digits(halves[1].images)[:, 0], minlength=10) / len(halves[1])
+    possible, stacks = 10**n, 40 * 10**n
+    real = StackedImages.draw(halves[1], n, stacks, np.random.default_rng(5))
+    best = modes.ceiling(classifier, real, np.random.default_rng(6))
+    causes = (n * (q @ np.log(10 * q)), modes.kl_floor(possible, stacks), modes.kl_floor(possible, best.samples))
+    # Both samples spread as chi-squared does.
+    error = 3 * math.sqrt(2 * (possible - 1)) / 2 * math.hypot(1 / stacks, 1 / best.samples)
+    assert abs(best.kl - sum(causes)) < error
+    assert n == 1 or error < causes[1] + causes[0]
+
+
+# Readable channels, and the control.
+
+def test_real_digits_are_readable(classifier, halves):
+    assert classifier.readable(halves[0].images).all()
+    assert classifier.readable(halves[1].images).mean() == pytest.approx(modes.READABLE, abs=1 / len(halves[1]))
+
+
+def test_what_is_no_digit_is_not_readable(classifier, halves):
+    shape = (50, *classifier.shape, 2)
+    for images in (np.full(shape, -1.0), np.ones(shape), -halves[1].images[:50],
+                   np.random.default_rng(0).uniform(-1, 1, shape)):
+        assert not classifier.readable(images).any()
+
+
+def test_readable_says_it_by_channel(classifier, halves):
+    images = np.concatenate([halves[0].images[:30], -halves[0].images[:30]], axis=-1)
+    assert (classifier.readable(images) == [True, False]).all()
+
+
+def test_control_has_mean_and_covariance_of_the_images():
+    """Exact for images far from the ends of the range, where nothing is cut off."""
+    rng = np.random.default_rng(0)
+    small = Images((0.1 * rng.uniform(-1, 1, (500, 3, 3, 1)) + 0.3).astype(np.float32), np.zeros(500, np.int64))
+    stacks = modes.gaussian_stacks(small, 2, 40_000, rng)
+    assert (stacks.shape, stacks.dtype) == ((40_000, 3, 3, 2), np.float32)
+    pixels = small.images.reshape(500, 9).astype(float)
+    for channel in range(2):
+        made = stacks[..., channel].reshape(-1, 9).astype(float)
+        spread = pixels.std(0)
+        assert (np.abs(made.mean(0) - pixels.mean(0)) < 4.5 * spread / math.sqrt(40_000)).all()
+        error = np.abs(np.cov(made.T) - np.cov(pixels.T, bias=True)) / np.outer(spread, spread)
+        assert error.max() < 4.5 * math.sqrt(2 / 40_000)
+    crossed = np.corrcoef(stacks[..., 0].reshape(-1, 9).T, stacks[..., 1].reshape(-1, 9).T)[:9, 9:]
+    assert np.abs(crossed).max() < 4.5 / math.sqrt(40_000)
+
+
+def test_control_covers_the_modes_and_is_not_readable(classifier, halves):
+    control = modes.gaussian_stacks(halves[1], 2, 2600, np.random.default_rng(0))
+    assert np.abs(control).max() <= 1
+    assert modes.measure(classifier, control).modes > 95
+    assert classifier.readable(control).mean() < 0.5
 
 
 def test_a_dropped_digit_is_noticed(classifier, halves):
@@ -188,3 +305,7 @@ def test_wrong_sets_are_named(halves):
     real = StackedImages.draw(held_out, 1, 5, np.random.default_rng(0))
     with pytest.raises(ValueError, match="samples is 0"):
         modes.ceiling(None, real, np.random.default_rng(0), 0)
+    for wrong, message in (((held_out, 0, 5), "n is 0"), ((held_out, 1, 0), "samples is 0"),
+                           ((Images(np.repeat(held_out.images, 2, axis=3), held_out.labels), 1, 5), "has 2 channels")):
+        with pytest.raises(ValueError, match=message):
+            modes.gaussian_stacks(*wrong, np.random.default_rng(0))

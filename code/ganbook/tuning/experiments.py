@@ -24,8 +24,8 @@ from ganbook.tuning import modes, results
 from ganbook.tuning.recipes import RECIPES
 
 #: What the result of ``colour_dcgan`` has besides the fields of every result.
-FIELDS = (*results.FIELDS, "finished", "classifier", "floor", "ceiling", "curve")
-CURVE = ("step", "images", "modes", "kl", "samples")
+FIELDS = (*results.FIELDS, "finished", "classifier", "floor", "ceiling", "control", "curve")
+CURVE = ("step", "images", "modes", "kl", "readable", "samples")
 MEASUREMENTS = 10
 PICTURES = 40
 
@@ -74,7 +74,8 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
         now = time.perf_counter()
         over = now - started + (now - last) > budget
         last = now
-        row = (run.step, run.step * recipe.batch, covered.modes, covered.kl, covered.samples)
+        readable = float(classifier.readable(stacks).mean())
+        row = (run.step, run.step * recipe.batch, covered.modes, covered.kl, readable, covered.samples)
         for name, value in zip(CURVE, row, strict=True):
             result["curve"][name].append(value)
         result |= {"seconds": round(now - started, 3), "training_seconds": round(run.seconds, 3),
@@ -82,7 +83,7 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
         results.write_result(path, result, FIELDS)
         figures.save_grid_png(stacks[:PICTURES], path.with_suffix(".png"), columns=PICTURES // 4)
         report(f"step {run.step:,} of {recipe.steps:,}: {covered.modes:,} of {covered.possible:,} modes, "
-               f"KL {covered.kl:.4f}, after {now - started:.0f} s")
+               f"KL {covered.kl:.4f}, {readable:.1%} of the channels readable, after {now - started:.0f} s")
         if over:
             break
     return result
@@ -93,14 +94,19 @@ def _begin(framework: str, recipe: Recipe, samples: int | None) -> tuple[modes.C
     halves = [data.load("digits", split=split, size=recipe.size) for split in ("train", "test")]
     classifier = modes.fit_classifier(*halves)
     source = training.load_source(recipe)
-    best = modes.ceiling(classifier, source, np.random.default_rng(recipe.seed), samples)
+    rng = np.random.default_rng(recipe.seed)
+    best = modes.ceiling(classifier, source, rng, samples)
+    without = modes.gaussian_stacks(halves[1], source.shape[2], best.samples, rng)
+    control = modes.measure(classifier, without)
     shared = {"possible": best.possible, "samples": best.samples}
     result = {
         "experiment": "colour_dcgan", "framework": framework, "recipe": json.loads(recipe.to_json()),
         "seed": recipe.seed, **results.provenance(framework), "seconds": 0.0, "finished": False,
         "classifier": {"accuracy": classifier.accuracy, "train": len(halves[0]), "held_out": len(halves[1])},
         "floor": {**shared, "modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
-        "ceiling": {**shared, "modes": best.modes, "kl": best.kl},
+        "ceiling": {**shared, "modes": best.modes, "kl": best.kl, "readable": modes.READABLE},
+        "control": {**shared, "modes": control.modes, "kl": control.kl,
+                    "readable": float(classifier.readable(without).mean())},
         "curve": {name: [] for name in CURVE}}
     return classifier, source, result
 

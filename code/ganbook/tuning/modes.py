@@ -5,7 +5,10 @@ modes.  A digit classifier reads each channel of a generated stack; the n digits
 Over N stacks one counts the modes that occur at all, and how far their histogram is from uniform.
 
 Neither number is perfect for a perfect generator: finite samples have a floor (:func:`kl_floor`,
-:func:`expected_modes`), and a classifier that errs has a ceiling (:func:`ceiling`).  Both belong beside every result.
+:func:`expected_modes`), and a classifier that errs has a ceiling (:func:`ceiling`).  Nor is either bad for every bad
+generator: a classifier must name a digit, whatever it is shown.  So :func:`gaussian_stacks` gives a control without any
+digit in it, and :meth:`Classifier.readable` says which channels are as near to a real digit as real digits are.  Floor,
+ceiling, control and readable share belong beside every result.
 
 Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761; Lin,
 Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
@@ -27,6 +30,8 @@ from ganbook.data.recipe import in_range, whole
 #: Samples for each mode: 26,000 stacks for the 1,000 modes of three digits, as in the published tables.
 SAMPLES_PER_MODE = 26
 DIGITS = 10
+#: Share of real digits that count as readable.
+READABLE = 0.95
 #: Side at which the classifier looks at its images, in pixels.
 SIDE = 8
 
@@ -42,11 +47,15 @@ class Classifier:
         model: a fitted scikit-learn classifier of 64 numbers.
         shape: (H, W) of the images that it takes.
         accuracy: share of held-out images named rightly, in [0, 1].
+        known: shape (M, 64), the digits that it was fitted on, shrunk.
+        radius: within this distance of one of them lie 95 % of the held-out images.
     """
 
     model: Any
     shape: tuple[int, int]
     accuracy: float
+    known: np.ndarray
+    radius: float
 
     def digits(self, images: np.ndarray) -> np.ndarray:
         """Name the digit in every channel of every image.
@@ -60,13 +69,21 @@ class Classifier:
         Raises:
             ValueError: an array of another shape, or values outside the range.
         """
-        images = np.asarray(images, np.float32)
-        if images.ndim != 4 or images.shape[1:3] != self.shape or 0 in images.shape:
-            raise ValueError(f"images has shape {images.shape}; accepted: (N, {self.shape[0]}, {self.shape[1]}, C), at "
-                             "least one image")
-        n, height, width, channels = images.shape
-        planes = np.ascontiguousarray(np.moveaxis(images, -1, 1)).reshape(n * channels, height, width, 1)
-        return self.model.predict(_features(planes)).reshape(n, channels)
+        return self.model.predict(self._channels(images)).reshape(len(images), -1)
+
+    def readable(self, images: np.ndarray) -> np.ndarray:
+        """Whether each channel is as near to a known digit as 95 % of real digits are.
+
+        Args:
+            images: shape (N, H, W, C), values in [-1, 1].
+
+        Returns:
+            bool, shape (N, C).
+
+        Raises:
+            ValueError: as :meth:`digits`.
+        """
+        return (_nearest(self._channels(images), self.known) <= self.radius).reshape(len(images), -1)
 
     def modes(self, images: np.ndarray) -> np.ndarray:
         """The digits of every stack read as one decimal number, first channel first.
@@ -82,6 +99,14 @@ class Classifier:
         """
         digits = self.digits(images)
         return digits @ DIGITS ** np.arange(digits.shape[1], dtype=np.int64)[::-1]
+
+    def _channels(self, images: np.ndarray) -> np.ndarray:
+        """Every channel of every image, shrunk: shape (N * C, 64)."""
+        images = np.asarray(images, np.float32)
+        if images.ndim != 4 or images.shape[1:3] != self.shape or 0 in images.shape:
+            raise ValueError(f"images has shape {images.shape}; accepted: (N, {self.shape[0]}, {self.shape[1]}, C), at "
+                             "least one image")
+        return _features(np.ascontiguousarray(np.moveaxis(images, -1, 1)).reshape(-1, *self.shape, 1))
 
 
 def fit_classifier(train: Images, held_out: Images) -> Classifier:
@@ -110,9 +135,10 @@ def fit_classifier(train: Images, held_out: Images) -> Classifier:
         raise ValueError(f"train has no image with the labels {missing}; accepted: every label from 0 to 9")
     if {image.tobytes() for image in train.images} & {image.tobytes() for image in held_out.images}:
         raise ValueError("held_out has images that train has too; accepted: sets without a common image")
-    model = SVC(C=10.0).fit(_features(train.images), train.labels)
-    accuracy = float((model.predict(_features(held_out.images)) == held_out.labels).mean())
-    return Classifier(model, train.shape[:2], accuracy)
+    known, others = _features(train.images), _features(held_out.images)
+    model = SVC(C=10.0).fit(known, train.labels)
+    accuracy = float((model.predict(others) == held_out.labels).mean())
+    return Classifier(model, train.shape[:2], accuracy, known, float(np.quantile(_nearest(others, known), READABLE)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -208,6 +234,38 @@ def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generato
     return coverage(np.concatenate([classifier.modes(real.batch(rng, size)) for size in sizes]), possible)
 
 
+def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generator) -> np.ndarray:
+    """Stacks without a digit: every channel is drawn from one Gaussian with the mean and covariance of the images.
+
+    What they score is what blurred strokes at the right places score, before a generator has learnt any digit.
+
+    Args:
+        images: single-channel images.
+        n: channels of a stack.
+        samples: number N of stacks.
+        rng: draws them.
+
+    Returns:
+        float32, shape (N, H, W, n); values outside [-1, 1] are cut off.
+
+    Raises:
+        ValueError: images of several channels, or a number below 1.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    if images.shape[2] != 1:
+        raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
+    count = whole("samples", samples, 1) * whole("n", n, 1)
+    pixels = images.images.reshape(len(images), -1).astype(np.float64)
+    mean = pixels.mean(0)
+    # Random combinations of the images' own deviations have their covariance, without a root of any matrix.
+    deviations = (pixels - mean) / math.sqrt(len(pixels))
+    planes = np.empty((count, pixels.shape[1]), np.float32)
+    for part in np.array_split(np.arange(count), math.ceil(count / 2000)):
+        planes[part] = np.clip(mean + rng.standard_normal((len(part), len(pixels))) @ deviations, -1, 1)
+    return np.moveaxis(planes.reshape(samples, n, *images.shape[:2]), 1, -1)
+
+
 def expected_modes(possible: int, samples: int) -> float:
     r"""How many of K equally likely modes N samples show on average.
 
@@ -283,3 +341,11 @@ def _features(planes: np.ndarray) -> np.ndarray:
     in_range("largest value of images", float(planes.max()), -1.0, 1.0)
     small = resize(Images(planes, np.zeros(len(planes), np.int64)), SIDE)
     return small.images.reshape(len(planes), SIDE * SIDE)
+
+
+def _nearest(features: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Distance of every row to the nearest known one: shape (N,)."""
+    known = known.astype(np.float64)
+    squares = [((part**2).sum(1)[:, None] + (known**2).sum(1) - 2 * part @ known.T).min(1)
+               for part in np.array_split(features.astype(np.float64), math.ceil(len(features) / 2000))]
+    return np.sqrt(np.maximum(np.concatenate(squares), 0))
