@@ -86,6 +86,7 @@ def test_same_padding_is_tensorflows():
         x, w = draw(size, kernel)
         outputs = math.ceil(size / stride)
         total = max(stride * (outputs - 1) + kernel - size, 0)
+        assert a.padding_before_after(size, kernel, stride, "same") == (total // 2, total - total // 2)
         found = tf.nn.conv1d(x[None, :, None], w[:, None, None], stride, "SAME").numpy().ravel()
         np.testing.assert_allclose(found, convolved(x, w, stride, total // 2, outputs), atol=1e-12)
 
