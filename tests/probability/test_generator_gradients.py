@@ -114,6 +114,14 @@ def test_saturating_is_twice_js_and_the_other_kl_minus_it(theta):
     assert abs(oracle.expected_gradient("non_saturating", theta) - (theta - twice_js)) < 1e-6
 
 
+@pytest.mark.parametrize("name", LOSSES)
+def test_divergences_start_at_zero_and_grow(name):
+    values = [oracle.divergence(name, theta) for theta in (0.0, 0.5, 1.5, 4.0, 8.0)]
+    assert abs(values[0]) < 1e-12
+    assert (np.diff(values) > 0).all()
+    assert abs(oracle.divergence(name, -1.5) - values[2]) < 1e-12
+
+
 @pytest.mark.parametrize("theta", THETAS)
 def test_both_gradients_add_up_to_that_of_kl(theta):
     both = oracle.expected_gradient("minimax", theta) + oracle.expected_gradient("non_saturating", theta)
