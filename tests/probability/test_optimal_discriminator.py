@@ -88,7 +88,10 @@ def test_the_optimal_value_is_js(pair):
 
 @pytest.mark.parametrize("d", TABLE)
 def test_js_of_shifted_normals(d):
-    assert abs(optimal.implied_js(optimal.optimal_value(Normal(), Normal(d))) - TABLE[d]) < 1e-6
+    best, divergence = optimal.optimal_value(Normal(), Normal(d)), js(Normal(), Normal(d))
+    assert abs(best - (-math.log(4) + 2 * divergence)) < 1e-9
+    assert abs(optimal.implied_js(best) - TABLE[d]) < 1e-6
+    assert abs(divergence - TABLE[d]) < 1e-6
 
 
 def test_closed_values():
