@@ -111,7 +111,8 @@ def test_learns_more_than_a_decoder_without_a_latent_can(twin):
 def test_errors_name_the_argument(twin):
     train_vae = module("gradient_descent.vae", twin).train_vae
     for changes, named in (
-            ({"latent": 0}, "latent"), ({"hidden": (0,)}, "hidden"), ({"steps": 0}, "steps"), ({"batch": 0}, "batch"),
+            ({"latent": 0}, "latent"), ({"hidden": (0,)}, "hidden"), ({"hidden": 16}, "hidden"),
+            ({"steps": 0}, "steps"), ({"batch": 0}, "batch"),
             ({"learning_rate": 0.0}, "learning_rate"), ({"learning_rate": -1e-3}, "learning_rate"),
             ({"sigma": 0.0}, "sigma"), ({"sigma": math.inf}, "sigma"), ({"seed": -1}, "seed"),
             ({"dtype": "float16"}, "dtype"), ({"device": "tpu"}, "device")):

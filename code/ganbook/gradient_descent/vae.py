@@ -55,15 +55,15 @@ class VariationalAutoencoder:
         self.sigma = in_range("sigma", sigma, 0.0, open_low=True)
         in_range("learning_rate", learning_rate, 0.0, open_low=True)
         self.optimiser = Optimiser(learning_rate=learning_rate, beta1=0.9, beta2=0.999)
-        pixels, hidden = math.prod(self.shape), tuple(hidden)
+        pixels = math.prod(self.shape)
         # A stack of dense layers that ends in plain numbers; the first latent columns are m, the others l.  A small
         # last layer lets the encoder start close to the standard normal distribution.
         self.encoder = build(Architecture("MLPGenerator", {
             "latent": pixels, "shape": (2 * latent,), "hidden": hidden, "output_activation": None,
             "last_gain": 0.1}), rng, dtype, device)
         self.decoder = build(Architecture("MLPGenerator", {
-            "latent": latent, "shape": (pixels,), "hidden": hidden[::-1], "output_activation": "tanh"}), rng, dtype,
-            device)
+            "latent": latent, "shape": (pixels,), "hidden": tuple(hidden)[::-1],
+            "output_activation": "tanh"}), rng, dtype, device)
         self.history: dict[str, list[float]] = {name: [] for name in ("step", *HISTORY)}
 
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
