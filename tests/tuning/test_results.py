@@ -85,7 +85,19 @@ def test_a_bare_name_lies_in_the_folder_of_results(monkeypatch, tmp_path):
         results.read_result("y.json")
 
 
-def test_a_package_alone_has_no_results(monkeypatch, tmp_path):
+def alone(monkeypatch, tmp_path):
+    """As if the package had been installed without the project around it."""
     monkeypatch.setattr(results, "__file__", str(tmp_path / "a" / "b" / "c" / "d.py"))
-    with pytest.raises(results.ResultError, match="the folder results is not beside the package"):
+    monkeypatch.setattr(results.sysconfig, "get_path", lambda name: str(tmp_path / name))
+
+
+def test_a_package_alone_reads_the_results_that_came_with_it(monkeypatch, tmp_path):
+    alone(monkeypatch, tmp_path)
+    results.write_result(tmp_path / "data" / "share" / "ganbook" / "results" / "x.json", RESULT)
+    assert results.read_result("x.json") == RESULT
+
+
+def test_no_folder_of_results_is_an_error(monkeypatch, tmp_path):
+    alone(monkeypatch, tmp_path)
+    with pytest.raises(results.ResultError, match=r"there is no folder .*results or .*results; accepted: a copy of the"):
         results.results_folder()

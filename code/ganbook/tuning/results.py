@@ -14,6 +14,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -102,16 +103,18 @@ def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, A
 
 
 def results_folder() -> Path:
-    """The project's folder ``results``.
+    """The project's folder ``results``, or the copy that came with an installed package, as on Colab.
 
     Raises:
-        ResultError: the package lies outside the project's folders, so that its results are not at hand.
+        ResultError: there is neither.
     """
-    folder = Path(__file__).resolve().parents[3] / "results"
-    if not folder.is_dir():
-        raise ResultError("the folder results is not beside the package; accepted: a copy of the whole project, "
-                          "installed with pip install --editable")
-    return folder
+    installed = Path(sysconfig.get_path("data")) / "share" / "ganbook" / "results"
+    folders = Path(__file__).resolve().parents[3] / "results", installed
+    for folder in folders:
+        if folder.is_dir():
+            return folder
+    raise ResultError(f"there is no folder {' or '.join(map(str, folders))}; accepted: a copy of the whole project, or "
+                      "the package as pip installs it")
 
 
 def _check(path: Path, result: Any, fields: Iterable[str]) -> None:
