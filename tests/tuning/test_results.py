@@ -99,5 +99,5 @@ def test_a_package_alone_reads_the_results_that_came_with_it(monkeypatch, tmp_pa
 
 def test_no_folder_of_results_is_an_error(monkeypatch, tmp_path):
     alone(monkeypatch, tmp_path)
-    with pytest.raises(results.ResultError, match=r"there is no folder .*results or .*results; accepted: a copy of the"):
+    with pytest.raises(results.ResultError, match=r"there is no folder .*results or .*results; accepted: a copy"):
         results.results_folder()
