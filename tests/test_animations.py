@@ -226,9 +226,10 @@ def test_no_panel_is_an_error():
         animate_panels([], name="none", description=WORDS)
 
 
-# Under virtual time a headless browser draws next to no frames by itself, so a timer asks for them here.
+# Under virtual time a headless browser draws next to no frames by itself, so a timer asks for them here.  As a real
+# browser may, it gives a frame the time at which its work began: for the first one, a moment before the click.
 FRAMES = """<script>
-window.requestAnimationFrame = (frame) => setTimeout(() => frame(performance.now()), 16);
+window.requestAnimationFrame = (frame) => setTimeout(() => frame(performance.now() - 30), 16);
 </script>"""
 # A reader's hand: every half second it does something, and it notes what the second figure shows.
 HAND = """
@@ -326,6 +327,7 @@ MUTANTS = {  # what stands in the script, what a mistake writes there, and the t
     "starts by itself": ("    show();\n  }\n\n  document", "    show();\n    button.click();\n  }\n\n  document",
                          test_nothing_moves_before_play),
     "never pauses": ("      if (before === null || ", "      if (", test_pause_stops_it_at_once),
+    "goes back in time": ("Math.max(0, Math.min(", "Math.max(-1, Math.min(", test_play_moves_every_dot_along_its_path),
     "moves one dot alone": ("tracks.forEach((each)", "tracks.slice(0, 1).forEach((each)",
                             test_play_moves_every_dot_along_its_path),
     "jumps from point to point": ("(time - k) *", "0 *", test_play_moves_every_dot_along_its_path),

@@ -61,7 +61,9 @@
       if (before === null || !figure.isConnected) {
         return;
       }
-      time = Math.min(last, time + Math.min((now - before) / 1000, LONGEST_FRAME) * last / seconds);
+      // A frame's clock may stand a little before the moment of the click: then nothing moves yet.
+      const passed = Math.max(0, Math.min((now - before) / 1000, LONGEST_FRAME));
+      time = Math.min(last, time + passed * last / seconds);
       before = now;
       show();
       if (time < last) {
