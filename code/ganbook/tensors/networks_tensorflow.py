@@ -65,7 +65,7 @@ def to_numpy(tensor: tf.Tensor) -> np.ndarray:
     Returns:
         The array; images have shape (N, height, width, channels).
     """
-    return np.array(tensor)
+    return np.array(tensor.numpy())
 
 
 class Network(keras.Model):
