@@ -15,7 +15,7 @@ from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_exa
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
 from ganbook.gradient_descent.penalties_tensorflow import clip_weights
-from ganbook.gradient_descent.steps_tensorflow import discriminator_objective, updated
+from ganbook.gradient_descent.steps_tensorflow import discriminator_objective, native_draws, updated
 from ganbook.tensors.networks_tensorflow import Network, to_native, to_numpy
 
 Examples = np.ndarray | Sampler
@@ -61,7 +61,8 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     graph_step = tf.function(lambda slots, draws: _step(network, recipe, slots, draws), autograph=False)
     losses = []
     for step in range(steps):
-        loss_before, slots = graph_step(slots, _native(network, dealer.draw(step, rng)))
+        draws = native_draws(dealer.draw(step, rng), network.dtype_name, network.device_name)
+        loss_before, slots = graph_step(slots, draws)
         losses.append(loss_before)
     return record(tf.stack(losses).numpy())
 
@@ -95,10 +96,3 @@ def _step(network: Network, recipe: Recipe, slots: dict[str, Any], draws: Draws)
         new = clip_weights(new, recipe.clip)
     network.assign(new | report["statistics"])
     return report["loss"], slots
-
-
-def _native(network: Network, draws: Draws) -> Draws:
-    dtype = network.dtype_name  # rates become scalar tensors: for each new number tf.function would trace anew
-    return {key: {name: tf.constant(rate, dtype) for name, rate in value.items()} if key == "rates"
-            else _native(network, value) if isinstance(value, dict)
-            else to_native(value, dtype, network.device_name) for key, value in draws.items()}

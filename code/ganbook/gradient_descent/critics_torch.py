@@ -16,7 +16,7 @@ from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_exa
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.optimisers_torch import initial_slots
 from ganbook.gradient_descent.penalties_torch import clip_weights
-from ganbook.gradient_descent.steps_torch import discriminator_objective, updated
+from ganbook.gradient_descent.steps_torch import discriminator_objective, native_draws, updated
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 
 Examples = np.ndarray | Sampler
@@ -60,7 +60,8 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
     losses = []
     for step in range(steps):
-        loss_before, slots = _step(network, recipe, slots, _native(network, dealer.draw(step, rng)))
+        draws = native_draws(dealer.draw(step, rng), network.dtype_name, network.device_name)
+        loss_before, slots = _step(network, recipe, slots, draws)
         losses.append(loss_before)
     return record(torch.stack(losses).cpu().numpy())
 
@@ -96,8 +97,3 @@ def _step(network: Network, recipe: Recipe, slots: dict[str, Any], draws: Draws)
             new = clip_weights(new, recipe.clip)
         network.assign(new | report["statistics"])
     return report["loss"].detach(), slots
-
-
-def _native(network: Network, draws: Draws) -> Draws:
-    return {key: value if key == "rates" else _native(network, value) if isinstance(value, dict)
-            else to_native(value, network.dtype_name, network.device_name) for key, value in draws.items()}

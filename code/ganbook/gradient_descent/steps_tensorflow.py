@@ -141,6 +141,23 @@ def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
     return {name: decay * old + (1.0 - decay) * current[name] for name, old in average.items()}
 
 
+def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
+    """One step's draws as tensors of a type, on a device.
+
+    Args:
+        draws: NumPy arrays and mappings of them; ``rates`` are numbers.
+        dtype: one of ``DTYPES``.
+        device: ``cpu``, ``gpu`` or ``gpu:N``.
+
+    Returns:
+        the same mapping of native tensors.
+    """
+    # Rates become scalar tensors: for each new number tf.function would trace anew.
+    return {key: {name: tf.constant(rate, dtype) for name, rate in value.items()} if key == "rates"
+            else native_draws(value, dtype, device) if isinstance(value, dict) else to_native(value, dtype, device)
+            for key, value in draws.items()}
+
+
 class Players:
     """Both networks, what their optimisers remember, and the moving average of the generator.
 
@@ -191,10 +208,7 @@ class Players:
 
     def native(self, draws: Draws) -> Draws:
         """One step's draws as tensors on this device."""
-        dtype = self.recipe.dtype  # rates become scalar tensors: for each new number tf.function would trace anew
-        return {key: {name: tf.constant(rate, dtype) for name, rate in value.items()} if key == "rates"
-                else self.native(value) if isinstance(value, dict) else to_native(value, dtype, self.device)
-                for key, value in draws.items()}
+        return native_draws(draws, self.recipe.dtype, self.device)
 
     def native_round(self, draws: Draws) -> Draws:
         """One round's draws as tensors on this device."""
