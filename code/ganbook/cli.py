@@ -26,9 +26,10 @@ from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
-from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF
+from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES, on_data
+from ganbook.tuning.tables import run_table
 
 RUNS = Path("runs")
 #: Checkpoints on the way, where nothing else is asked for.
@@ -134,17 +135,25 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
 
 def _experiment_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("name", metavar="NAME", choices=tuple(EXPERIMENTS), help=f"one of {', '.join(EXPERIMENTS)}")
-    _framework(command, FRAMEWORKS[0])
+    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES), help="an experiment of one run: "
+        f"{', '.join(EXPERIMENTS)}; or a table of many: {', '.join(TABLES)}")
+    _framework(command, f"{FRAMEWORKS[0]}; only for experiments of one run")
     add("--steps", type=_whole(1), metavar="N", help="steps of the run; default: the recipe's own, in colour_dcgan "
-        f"{RECIPE_OF['colour_dcgan'].steps}")
-    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0")
-    add("--every", type=_whole(1), metavar="N", help="steps between two measurements; default: a tenth of the steps")
-    add("--samples", type=_whole(1), metavar="N", help="samples per measurement; default: 26 for each mode")
-    add("--minutes", type=_minutes, metavar="M", help="stop at the last measurement before this time; default: "
-        "no limit")
-    add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write NAME_FRAMEWORK.json and a "
-        "picture of samples; default: %(default)s")
+        f"{RECIPE_OF['colour_dcgan'].steps}; only for experiments of one run")
+    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0; only for "
+        "experiments of one run")
+    add("--every", type=_whole(1), metavar="N", help="steps between two measurements; default: a tenth of the steps; "
+        "only for experiments of one run")
+    add("--samples", type=_whole(1), metavar="N", help="samples per measurement; default: 26 for each mode; only for "
+        "experiments of one run")
+    add("--only", metavar="PATTERN", help="run the cells whose key DATA/METHOD/FRAMEWORK/SEED matches, as in "
+        "'grid/*/pytorch/0'; default: all that the file lacks; only for tables")
+    add("--jobs", type=_whole(1), metavar="N", help="processes that run cells; give each one thread; default: 1; only "
+        "for tables")
+    add("--minutes", type=_minutes, metavar="M", help="stop at the last measurement before this time, or begin no cell "
+        "after it; default: no limit")
+    add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write the result; default: "
+        "%(default)s")
     _device(command)
 
 
@@ -335,14 +344,28 @@ def experiment(options: argparse.Namespace) -> None:
     Args:
         options: what :func:`make_parser` read.
     """
+    _check_writable(options.out)
+    shared = {"minutes": options.minutes, "out": options.out, "device": options.device,
+              "report": functools.partial(print, flush=True)}
+    if options.name in TABLES:
+        _refuse(options, "framework", "steps", "seed", "every", "samples")
+        run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, **shared)
+        print(f"saved in {options.out / f'{options.name}.json'}")
+        return
+    _refuse(options, "only", "jobs")
     framework = options.framework or FRAMEWORKS[0]
     fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
-    _check_writable(options.out)
     print(f"{options.name} with {figures.TITLES[framework]}", flush=True)
     EXPERIMENTS[options.name](framework, recipe=RECIPE_OF[options.name].replace(**fields), every=options.every,
-                              samples=options.samples, minutes=options.minutes, out=options.out, device=options.device,
-                              report=functools.partial(print, flush=True))
+                              samples=options.samples, **shared)
     print(f"saved in {options.out / f'{options.name}_{framework}.json'}")
+
+
+def _refuse(options: argparse.Namespace, *names: str) -> None:
+    """An option that would do nothing is an error, not a surprise."""
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name} is {getattr(options, name)!r}; accepted with {options.name}: none")
 
 
 def info(options: argparse.Namespace) -> None:

@@ -1,9 +1,10 @@
-"""Experiments that take longer than a page may: each leaves one file of results for each framework.
+"""Experiments that take longer than a page may, by name; each leaves files of results.
 
 * ``colour_dcgan``: article 001's networks at full width on stacks of three digits; modes covered of 1,000, and
-  divergence of their histogram from uniform, again and again during the training.
+  divergence of their histogram from uniform, again and again during the training; one file for each framework.
+* ``TABLES``: many runs each, see :mod:`ganbook.tuning.tables`.
 
-Explained in the book's section "A colour DCGAN".
+Explained in the book's section "A colour DCGAN" and in the chapter "Tuning".
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
 from ganbook.gradient_descent import training
 from ganbook.tuning import modes, results
 from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.tables import Table
 
 #: What the result of ``colour_dcgan`` has besides the fields of every result.
 FIELDS = (*results.FIELDS, "finished", "classifier", "floor", "ceiling", "control", "curve")
@@ -123,6 +125,8 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
         yield run
 
 
-#: By name, what runs an experiment, and the recipe that it runs.
+#: By name, the tables of many runs, each filled by the same command.
+TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for table in ()})
+#: By name, what runs an experiment of one run, and the recipe that it runs.
 EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan})
 RECIPE_OF = MappingProxyType({"colour_dcgan": RECIPES["colour-dcgan"]})
