@@ -20,6 +20,7 @@ from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
+from ganbook.tuning import tables
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.results import read_result
@@ -264,6 +265,24 @@ def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
     assert (result["framework"], result["seed"], result["finished"]) == (framework, 3, True)
     assert result["curve"]["step"] == [0, 1, 2]
     assert result["curve"]["samples"] == [50, 50, 50]
+
+
+def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
+    cells = tuple(tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS for seed in (0, 1))
+    made = tables.Table("trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()}, compiled=False)
+    monkeypatch.setattr(cli, "TABLES", {"trial": made})
+    out = tmp_path / "results"
+    assert "trial" in call("experiment", "--help")[1]
+    code, printed, err = call("experiment", "trial", "--only", "*/tensorflow/1", "--device", "cpu", "--out", out)
+    assert (code, err) == (0, "")
+    assert "digits/tiny/tensorflow/1: mean " in printed
+    assert f"saved in {out / 'trial.json'}" in printed
+    assert "1 of 4 cells are there" in call("experiment", "trial", "--out", out, "--device", "cpu")[1]
+    assert len(tables.read_table(made, out)) == 4
+    for option in ("--framework", "pytorch"), ("--steps", 2), ("--seed", 1), ("--every", 1), ("--samples", 9):
+        assert "accepted with trial: none" in refused("experiment", "trial", *option, "--out", out)
+    for option in ("--only", "x"), ("--jobs", 2):
+        assert "accepted with colour_dcgan: none" in refused("experiment", "colour_dcgan", *option, "--out", out)
 
 
 def test_points_of_the_plane(tmp_path):
