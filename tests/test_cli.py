@@ -268,8 +268,10 @@ def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
 
 
 def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
-    cells = tuple(tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS for seed in (0, 1))
-    made = tables.Table("trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()}, compiled=False)
+    cells = tuple(tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS
+                  for seed in (0, 1))
+    made = tables.Table("trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()},
+                        compiled=False)
     monkeypatch.setattr(cli, "TABLES", {"trial": made})
     out = tmp_path / "results"
     assert "trial" in call("experiment", "--help")[1]
