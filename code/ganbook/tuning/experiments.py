@@ -2,6 +2,7 @@
 
 * ``colour_dcgan``: article 001's networks at full width on stacks of three digits; modes covered of 1,000, and
   divergence of their histogram from uniform, again and again during the training; one file for each framework.
+* ``article_004``: the same for article 004's networks, on stacks of 32x32 pixels.
 * ``TABLES``: many runs each, see :mod:`ganbook.tuning.tables`.
 
 Explained in the book's section "A colour DCGAN" and in the chapter "Tuning".
@@ -9,6 +10,7 @@ Explained in the book's section "A colour DCGAN" and in the chapter "Tuning".
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -25,7 +27,7 @@ from ganbook.tuning import modes, results
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.tables import Table
 
-#: What the result of ``colour_dcgan`` has besides the fields of every result.
+#: What a result on stacked digits has besides the fields of every result.
 FIELDS = (*results.FIELDS, "finished", "classifier", "floor", "ceiling", "control", "curve")
 CURVE = ("step", "images", "modes", "kl", "readable", "samples")
 MEASUREMENTS = 10
@@ -34,7 +36,8 @@ PICTURES = 40
 
 def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, every: int | None = None,
                  samples: int | None = None, minutes: float | None = None, out: str | Path = "results",
-                 device: str | None = None, report: Callable[[str], None] = print) -> dict[str, Any]:
+                 device: str | None = None, report: Callable[[str], None] = print,
+                 name: str = "colour_dcgan") -> dict[str, Any]:
     """Train on stacked digits and measure again and again which modes are covered.
 
     The classifier learns from one stratified half of the digits, the stacks are made of the other half.  After every
@@ -43,13 +46,14 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
 
     Args:
         framework: ``pytorch`` or ``tensorflow``.
-        recipe: what to run, on ``stacked_digits``; None means the recipe ``colour-dcgan``.
+        recipe: what to run, on ``stacked_digits``; None means that of ``RECIPE_OF``.
         every: steps between two measurements; None means a tenth of the steps.
         samples: stacks per measurement; None means 26 for each mode.
         minutes: stop when another stage would probably take longer than this in all; None runs all steps.
-        out: folder of the file, ``colour_dcgan_FRAMEWORK.json``.
+        out: folder of the file, ``NAME_FRAMEWORK.json``.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if there is one.
         report: gets a line after each measurement.
+        name: of the experiment, one of ``RECIPE_OF``.
 
     Returns:
         The result, as :func:`ganbook.tuning.results.read_result` reads it.
@@ -61,14 +65,14 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
     Explained in the book's section "A colour DCGAN".
     """
     one_of("framework", framework, FRAMEWORKS)
-    recipe = RECIPE_OF["colour_dcgan"] if recipe is None else recipe
+    recipe = RECIPE_OF[one_of("name", name, tuple(RECIPE_OF))] if recipe is None else recipe
     if recipe.data != "stacked_digits" or recipe.split != "test":
         raise ValueError(f"recipe learns {recipe.data!r}, split {recipe.split!r}; accepted: 'stacked_digits', split "
                          "'test', since the classifier learns from the other half")
     every = max(1, recipe.steps // MEASUREMENTS) if every is None else whole("every", every, 1)
     budget = float("inf") if minutes is None else 60 * in_range("minutes", minutes, 0.0, open_low=True)
-    classifier, source, result = _begin(framework, recipe, samples)
-    path = Path(out) / f"colour_dcgan_{framework}.json"
+    classifier, source, result = _begin(name, framework, recipe, samples)
+    path = Path(out) / f"{name}_{framework}.json"
     started = last = time.perf_counter()
     for run in _stages(recipe, framework, source, every, device):
         stacks = run.sample(result["floor"]["samples"], recipe.seed)
@@ -91,7 +95,8 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
     return result
 
 
-def _begin(framework: str, recipe: Recipe, samples: int | None) -> tuple[modes.Classifier, Any, dict[str, Any]]:
+def _begin(name: str, framework: str, recipe: Recipe,
+           samples: int | None) -> tuple[modes.Classifier, Any, dict[str, Any]]:
     """The classifier, the stacks, and a result that has all but what is measured."""
     halves = [data.load("digits", split=split, size=recipe.size) for split in ("train", "test")]
     classifier = modes.fit_classifier(*halves)
@@ -102,7 +107,7 @@ def _begin(framework: str, recipe: Recipe, samples: int | None) -> tuple[modes.C
     control = modes.measure(classifier, without)
     shared = {"possible": best.possible, "samples": best.samples}
     result = {
-        "experiment": "colour_dcgan", "framework": framework, "recipe": json.loads(recipe.to_json()),
+        "experiment": name, "framework": framework, "recipe": json.loads(recipe.to_json()),
         "seed": recipe.seed, **results.provenance(framework), "seconds": 0.0, "finished": False,
         "classifier": {"accuracy": classifier.accuracy, "train": len(halves[0]), "held_out": len(halves[1])},
         "floor": {**shared, "modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
@@ -128,5 +133,6 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
 #: By name, the tables of many runs, each filled by the same command.
 TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for table in ()})
 #: By name, what runs an experiment of one run, and the recipe that it runs.
-EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan})
-RECIPE_OF = MappingProxyType({"colour_dcgan": RECIPES["colour-dcgan"]})
+EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan,
+                                "article_004": functools.partial(colour_dcgan, name="article_004")})
+RECIPE_OF = MappingProxyType({"colour_dcgan": RECIPES["colour-dcgan"], "article_004": RECIPES["article-004"]})

@@ -10,6 +10,10 @@
 * ``ring`` and ``grid``: the two-dimensional mixtures, with penalties that fade; 80,000 steps, so compile them.
 * ``colour-dcgan``: the networks of article 001 as listed, in colour, on stacks of three digits, with the article's
   RMSprop and batch; the section "A colour DCGAN" says what is put right.
+* ``article-004``: the networks and the Adam of article 004 on stacks of three digits resized to 32x32.  Put right, as
+  the section "Losses and penalties" shows: cross-entropy on logits in place of the logits themselves, which both
+  players pushed the same way; an optimiser for each player; real images in [-1, 1], a fresh batch in each step and as
+  large as the batch of noise; the size of the batch, which the article leaves open.
 
 Explained in the book's chapter "Tuning"; first used in the section "Quickstart".
 """
@@ -32,6 +36,8 @@ SCALES = MappingProxyType({"ring": 0.707, "grid": 2.828})
 
 #: The optimiser of article 001; epsilon is Keras's default.
 _RMSPROP = Optimiser("rmsprop", Schedule(2e-4), beta2=0.5, epsilon=1e-7)
+#: The optimiser of article 004; beta2 and epsilon are Keras's defaults.
+_ADAM = Optimiser("adam", Schedule(2e-4), beta1=0.5, beta2=0.999, epsilon=1e-7)
 #: Adam for a discriminator that R1 holds back: large steps, and small ones at the end.
 _FADING = Optimiser("adam", Schedule(4e-3, 1e-4, "cosine"), beta1=0.0, beta2=0.99)
 
@@ -76,6 +82,10 @@ RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
            discriminator=CONFIGURATIONS["article_001_discriminator"],
            **_plain(2e-4, 128, "alternating", 3000) | {"generator_optimiser": _RMSPROP,
                                                        "discriminator_optimiser": _RMSPROP}),
+    Recipe(name="article-004", data="stacked_digits", split="test", size=32,
+           generator=CONFIGURATIONS["article_004_generator"],
+           discriminator=CONFIGURATIONS["article_004_discriminator"],
+           **_plain(2e-4, 64, "alternating", 1200) | {"generator_optimiser": _ADAM, "discriminator_optimiser": _ADAM}),
 )})
 
 

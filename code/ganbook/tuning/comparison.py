@@ -1,0 +1,155 @@
+"""Every loss and penalty of the book at one budget: what is equal, what is each method's own, and what is measured.
+
+Equal for all methods on one data set: networks, batch, number of generator steps, moving average, and the search that
+chose the learning rate (the three ``RATES``, one seed, fewer steps).  A method's own are its loss, its penalty, the
+constants of its optimiser and its discriminator steps for each generator step, as published; ``METHODS`` states them
+all.  The budget counts generator steps: a method with five discriminator steps sees five times as many real images and
+takes longer, and the records say how much longer.
+
+Explained in the book's section "Losses and penalties".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from types import MappingProxyType
+
+import numpy as np
+
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, one_of
+from ganbook.gradient_descent import training
+from ganbook.tensors.configurations import CONFIGURATIONS
+from ganbook.tuning import metrics
+from ganbook.tuning.tables import Cell, Table
+
+RATES = (2e-4, 6e-4, 2e-3)
+SEEDS = (0, 1, 2, 3, 4)
+#: The search for the rates has a seed of its own, so that no run of the tables was chosen for its luck.
+SEARCH_SEED = 100
+SEARCH_STEPS = MappingProxyType({"digits": 500, "mnist": 300})
+#: Of the moving average; a shorter memory in the first steps, see ``ganbook.gradient_descent.draws``.
+AVERAGING = 0.995
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """What distinguishes one way of training from the others.
+
+    Args:
+        title: as tables show it.
+        loss: one of ``ganbook.data.recipe.LOSSES``.
+        optimiser: ``adam`` or ``rmsprop``, of both players.
+        beta1, beta2: the optimiser's constants.
+        r1, r2: weights gamma of the zero-centred penalties.
+        gradient_penalty: weight lambda of WGAN-GP's penalty.
+        clip: bound of the discriminator's weights; 0 for none.
+        discriminator_steps: for each generator step.
+        spectral_norm: divide the discriminator's weights by their spectral norms.
+        source: key of the publication that the settings are from, in the book's bibliography.
+    """
+
+    title: str
+    loss: str
+    optimiser: str = "adam"
+    beta1: float = 0.5
+    beta2: float = 0.999
+    r1: float = 0.0
+    r2: float = 0.0
+    gradient_penalty: float = 0.0
+    clip: float = 0.0
+    discriminator_steps: int = 1
+    spectral_norm: bool = False
+    source: str = "radford2016"
+
+
+METHODS: Mapping[str, Method] = MappingProxyType({
+    "minimax": Method("minimax", "minimax"),
+    "non_saturating": Method("non-saturating", "non_saturating"),
+    "least_squares": Method("least squares", "least_squares", source="mao2017"),
+    "hinge": Method("hinge", "hinge"),
+    "wgan_clip": Method("WGAN, clipping", "wasserstein", "rmsprop", 0.0, 0.99, clip=0.01, discriminator_steps=5,
+                        source="arjovsky2017"),
+    "wgan_gp": Method("WGAN-GP", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0, discriminator_steps=5,
+                      source="gulrajani2017"),
+    "wgan_gp_one": Method("WGAN-GP, one step", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0,
+                          source="lucic2018"),
+    "spectral_norm": Method("hinge, spectral norm", "hinge", spectral_norm=True, source="miyato2018"),
+    "r1": Method("non-saturating, R1", "non_saturating", beta1=0.0, beta2=0.99, r1=10.0, source="mescheder2018"),
+    "relativistic": Method("relativistic, R1 + R2", "relativistic", beta1=0.0, beta2=0.99, r1=1.0, r2=1.0,
+                           source="huang2024"),
+})
+
+_WIDTH = 8
+#: By data set, everything that is equal for all methods.
+SETTINGS: Mapping[str, Recipe] = MappingProxyType({
+    "digits": Recipe(name="losses", data="digits", steps=1000, batch=128, averaging=AVERAGING, r1=0.0, r2=0.0),
+    "mnist": Recipe(
+        name="losses", data="mnist", split="test", steps=1000, batch=64, averaging=AVERAGING, r1=0.0, r2=0.0,
+        generator=CONFIGURATIONS["recommended_generator"].with_(width=_WIDTH),
+        discriminator=CONFIGURATIONS["recommended_discriminator"].with_(channels=(_WIDTH, 2 * _WIDTH, 4 * _WIDTH))),
+})
+
+
+def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
+    """One method on one data set.
+
+    Args:
+        method: one of ``METHODS``.
+        data: one of ``SETTINGS``.
+        rate: learning rate of both players, above 0.
+        seed: of the run.
+
+    Returns:
+        The recipe of that data set with the method's own settings.
+
+    Raises:
+        ValueError: an unknown name, or a number outside its range.
+
+    Explained in the book's section "Losses and penalties".
+    """
+    own = METHODS[one_of("method", method, tuple(METHODS))]
+    common = SETTINGS[one_of("data", data, tuple(SETTINGS))]
+    optimiser = Optimiser(own.optimiser, Schedule(rate), own.beta1, own.beta2)
+    discriminator: Architecture = common.discriminator
+    if own.spectral_norm:
+        discriminator = discriminator.with_(spectral_norm=True)
+    return common.replace(
+        loss=own.loss, r1=own.r1, r2=own.r2, gradient_penalty=own.gradient_penalty, clip=own.clip, seed=seed,
+        discriminator_steps=own.discriminator_steps, discriminator=discriminator, generator_optimiser=optimiser,
+        discriminator_optimiser=optimiser)
+
+
+def halves(data: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two disjoint random halves of the real images: one to measure against, one to measure the floor with.
+
+    Args:
+        data: one of ``SETTINGS``.
+        seed: of the choice.
+
+    Returns:
+        Two equally long arrays of shape (N, H, W, C).
+    """
+    images = training.load_source(SETTINGS[one_of("data", data, tuple(SETTINGS))]).images
+    order = np.random.default_rng(seed).permutation(len(images))
+    half = len(images) // 2
+    return images[order[:half]], images[order[half:2 * half]]
+
+
+def _search_measure(run: training.Run) -> dict[str, float]:
+    real, _ = halves(run.recipe.data, run.recipe.seed)
+    fake = run.sample(len(real), run.recipe.seed)
+    return {"pixel_frechet": metrics.frechet_distance(metrics.pixels(real), metrics.pixels(fake))}
+
+
+def _search(data: str, compiled: bool) -> Table:
+    """The search for the learning rates: every method gets the same ones, one seed and the same few steps."""
+    cells = [Cell(f"{name}-{rate:g}", "tensorflow",
+                  recipe(name, data, rate, SEARCH_SEED).replace(steps=SEARCH_STEPS[data]))
+             for name in METHODS for rate in RATES]
+    return Table(f"losses_{data}_rates", f"Learning rates for every loss and penalty on {data}", tuple(cells),
+                 ("pixel_frechet",), _search_measure, compiled)
+
+
+RATE_TABLES = MappingProxyType({data: _search(data, compiled) for data, compiled in (("digits", True),
+                                                                                      ("mnist", False))})
