@@ -51,6 +51,7 @@ class Run:
             run every so many steps, so that fewer than twice ``RECORDS`` are kept.
         samples: pairs of a step and images from noise that stays the same, shape (64, ...).
         seconds: time spent in training, all calls together.
+        writes: whether this process saves the run; of several that train it together, one alone does.
     """
 
     recipe: Recipe
@@ -61,6 +62,7 @@ class Run:
     history: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {n: [] for n in ("step", *LOSSES)})
     samples: list[tuple[int, np.ndarray]] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    writes: bool = True
 
     @property
     def generator(self) -> Any:
@@ -160,7 +162,7 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
 
 def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: int | None = None,
           out: str | Path | None = None, resume: bool = False, device: str | None = None, compiled: bool = False,
-          save_every: int = 0, sample_every: int = 0, source: Any = None,
+          distributed: bool = False, save_every: int = 0, sample_every: int = 0, source: Any = None,
           progress: bool | None = None) -> Run:
     """Train a GAN from its first step, or go on from a saved one.
 
@@ -173,6 +175,9 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
         compiled: run many steps in one compiled call: the same numbers up to rounding, and several times faster for
             small networks, after some seconds of compiling.
+        distributed: be one of several processes or devices that train this run together, each on its part of every
+            batch: the same numbers up to rounding. ``device`` is then ``cpu``, ``gpu`` or None, and one process alone
+            writes files.
         save_every, sample_every: steps between two checkpoints and two samples; 0 for none on the way.
         source: real examples in place of those that the recipe's ``data`` names: anything with ``shape`` and
             ``batch(rng, n)``.
@@ -186,13 +191,27 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         CheckpointError: ``out`` holds a run and ``resume`` is False, or holds the run of another recipe.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
-    run = _prepare(recipe, framework, out, resume, device)
-    recipe = run.recipe
-    last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
     for name, every in (("save_every", save_every), ("sample_every", sample_every)):
         whole(name, every, 0)
+    if distributed and compiled:
+        raise ValueError("compiled is True; accepted with distributed: False, since the engines cannot be compiled")
+    if not distributed:
+        run = _prepare(recipe, framework, out, resume, device)
+        return _loop(run, make_runner(run, compiled), until, out, save_every, sample_every, source, progress)
+    engine = twin("ganbook.gradient_descent.distributed", framework)
+    with engine.join(device) as team:
+        with team.scope():
+            run = _prepare(recipe, framework, out, resume, team.device)
+        run.writes = team.first
+        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds, until, out if team.first else None,
+                     save_every, sample_every, source, progress if team.first else False)
+
+
+def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, out: str | Path | None, save_every: int,
+          sample_every: int, source: Any, progress: bool | None) -> Run:
+    recipe = run.recipe
+    last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
     dealer = make_dealer(run, source if source is not None else load_source(recipe))
-    run_rounds = make_runner(run, compiled)
     if out:  # a place that cannot be is better found now than after an hour
         Path(out).mkdir(parents=True, exist_ok=True)
     with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:

@@ -9,6 +9,8 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import tensorflow as tf
 
@@ -106,6 +108,9 @@ class ConvTranspose2D(_Layer):
 class BatchNorm(_Layer):
     """Batch normalisation over all axes but the channels."""
 
+    #: Averages a tensor over the devices that share one batch; None where one device has all of it.
+    across: Callable[[tf.Tensor], tf.Tensor] | None = None
+
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
         """Normalise a batch; while training by its own mean and variance."""
         spec, current = self.spec, statistics or {}
@@ -115,8 +120,9 @@ class BatchNorm(_Layer):
         if training:
             # Not tf.nn.moments: it stops a gradient, so that gradients of gradients come out wrong.
             axes = list(range(x.shape.rank - 1))
-            mean = tf.reduce_mean(x, axes)
-            variance = tf.reduce_mean(tf.math.squared_difference(x, mean), axes)  # biased: divided by n
+            average = self.across or tf.identity
+            mean = average(tf.reduce_mean(x, axes))
+            variance = average(tf.reduce_mean(tf.math.squared_difference(x, mean), axes))  # biased: divided by n
         if training and statistics is not None:
             keep = spec.momentum
             statistics[mean_name] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)

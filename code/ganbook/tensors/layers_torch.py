@@ -11,6 +11,8 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -139,6 +141,9 @@ class ConvTranspose2D(_Convolution):
 class BatchNorm(_Layer):
     """Batch normalisation over all axes but the channels."""
 
+    #: Averages a tensor over the processes that share one batch; None where one process has all of it.
+    across: Callable[[torch.Tensor], torch.Tensor] | None = None
+
     def forward(self, x: torch.Tensor, training: bool = False,
                 statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Normalise a batch; while training by its own mean and variance."""
@@ -150,13 +155,21 @@ class BatchNorm(_Layer):
             scale = self.gamma * torch.rsqrt(old_variance + spec.epsilon)
             shape = (-1,) + (1,) * (x.ndim - 2)
             return x * scale.reshape(shape) + (self.beta - old_mean * scale).reshape(shape)
-        # The kernel behind F.batch_norm, called directly because it also returns the batch's statistics.
-        y, mean, inverse = torch.native_batch_norm(x, self.gamma, self.beta, None, None, True, 0.0, spec.epsilon)
+        if self.across is None:
+            # The kernel behind F.batch_norm, called directly because it also returns the batch's statistics.
+            y, mean, inverse = torch.native_batch_norm(x, self.gamma, self.beta, None, None, True, 0.0, spec.epsilon)
+            variance = inverse.detach() ** -2 - spec.epsilon  # biased: divided by n
+        else:
+            axes, shape = [0, *range(2, x.ndim)], (-1,) + (1,) * (x.ndim - 2)
+            mean = self.across(x.mean(axes))
+            centred = x - mean.reshape(shape)
+            variance = self.across(centred.square().mean(axes))
+            scale = self.gamma * torch.rsqrt(variance + spec.epsilon)
+            y = centred * scale.reshape(shape) + self.beta.reshape(shape)
         if statistics is not None:
             keep = spec.momentum
-            variance = inverse.detach() ** -2 - spec.epsilon  # biased: divided by n
             statistics[mean_name] = keep * old_mean + (1 - keep) * mean.detach()
-            statistics[variance_name] = keep * old_variance + (1 - keep) * variance
+            statistics[variance_name] = keep * old_variance + (1 - keep) * variance.detach()
         return y
 
 
