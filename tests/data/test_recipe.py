@@ -142,6 +142,7 @@ BAD = {
     "latent": ["gauss"], "loss": ["gan"], "order": ["both"],
     "dtype": ["float16"], "r1": [-1.0], "r2": [math.nan], "gradient_penalty": [-1], "clip": [-0.01],
     "dequantisation": [math.inf], "averaging": [1.0, -0.1, 2.0], "discriminator_steps": [0, 1.5], "batch": [0],
+    "unrolled": [-1, 0.5, True],
     "steps": [0, "many"], "seed": [-1, 0.5], "size": [0, 2.5],
 }
 
@@ -168,6 +169,22 @@ def test_simultaneous_order_takes_one_discriminator_step():
     assert Recipe(order="simultaneous").discriminator_steps == 1
     with pytest.raises(ValueError, match=r"^discriminator_steps is 2"):
         Recipe(order="simultaneous", discriminator_steps=2)
+
+
+def test_simultaneous_order_does_not_look_ahead():
+    assert Recipe(unrolled=5).unrolled == 5
+    with pytest.raises(ValueError, match=r"^unrolled is 2; accepted with order 'simultaneous': 0"):
+        Recipe(order="simultaneous", unrolled=2)
+
+
+def test_a_batch_is_made_of_whole_packs():
+    packed = Recipe().discriminator.with_(packing=3)
+    assert Recipe(discriminator=packed, batch=129).packing == 3
+    assert Recipe().packing == 1
+    with pytest.raises(ValueError, match=r"^batch is 128; accepted with packing 3: a multiple of 3$"):
+        Recipe(discriminator=packed)
+    with pytest.raises(ValueError, match=r"^packing is 0; accepted"):
+        Recipe(discriminator=packed.with_(packing=0))
 
 
 def test_recipe_is_frozen_and_hashable():
@@ -206,7 +223,7 @@ def test_json_holds_every_field():
 def test_varied_differs_from_the_default_in_every_field():
     same = [field.name for field in dataclasses.fields(Recipe)
             if getattr(VARIED, field.name) == getattr(Recipe(), field.name)]
-    assert same == ["discriminator_optimiser", "discriminator_steps"]
+    assert same == ["discriminator_optimiser", "discriminator_steps", "unrolled"]  # one point leaves no choice
 
 
 def changed(path, value):

@@ -194,6 +194,7 @@ class Recipe:
         order: ``alternating`` updates the discriminator first and lets the generator see the new one;
             ``simultaneous`` takes both gradients at the same point.
         discriminator_steps: discriminator steps per generator step.
+        unrolled: discriminator updates that the generator's gradient looks ahead through; 0 for none.
         batch: examples per step and player.
         steps: generator steps of the whole run.
         averaging: decay of the moving average of the generator's weights; 0 for none.
@@ -222,6 +223,7 @@ class Recipe:
     discriminator_optimiser: Optimiser = Optimiser(learning_rate=Schedule(2e-3, 4e-5, "cosine"))
     order: str = "alternating"
     discriminator_steps: int = 1
+    unrolled: int = 0
     batch: int = 128
     steps: int = 2500
     averaging: float = 0.999
@@ -245,13 +247,19 @@ class Recipe:
             in_range(field, getattr(self, field), 0.0)
         if in_range("averaging", self.averaging, 0.0, 1.0) == 1.0:
             raise ValueError("averaging is 1.0; accepted: a number at least 0 and below 1")
-        for field, low in (("discriminator_steps", 1), ("batch", 1), ("steps", 1), ("seed", 0)):
+        for field, low in (("discriminator_steps", 1), ("unrolled", 0), ("batch", 1), ("steps", 1), ("seed", 0)):
             whole(field, getattr(self, field), low)
         if self.size is not None:
             whole("size", self.size, 1)
         if self.order == "simultaneous" and self.discriminator_steps != 1:
             raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
                              "'simultaneous': 1, since both gradients are taken at one point")
+        if self.order == "simultaneous" and self.unrolled:
+            raise ValueError(f"unrolled is {self.unrolled}; accepted with order 'simultaneous': 0, since the generator "
+                             "looks ahead from the discriminator that it meets")
+        if self.batch % self.packing:
+            raise ValueError(f"batch is {self.batch}; accepted with packing {self.packing}: a multiple of "
+                             f"{self.packing}")
         if self.penalised and self.discriminator.settings.get("batch_norm"):
             raise ValueError("discriminator has batch normalisation; accepted with a gradient penalty: none, since "
                              "the penalty is on each image's own gradient (Gulrajani et al., 2017, section 4)")
@@ -265,6 +273,11 @@ class Recipe:
     def spectral(self) -> bool:
         """Whether the discriminator's weights are divided by their spectral norm."""
         return bool(self.discriminator.settings.get("spectral_norm", False))
+
+    @functools.cached_property
+    def packing(self) -> int:
+        """How many examples the discriminator judges together."""
+        return whole("packing", self.discriminator.settings.get("packing", 1), 1)
 
     @functools.cached_property
     def pairs(self) -> bool:

@@ -28,10 +28,11 @@ from ganbook.gradient_descent.steps_torch import (
     everything,
     generator_objective,
     run_rounds,
+    unrolled,
     updated,
 )
 from ganbook.probability.losses_torch import generator_loss
-from ganbook.tensors.networks_torch import Network, find_device
+from ganbook.tensors.networks_torch import find_device
 
 _State = dict[str, Any]
 
@@ -48,7 +49,7 @@ class CompiledRounds:
     def __init__(self, players: Players) -> None:
         self.players = players
         # Asked once here, these are plain values to the compiler, which cannot read a recipe's settings.
-        _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs
+        _ = players.recipe.penalised, players.recipe.spectral, players.recipe.pairs, players.recipe.packing
         self._compiled: Callable[..., Any] | None = None
         self._works: bool | None = None  # unknown until the first call
 
@@ -129,11 +130,6 @@ def _restore(players: Players, state: _State) -> None:
     players.slots = state["slots"]
 
 
-def _bind(network: Network, tensors: dict[str, Tensor]) -> Callable[..., Tensor]:
-    """The network as a function of the given tensors instead of its own."""
-    return lambda x, **options: torch.func.functional_call(network, tensors, (x,), options)
-
-
 def _round(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Tensor]:
     """One round as a pure function: new state and the three losses."""
     if recipe.order == "simultaneous":
@@ -145,11 +141,11 @@ def _round(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tup
 
 
 def _discriminator(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Draws]:
-    generator = _bind(players.generator, state["generator"])
+    generator = players.generator.bind(state["generator"])
     fake = generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
 
     def objective(weights: dict[str, Tensor]) -> tuple[Tensor, Draws]:
-        critic = _bind(players.discriminator, state["discriminator"] | weights)
+        critic = players.discriminator.bind(state["discriminator"] | weights)
         return discriminator_objective(recipe, critic, fake, draws)
 
     weights = {name: state["discriminator"][name] for name in state["slots"]["discriminator"]}
@@ -158,10 +154,14 @@ def _discriminator(recipe: Recipe, players: Players, state: _State, draws: Draws
 
 
 def _generator(recipe: Recipe, players: Players, state: _State, draws: Draws) -> tuple[_State, Tensor]:
-    critic = _bind(players.discriminator, state["discriminator"])
+    network, now = players.discriminator, state["discriminator"]
+
+    def look_ahead(fake: Tensor) -> Callable[..., Tensor]:
+        return unrolled(recipe, network, now, state["slots"]["discriminator"], fake, draws)
 
     def objective(weights: dict[str, Tensor]) -> tuple[Tensor, Draws]:
-        return generator_objective(recipe, _bind(players.generator, state["generator"] | weights), critic, draws)
+        return generator_objective(recipe, players.generator.bind(state["generator"] | weights), network.bind(now),
+                                   draws, look_ahead if recipe.unrolled else None)
 
     weights = {name: state["generator"][name] for name in state["slots"]["generator"]}
     gradients, (loss, report) = torch.func.grad_and_value(objective, has_aux=True)(weights)
@@ -174,8 +174,8 @@ def _simultaneous(recipe: Recipe, players: Players, state: _State, draws: Draws)
 
     def objectives(weights: dict[str, dict[str, Tensor]]) -> tuple[tuple[Tensor, Tensor], tuple[Draws, Draws]]:
         statistics: dict[str, Tensor] = {}
-        generator = _bind(players.generator, state["generator"] | weights["generator"])
-        critic = _bind(players.discriminator, state["discriminator"] | weights["discriminator"])
+        generator = players.generator.bind(state["generator"] | weights["generator"])
+        critic = players.discriminator.bind(state["discriminator"] | weights["discriminator"])
         fake = generator(step["noise"], training=True, masks=step["masks"]["generator"], statistics=statistics)
         objective, report = discriminator_objective(recipe, critic, fake, step)
         loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])

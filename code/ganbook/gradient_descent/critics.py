@@ -17,7 +17,7 @@ import numpy as np
 from ganbook.data.recipe import Architecture, Optimiser, Recipe, in_range, whole
 from ganbook.gradient_descent.draws import Draws, dropout_layers, dropout_masks
 from ganbook.gradient_descent.training import NonFiniteLoss
-from ganbook.tensors.architectures import BatchNorm
+from ganbook.tensors.architectures import BatchNorm, packing
 
 ADAM = Optimiser()
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
@@ -42,6 +42,9 @@ def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, 
                          "example")
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser is {optimiser!r}; accepted: an Optimiser")
+    if packing(network.layers_spec) > 1:
+        raise ValueError(f"network has packing {packing(network.layers_spec)}; accepted: 1, since a critic gives each "
+                         "example a number of its own")
     in_range("r1", r1, 0.0)
     settings = {"batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
                 "spectral_norm": any(name.endswith(".u") for name in network.moving())}

@@ -56,7 +56,8 @@ def dropout_layers(network: Any) -> Dropout:
         by dropout layer, the shape of its input without the batch axis and the share of units it drops.
     """
     rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, architectures.Dropout)}
-    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(1).items()}
+    pack = architectures.packing(network.layers_spec)
+    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(pack).items()}
 
 
 def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Draws:
@@ -103,7 +104,9 @@ class Dealer:
             ``discriminator``: a list with one mapping per discriminator step, and ``generator``: one mapping, empty
             where both players update at once.  Each holds ``real`` (N, ...), ``noise`` (N, latent), ``masks`` of
             zeros and ones by use and layer, ``weights`` (N,) in [0, 1] for WGAN-GP, and ``rates``: this step's
-            scheduled numbers and its number ``t``, counted from 1.
+            scheduled numbers and its number ``t``, counted from 1.  Where the discriminator judges m examples together,
+            its masks have N/m rows and the m examples one weight.  A generator that looks ahead has in ``ahead`` the
+            ``rates``, and ``weights``, of the discriminator's next step.
         """
         recipe, first = self.recipe, step * self.recipe.discriminator_steps + 1
         discriminator = [self._discriminator(step, first + k, rng) for k in range(recipe.discriminator_steps)]
@@ -111,20 +114,28 @@ class Dealer:
                  "t": float(step + 1), "decay": self._decay(step)}
         if recipe.order == "simultaneous":
             return {"discriminator": discriminator, "generator": {"rates": rates}}
-        generator = {"noise": self._noise(rng), "masks": self._masks(rng, real=recipe.pairs), "rates": rates}
-        if recipe.pairs:
+        meets_real = recipe.pairs or recipe.unrolled > 0
+        generator = {"noise": self._noise(rng), "masks": self._masks(rng, real=meets_real), "rates": rates}
+        if meets_real:
             generator["real"] = self._real(rng)
+        if recipe.unrolled:
+            generator["ahead"] = self._weights(rng) | {"rates": self._rates(step, first + recipe.discriminator_steps)}
         return {"discriminator": discriminator, "generator": generator}
 
     def _discriminator(self, step: int, t: int, rng: np.random.Generator) -> Draws:
-        recipe = self.recipe
         draws = {"real": self._real(rng), "noise": self._noise(rng), "masks": self._masks(rng, real=True)}
-        if recipe.gradient_penalty:
-            draws["weights"] = rng.random(recipe.batch, dtype=np.float32)
-        draws["rates"] = {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
-                          "t": float(t), "r1": recipe.r1.value(step, recipe.steps),
-                          "r2": recipe.r2.value(step, recipe.steps)}
-        return draws
+        return draws | self._weights(rng) | {"rates": self._rates(step, t)}
+
+    def _weights(self, rng: np.random.Generator) -> Draws:
+        if not self.recipe.gradient_penalty:
+            return {}
+        pack = self.recipe.packing  # is one point for the discriminator, so it moves as one
+        return {"weights": np.repeat(rng.random(self.recipe.batch // pack, dtype=np.float32), pack)}
+
+    def _rates(self, step: int, t: int) -> dict[str, float]:
+        recipe = self.recipe
+        return {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps), "t": float(t),
+                "r1": recipe.r1.value(step, recipe.steps), "r2": recipe.r2.value(step, recipe.steps)}
 
     def _decay(self, step: int) -> float:
         # A moving average that starts from the initial weights remembers them for 1 / (1 - decay) steps.  Averaging
@@ -140,7 +151,7 @@ class Dealer:
         return latent_noise(self.recipe.latent, self.recipe.batch, self.latent, rng)
 
     def _masks(self, rng: np.random.Generator, *, real: bool) -> Draws:
-        uses = {"generator": self.generator_dropout, "fake": self.discriminator_dropout}
-        if real:
-            uses["real"] = self.discriminator_dropout
-        return {use: dropout_masks(layers, self.recipe.batch, rng) for use, layers in uses.items()}
+        packs = self.recipe.batch // self.recipe.packing
+        masks = {"generator": dropout_masks(self.generator_dropout, self.recipe.batch, rng),
+                 "fake": dropout_masks(self.discriminator_dropout, packs, rng)}
+        return masks | ({"real": dropout_masks(self.discriminator_dropout, packs, rng)} if real else {})

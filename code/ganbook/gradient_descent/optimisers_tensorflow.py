@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+import numpy as np
 import tensorflow as tf
 
 from ganbook.data.recipe import OPTIMISERS, Optimiser, one_of
@@ -90,7 +91,7 @@ def rmsprop(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, 
     Explained in the book: "Gradient descent".
     """
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
-    return parameter - learning_rate * gradient / (tf.sqrt(v) + settings.epsilon), {"v": v}
+    return parameter - learning_rate * gradient / (_root(v) + settings.epsilon), {"v": v}
 
 
 def adam(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
@@ -117,7 +118,7 @@ def adam(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, lea
     m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
     rate = learning_rate / _correction(settings.beta1, t, parameter)
-    root = tf.sqrt(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
+    root = _root(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
     return parameter - rate * m / root, {"m": m, "v": v}
 
 
@@ -188,3 +189,9 @@ def _correction(beta: float, t: Scalar, parameter: tf.Tensor) -> Scalar:
         return 1.0
     # 1 - 0.999^1 keeps four digits in float32; expm1 keeps them all.
     return -tf.math.expm1(tf.cast(t, parameter.dtype) * math.log(beta))
+
+
+def _root(squares: tf.Tensor) -> tf.Tensor:
+    # At 0 the root has no derivative, and who differentiates a rule would get 0 times infinity.  The smallest normal
+    # number under the root stops that, and vanishes beside epsilon.
+    return tf.sqrt(tf.maximum(squares, np.finfo(squares.dtype.as_numpy_dtype).tiny))

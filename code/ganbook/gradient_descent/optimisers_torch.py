@@ -91,7 +91,7 @@ def rmsprop(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learni
     Explained in the book: "Gradient descent".
     """
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
-    return torch.addcdiv(parameter, gradient * -learning_rate, v.sqrt() + settings.epsilon), {"v": v}
+    return torch.addcdiv(parameter, gradient * -learning_rate, _root(v) + settings.epsilon), {"v": v}
 
 
 def adam(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
@@ -118,7 +118,7 @@ def adam(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_
     m = torch.lerp(slots["m"], gradient, 1.0 - settings.beta1)
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
     rate = learning_rate / _correction(settings.beta1, t, parameter)
-    root = torch.sqrt(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
+    root = _root(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
     return torch.addcdiv(parameter, m * -rate, root), {"m": m, "v": v}
 
 
@@ -189,3 +189,9 @@ def _correction(beta: float, t: Scalar, parameter: Tensor) -> Scalar:
         return 1.0
     # 1 - 0.999^1 keeps four digits in float32; expm1 keeps them all.  A whole t would make beta^t float32.
     return -torch.expm1(t.to(parameter.dtype) * math.log(beta))
+
+
+def _root(squares: Tensor) -> Tensor:
+    # At 0 the root has no derivative, and who differentiates a rule would get 0 times infinity.  The smallest normal
+    # number under the root stops that, and vanishes beside epsilon.
+    return torch.sqrt(torch.clamp(squares, min=torch.finfo(squares.dtype).tiny))

@@ -29,14 +29,14 @@ def input_gradient(critic: Critic, images: ArrayLike) -> tuple[np.ndarray, np.nd
     result is the gradient of the sum of the logits instead.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together.
         images: the batch, shape (N, ...), two axes or more.
 
     Returns:
-        logits of shape (N,) and gradient of the shape of ``images``.
+        logits as the critic gave them and gradient of the shape of ``images``.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
     Explained in the book: "Gradient descent".
@@ -45,12 +45,12 @@ def input_gradient(critic: Critic, images: ArrayLike) -> tuple[np.ndarray, np.nd
     if images.ndim < 2:
         raise ValueError(f"images has shape {images.shape}; accepted: (N, ...), two axes or more")
     logits = _logits(critic, images)
-    flat = images.reshape(len(images), -1)
+    flat, together = images.reshape(len(images), -1), len(images) // len(logits)
     gradient = np.empty_like(flat)
-    for i in range(flat.shape[1]):
+    for k, i in np.ndindex(together, flat.shape[1]):
         moved = flat.astype(np.complex128)
-        moved[:, i] += 1j * _STEP
-        gradient[:, i] = _logits(critic, moved.reshape(images.shape)).imag / _STEP
+        moved[k::together, i] += 1j * _STEP
+        gradient[k::together, i] = _logits(critic, moved.reshape(images.shape)).imag / _STEP
     return logits, gradient.reshape(images.shape)
 
 
@@ -62,20 +62,21 @@ def r1(critic: Critic, real: ArrayLike) -> tuple[float, np.ndarray]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, real)
-    return np.mean(_squared_norms(gradient)), logits
+    return np.mean(_squared_norms(gradient, logits)), logits
 
 
 def r2(critic: Critic, fake: ArrayLike) -> tuple[float, np.ndarray]:
@@ -86,20 +87,21 @@ def r2(critic: Critic, fake: ArrayLike) -> tuple[float, np.ndarray]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         fake: the generated batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, fake)
-    return np.mean(_squared_norms(gradient)), logits
+    return np.mean(_squared_norms(gradient, logits)), logits
 
 
 def wgan_gp(critic: Critic, real: ArrayLike, fake: ArrayLike, weights: ArrayLike) -> float:
@@ -110,10 +112,11 @@ def wgan_gp(critic: Critic, real: ArrayLike, fake: ArrayLike, weights: ArrayLike
     The loss adds it lambda times.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
         fake: the generated batch, of the same shape.
-        weights: drawn uniformly from [0, 1], one per image, shape (N,).
+        weights: drawn uniformly from [0, 1], one per image, shape (N,); images judged together share theirs.
 
     Returns:
         the penalty, a scalar of at least 0.
@@ -130,8 +133,8 @@ def wgan_gp(critic: Critic, real: ArrayLike, fake: ArrayLike, weights: ArrayLike
         raise ValueError(f"real has shape {real.shape}, fake {fake.shape} and weights {weights.shape}; accepted: two "
                          "equal shapes (N, ...) and weights of shape (N,)")
     weights = weights.reshape(-1, *(1,) * (real.ndim - 1))
-    _, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
-    return np.mean((np.sqrt(_squared_norms(gradient)) - 1.0) ** 2)
+    logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
+    return np.mean((np.sqrt(_squared_norms(gradient, logits)) - 1.0) ** 2)
 
 
 def clip_weights(tensors: Mapping[str, ArrayLike], bound: float) -> dict[str, np.ndarray]:
@@ -159,10 +162,11 @@ def clip_weights(tensors: Mapping[str, ArrayLike], bound: float) -> dict[str, np
 
 def _logits(critic: Critic, images: np.ndarray) -> np.ndarray:
     logits = np.asarray(critic(images))
-    if logits.shape != images.shape[:1]:
-        raise ValueError(f"critic returned shape {logits.shape}; accepted: logits of shape (N,), here ({len(images)},)")
+    if logits.ndim != 1 or len(images) % max(len(logits), 1):
+        raise ValueError(f"critic returned shape {logits.shape}; accepted: logits of shape (N,), here ({len(images)},)"
+                         ", or (N/m,) of m images together")
     return logits
 
 
-def _squared_norms(gradient: np.ndarray) -> np.ndarray:
-    return np.sum(gradient.reshape(len(gradient), -1) ** 2, axis=1)
+def _squared_norms(gradient: np.ndarray, logits: np.ndarray) -> np.ndarray:
+    return np.sum(gradient.reshape(len(logits), -1) ** 2, axis=1)

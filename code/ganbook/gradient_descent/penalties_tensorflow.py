@@ -25,14 +25,14 @@ def input_gradient(critic: Critic, images: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     statistics: PyTorch cannot hand out what was computed inside a transform of ``torch.func``.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together.
         images: the batch, shape (N, ...), two axes or more.
 
     Returns:
-        logits of shape (N,) and gradient of the shape of ``images``.
+        logits as the critic gave them and gradient of the shape of ``images``.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
     Explained in the book: "Gradient descent".
@@ -42,9 +42,10 @@ def input_gradient(critic: Critic, images: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(images)
         logits = critic(images)
-    if not logits.shape.is_compatible_with(images.shape[:1]):
+    sizes = logits.shape[0] if logits.shape.rank == 1 else 0, images.shape[0]
+    if None not in sizes and (not sizes[0] or sizes[1] % sizes[0]):
         raise ValueError(f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
-                         f"here ({images.shape[0]},)")
+                         f"here ({images.shape[0]},), or (N/m,) of m images together")
     return logits, tape.gradient(logits, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
@@ -56,20 +57,21 @@ def r1(critic: Critic, real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, real)
-    return tf.reduce_mean(_squared_norms(gradient)), logits
+    return tf.reduce_mean(_squared_norms(gradient, logits)), logits
 
 
 def r2(critic: Critic, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -80,20 +82,21 @@ def r2(critic: Critic, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         fake: the generated batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, fake)
-    return tf.reduce_mean(_squared_norms(gradient)), logits
+    return tf.reduce_mean(_squared_norms(gradient, logits)), logits
 
 
 def wgan_gp(critic: Critic, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
@@ -104,10 +107,11 @@ def wgan_gp(critic: Critic, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor
     The loss adds it lambda times.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
         fake: the generated batch, of the same shape.
-        weights: drawn uniformly from [0, 1], one per image, shape (N,).
+        weights: drawn uniformly from [0, 1], one per image, shape (N,); images judged together share theirs.
 
     Returns:
         the penalty, a scalar of at least 0.
@@ -123,8 +127,8 @@ def wgan_gp(critic: Critic, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor
         raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
                          f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)")
     weights = tf.reshape(weights, (-1, *(1,) * (real.shape.rank - 1)))
-    _, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
-    return tf.reduce_mean(tf.square(_root(_squared_norms(gradient)) - 1.0))
+    logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
+    return tf.reduce_mean(tf.square(_root(_squared_norms(gradient, logits)) - 1.0))
 
 
 def clip_weights(tensors: Mapping[str, tf.Tensor], bound: float) -> dict[str, tf.Tensor]:
@@ -150,8 +154,10 @@ def clip_weights(tensors: Mapping[str, tf.Tensor], bound: float) -> dict[str, tf
     return {name: tf.clip_by_value(tensor, -bound, bound) for name, tensor in tensors.items()}
 
 
-def _squared_norms(gradient: tf.Tensor) -> tf.Tensor:
-    return tf.reduce_sum(tf.square(gradient), axis=range(1, gradient.shape.rank))  # (N,)
+def _squared_norms(gradient: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    squares = tf.reduce_sum(tf.square(gradient), axis=range(1, gradient.shape.rank))
+    return squares if squares.shape == logits.shape else tf.reduce_sum(
+        tf.reshape(squares, (tf.shape(logits)[0], -1)), axis=1)  # one per logit
 
 
 def _root(squares: tf.Tensor) -> tf.Tensor:

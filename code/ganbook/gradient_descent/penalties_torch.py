@@ -26,14 +26,14 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
     statistics: PyTorch cannot hand out what was computed inside a transform of ``torch.func``.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together.
         images: the batch, shape (N, ...), two axes or more.
 
     Returns:
-        logits of shape (N,) and gradient of the shape of ``images``.
+        logits as the critic gave them and gradient of the shape of ``images``.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
     Explained in the book: "Gradient descent".
@@ -41,9 +41,9 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
     if images.ndim < 2:
         raise ValueError(f"images has shape {tuple(images.shape)}; accepted: (N, ...), two axes or more")
     logits, pullback = torch.func.vjp(critic, images)
-    if logits.shape != images.shape[:1]:
+    if logits.ndim != 1 or len(images) % max(len(logits), 1):
         raise ValueError(f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
-                         f"here ({images.shape[0]},)")
+                         f"here ({images.shape[0]},), or (N/m,) of m images together")
     (gradient,) = pullback(torch.ones_like(logits))
     return logits, gradient
 
@@ -56,20 +56,21 @@ def r1(critic: Critic, real: Tensor) -> tuple[Tensor, Tensor]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, real)
-    return torch.mean(_squared_norms(gradient)), logits
+    return torch.mean(_squared_norms(gradient, logits)), logits
 
 
 def r2(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,20 +81,21 @@ def r2(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
     The loss adds it gamma/2 times.  The logits come back too, so that the loss need not ask the critic again.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         fake: the generated batch, shape (N, ...).
 
     Returns:
-        the penalty, a scalar of at least 0, and the logits, shape (N,).
+        the penalty, a scalar of at least 0, and the logits.
 
     Raises:
-        ValueError: images without a second axis, or logits of another shape than (N,).
+        ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
     Explained in the book: "Gradient descent".
     """
     logits, gradient = input_gradient(critic, fake)
-    return torch.mean(_squared_norms(gradient)), logits
+    return torch.mean(_squared_norms(gradient, logits)), logits
 
 
 def wgan_gp(critic: Critic, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
@@ -104,10 +106,11 @@ def wgan_gp(critic: Critic, real: Tensor, fake: Tensor, weights: Tensor) -> Tens
     The loss adds it lambda times.
 
     Args:
-        critic: maps images to logits, shape (N,).
+        critic: maps images to logits, shape (N,), or (N/m,) where it judges m images together, whose gradients then
+            count as one.
         real: the real batch, shape (N, ...).
         fake: the generated batch, of the same shape.
-        weights: drawn uniformly from [0, 1], one per image, shape (N,).
+        weights: drawn uniformly from [0, 1], one per image, shape (N,); images judged together share theirs.
 
     Returns:
         the penalty, a scalar of at least 0.
@@ -123,8 +126,8 @@ def wgan_gp(critic: Critic, real: Tensor, fake: Tensor, weights: Tensor) -> Tens
         raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
                          f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)")
     weights = weights.reshape(-1, *(1,) * (real.ndim - 1))
-    _, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
-    return torch.mean((_root(_squared_norms(gradient)) - 1.0).square())
+    logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
+    return torch.mean((_root(_squared_norms(gradient, logits)) - 1.0).square())
 
 
 def clip_weights(tensors: Mapping[str, Tensor], bound: float) -> dict[str, Tensor]:
@@ -150,8 +153,9 @@ def clip_weights(tensors: Mapping[str, Tensor], bound: float) -> dict[str, Tenso
     return {name: tensor.clamp(-bound, bound) for name, tensor in tensors.items()}
 
 
-def _squared_norms(gradient: Tensor) -> Tensor:
-    return gradient.square().flatten(1).sum(1)  # (N,)
+def _squared_norms(gradient: Tensor, logits: Tensor) -> Tensor:
+    squares = gradient.square().flatten(1).sum(1)
+    return squares if squares.shape == logits.shape else squares.reshape(len(logits), -1).sum(1)  # one per logit
 
 
 def _root(squares: Tensor) -> Tensor:

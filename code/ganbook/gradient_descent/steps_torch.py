@@ -35,7 +35,8 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
 
     Args:
         recipe: names the loss and says which penalties there are.
-        discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,).
+        discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,), or
+            (N/m,) where it judges m images together.
         fake: generated examples, shape (N, ...).
         draws: ``real``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
 
@@ -69,16 +70,17 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
         penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, draws["weights"])
     if recipe.penalised and recipe.spectral:
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
-        # the images, so one image moves them on.
+        # the images, so one image, or one pack of them, moves them on.
         one = {name: mask[:1] for name, mask in masks["real"].items()}
-        discriminator(real[:1], training=True, masks=one, statistics=statistics)
+        discriminator(real[:recipe.packing], training=True, masks=one, statistics=statistics)
     loss = discriminator_loss(recipe.loss, real_logits, fake_logits)
     report = {"loss": loss, "penalty": penalty, "real_logits": real_logits, "fake_logits": fake_logits}
     return loss + penalty, report | {"statistics": statistics}
 
 
-def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, draws: Draws) -> tuple[Tensor, Draws]:
-    r"""What the generator minimises: its loss on one batch of fakes.
+def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, draws: Draws,
+                        look_ahead: Callable[[Tensor], Call] | None = None) -> tuple[Tensor, Draws]:
+    r"""What the generator minimises: its loss on one batch of fakes, judged now or a few updates ahead.
 
     .. math:: L_G(D(x), D(G(z)))
 
@@ -86,7 +88,9 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, dr
         recipe: names the loss.
         generator: called as ``generator(noise, training=, masks=, statistics=)``; gives examples (N, ...).
         discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,).
-        draws: ``noise``, ``masks`` and, where the loss compares pairs, ``real``.
+        draws: ``noise``, ``masks`` and, where the loss compares pairs or the generator looks ahead, ``real``.
+        look_ahead: makes of the fakes the discriminator that judges them, see :func:`unrolled`; None means
+            ``discriminator``.
 
     Returns:
         the objective, and a mapping with ``loss`` and new ``statistics``.
@@ -95,6 +99,8 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, dr
     """
     masks, statistics = draws["masks"], {}
     fake = generator(draws["noise"], training=True, masks=masks["generator"], statistics=statistics)
+    if look_ahead is not None:
+        discriminator = look_ahead(fake)
     fake_logits = discriminator(fake, training=True, masks=masks["fake"])
     real_logits = None
     if recipe.pairs:
@@ -121,6 +127,47 @@ def updated(settings: Optimiser, tensors: Tensors, gradients: Tensors, slots: Ma
     new = {name: update(settings, tensors[name], gradient, slots[name], t, learning_rate)
            for name, gradient in gradients.items()}
     return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+
+
+def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Mapping[str, Tensors], fake: Tensor,
+             draws: Draws) -> Call:
+    r"""The discriminator as its next updates would leave it, as a function of the fakes that it learns from.
+
+    .. math:: w_{i+1} = U(w_i, \nabla_w L_D(w_i, x, G(z))), \qquad i = 0, \dots, k - 1
+
+    The updates are those of the discriminator's own step: its loss, penalties, rule and clipping.  All k see the same
+    examples, and nothing is held constant, so a derivative by the fakes goes through every update.  The
+    discriminator itself stays where it is.
+
+    Args:
+        recipe: says how many updates k, and what they follow.
+        discriminator: the network.
+        tensors: all its tensors by name, weights w_0 and moving statistics.
+        slots: by weight, what the optimiser remembers.
+        fake: generated examples G(z), shape (N, ...).
+        draws: the generator's: ``real``, ``masks``, and ``ahead``: ``rates`` of the first of these updates and, for
+            WGAN-GP, ``weights``.
+
+    Returns:
+        the discriminator after k updates, called as the network is.
+
+    Reference: Metz, Poole, Pfau and Sohl-Dickstein, Unrolled Generative Adversarial Networks, ICLR 2017, equations 7
+    to 9, arXiv:1611.02163.
+    """
+    weights = {name: weight.detach() for name, weight in tensors.items() if name in slots}
+    moving = {name: tensor for name, tensor in tensors.items() if name not in slots}
+    draws, rates = {**draws, **draws["ahead"]}, draws["ahead"]["rates"]
+    for k in range(recipe.unrolled):
+        def objective(weights: Tensors, moving: Tensors = moving) -> tuple[Tensor, Draws]:
+            return discriminator_objective(recipe, discriminator.bind(moving | weights), fake, draws)
+
+        gradients, report = torch.func.grad(objective, has_aux=True)(weights)
+        weights, slots = updated(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"] + k,
+                                 rates["learning_rate"])
+        if recipe.clip:
+            weights = clip_weights(weights, recipe.clip)
+        moving = moving | report["statistics"]
+    return discriminator.bind(moving | weights)
 
 
 def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
@@ -259,6 +306,14 @@ class Players:
                     slots[slot].copy_(native[slot][name])
 
 
+def _look_ahead(players: Players, draws: Draws) -> Callable[[Tensor], Call] | None:
+    if not players.recipe.unrolled:
+        return None
+    network = players.discriminator
+    return lambda fake: unrolled(players.recipe, network, everything(network), players.slots["discriminator"], fake,
+                                 draws)
+
+
 def _gradients_of(objective: Tensor, network: Network, *, keep: bool = False) -> Tensors:
     """Gradients of ``objective`` by the weights of one network, by name; ``keep`` it for another differentiation."""
     weights = network.trainable()
@@ -286,18 +341,20 @@ def discriminator_step(players: Players, draws: Draws) -> Draws:
 
 
 def generator_step(players: Players, draws: Draws) -> Draws:
-    """Update the generator once, against the discriminator as it is now.
+    """Update the generator once, against the discriminator as it is now, or as it would be some updates ahead.
 
     Args:
         players: changed in place.
-        draws: native, one step's: ``noise``, ``masks``, ``rates`` and, where the loss compares pairs, ``real``.
+        draws: native, one step's: ``noise``, ``masks``, ``rates`` and, where the loss compares pairs or the generator
+            looks ahead, ``real`` and ``ahead``.
 
     Returns:
         a mapping with ``loss`` before the update.
 
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """
-    objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws)
+    objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws,
+                                            _look_ahead(players, draws))
     gradients = _gradients_of(objective, players.generator)
     players.apply("generator", gradients, report["statistics"], draws["rates"])
     players.update_average(draws["rates"]["decay"])

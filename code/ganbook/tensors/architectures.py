@@ -346,9 +346,31 @@ class PixelShuffle(Layer):
         return height * self.factor, width * self.factor, channels // self.factor**2
 
 
+@dataclasses.dataclass(frozen=True)
+class Pack(Layer):
+    """Every m consecutive examples of a batch become one, their channels side by side.
+
+    .. math:: y_{n,\\, i,\\, j,\\, kC + c} = x_{nm + k,\\, i,\\, j,\\, c}, \\qquad k = 0, \\dots, m - 1
+
+    A batch (N, height, width, C) becomes (N/m, height, width, mC), and points (N, n) become (N/m, mn).  It is the only
+    layer that changes the number of examples, so it comes first.
+
+    Args:
+        examples: m, at least 1; it divides the batch.
+
+    Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 3, arXiv:1712.04086.
+    """
+
+    examples: int
+
+    def output_shape(self, input_shape: Shape) -> Shape:
+        """As many pixels, m times the channels."""
+        return (*input_shape[:-1], self.examples * input_shape[-1])
+
+
 PREFIXES = {Dense: "dense", Conv2D: "conv", ConvTranspose2D: "conv_transpose", BatchNorm: "batch_norm",
             Activation: "activation", Dropout: "dropout", Reshape: "reshape", Flatten: "flatten",
-            PixelShuffle: "pixel_shuffle"}
+            PixelShuffle: "pixel_shuffle", Pack: "pack"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -375,10 +397,32 @@ def moving_shapes(layers: Iterable[Layer]) -> dict[str, Shape]:
     return {f"{layer.name}.{suffix}": shape for layer in layers for suffix, shape in layer.moving_shapes().items()}
 
 
+def packing(layers: Iterable[Layer]) -> int:
+    """How many examples the layers judge together: 1, unless they begin with a :class:`Pack`."""
+    return math.prod(layer.examples for layer in layers if isinstance(layer, Pack))
+
+
+def check_packs(layers: Iterable[Layer], batch: int) -> None:
+    """Check that a batch splits into whole packs.
+
+    Raises:
+        ValueError: it does not; names both numbers.
+    """
+    examples = packing(layers)
+    if batch % examples:
+        raise ValueError(f"batch is {batch}; accepted with packing {examples}: a multiple of {examples}")
+
+
 def mask_shapes(layers: Iterable[Layer], input_shape: Shape, batch: int) -> dict[str, Shape]:
-    """Name and shape (batch, ...) of the mask that each dropout layer needs while training."""
+    """Name and shape (batch, ...) of the mask that each dropout layer needs while training; (batch/m, ...) after Pack.
+
+    Raises:
+        ValueError: a batch that does not split into whole packs.
+    """
+    check_packs(layers, batch)
     shapes, shape = {}, input_shape
     for layer in layers:
+        batch //= packing((layer,))
         if isinstance(layer, Dropout):
             shapes[layer.name] = (batch, *shape)
         shape = layer.output_shape(shape)
@@ -389,7 +433,7 @@ def summary(layers: Iterable[Layer], input_shape: Shape) -> str:
     """A table of layers: name, output shape, trainable and moving parameters, floating-point operations.
 
     A multiplication and an addition count as two operations; only matrix products and convolutions are counted,
-    for one input.
+    for one input, or for one pack of inputs.
 
     Args:
         layers: the layers, first to last.
@@ -457,6 +501,11 @@ class _Stack:
         if common["dropout"]:
             self.add(Dropout, rate=common["dropout"])
 
+    def pack(self) -> None:
+        """Join the examples that a discriminator judges together, if it judges more than one."""
+        if whole("packing", self.common["packing"], 1) > 1:
+            self.add(Pack, examples=self.common["packing"])
+
     def flatten(self) -> None:
         if len(self.shape) > 1:
             self.add(Flatten)
@@ -508,7 +557,7 @@ def _image_shape(shape: Any, multiple: int = 1, square: bool = False) -> Shape:
 def _common(settings: Mapping[str, Any], hidden: int) -> dict[str, Any]:
     """The settings that all networks share, checked; ``batch_norm`` becomes the numbers of the layers that have it."""
     common = {k: settings[k] for k in ("activation", "slope", "batch_norm", "epsilon", "momentum", "dropout", "bias",
-                                       "initialiser", "last_gain")}
+                                       "initialiser", "last_gain")} | {"packing": settings.get("packing", 1)}
     one_of("activation", common["activation"], ACTIVATIONS)
     one_of("initialiser", common["initialiser"], INITIALISERS)
     for name, open_low in (("slope", False), ("dropout", False), ("momentum", False)):
@@ -551,7 +600,8 @@ _SETTINGS = """
 _OUTPUT = """
         output_activation: of the last layer, one of ``ACTIVATIONS`` or None; tanh keeps images in [-1, 1]."""
 _SPECTRAL = """
-        spectral_norm: divide every weight by a running estimate of its largest singular value."""
+        spectral_norm: divide every weight by a running estimate of its largest singular value.
+        packing: examples that are judged together, at least 1: N of them get N / packing logits."""
 
 
 def _generator(function: Callable[..., Blueprint]) -> Callable[..., Blueprint]:
@@ -594,7 +644,7 @@ def mlp_generator(
 def mlp_discriminator(
     *, shape: Shape = (8, 8, 1), hidden: Shape = (256, 256, 256), activation: str = "leaky_relu", slope: float = 0.2,
     batch_norm: bool | Shape = False, epsilon: float = 1e-5, momentum: float = 0.9, dropout: float = 0.0,
-    bias: bool = True, initialiser: str = "he", last_gain: float = 1.0, spectral_norm: bool = False,
+    bias: bool = True, initialiser: str = "he", last_gain: float = 1.0, spectral_norm: bool = False, packing: int = 1,
 ) -> Blueprint:
     """Layers of a discriminator made of dense layers.
 
@@ -603,6 +653,7 @@ def mlp_discriminator(
         hidden: units of each hidden layer."""
     common = _common(locals(), len(_numbers("hidden", hidden)))
     stack = _Stack(_flat_or_image_shape(shape), common)
+    stack.pack()
     stack.flatten()
     for number, units in enumerate(hidden, 1):
         stack.hidden(number, Dense, units)
@@ -616,7 +667,7 @@ def conv_discriminator(
     padding: str | int | tuple[str | int, ...] = "same", hidden: Shape = (), activation: str = "leaky_relu",
     slope: float = 0.2, batch_norm: bool | Shape = False, epsilon: float = 1e-5, momentum: float = 0.9,
     dropout: float = 0.0, bias: bool = True, initialiser: str = "he", last_gain: float = 1.0,
-    spectral_norm: bool = False,
+    spectral_norm: bool = False, packing: int = 1,
 ) -> Blueprint:
     """Layers of a discriminator made of convolutions, then dense layers.
 
@@ -633,6 +684,7 @@ def conv_discriminator(
     strides = _numbers("stride", _each("stride", stride, count))
     paddings = tuple(_padding("padding", p) for p in _each("padding", padding, count))
     stack = _Stack(_image_shape(shape), common)
+    stack.pack()
     for number, (outputs, k, s, p) in enumerate(zip(channels, kernels, strides, paddings, strict=True), 1):
         stack.hidden(number, Conv2D, outputs, kernel=k, stride=s, padding=p)
     stack.flatten()
@@ -685,6 +737,7 @@ def dcgan_discriminator(
     padding: str | int | tuple[str | int, ...] = "same", activation: str = "leaky_relu", slope: float = 0.3,
     batch_norm: bool | Shape = False, epsilon: float = 1e-5, momentum: float = 0.9, dropout: float = 0.3,
     bias: bool = True, initialiser: str = "normal", last_gain: float = 1.0, spectral_norm: bool = False,
+    packing: int = 1,
 ) -> Blueprint:
     """Layers of a discriminator made of convolutions that halve a square image, then one dense layer.
 

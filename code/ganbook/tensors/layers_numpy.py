@@ -90,6 +90,11 @@ def shuffle_pixels(x: np.ndarray, factor: int) -> np.ndarray:
     return x.reshape(batch, height * factor, width * factor, channels // factor**2)
 
 
+def pack(x: np.ndarray, examples: int) -> np.ndarray:
+    """Join consecutive examples; see :class:`ganbook.tensors.architectures.Pack`."""
+    return np.concatenate([x[k::examples] for k in range(examples)], axis=-1)
+
+
 def normalise(layer: architectures.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.ndarray],
               training: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Batch normalisation; see :class:`ganbook.tensors.architectures.BatchNorm`.
@@ -139,6 +144,8 @@ def apply_layer(layer: architectures.Layer, x: np.ndarray, tensors: Mapping[str,
             return (x * mask / (1 - layer.rate) if training else x), {}
         case architectures.PixelShuffle():
             return shuffle_pixels(x, layer.factor), {}
+        case architectures.Pack():
+            return pack(x, layer.examples), {}
         case _:
             return x.reshape(len(x), *layer.output_shape(x.shape[1:])), {}
 

@@ -175,6 +175,18 @@ class PixelShuffle(_Layer):
         return tf.nn.depth_to_space(x, self.spec.factor)
 
 
+class Pack(_Layer):
+    """Every m consecutive examples of a batch become one, their channels side by side."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        """Join the examples of a batch."""
+        m, (*sides, channels) = self.spec.examples, x.shape[1:]
+        x = tf.reshape(x, (-1, m, *sides, channels))
+        if sides:
+            x = tf.transpose(x, (0, 2, 3, 1, 4))
+        return tf.reshape(x, (-1, *sides, m * channels))
+
+
 def native_padding(padding: str | int) -> str | list[list[int]]:
     """What TensorFlow's convolutions call a padding of this package."""
     if isinstance(padding, str):

@@ -219,6 +219,16 @@ class PixelShuffle(_Layer):
         return x.permute(0, 3, 1, 2)
 
 
+class Pack(_Layer):
+    """Every m consecutive examples of a batch become one, their channels side by side."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Join the examples of a batch."""
+        m, (batch, channels, *sides) = self.spec.examples, x.shape
+        x = x.reshape(batch // m, m * channels, *sides)
+        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
 def channels_at_end(x: torch.Tensor) -> torch.Tensor:
     """View images with the channel axis last; leave rows as they are."""
     return x.permute(0, 2, 3, 1) if x.ndim == 4 else x

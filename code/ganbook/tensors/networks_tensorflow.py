@@ -113,10 +113,10 @@ class Network(keras.Model):
                 writes the new value here.
 
         Returns:
-            Native images, points, or logits of shape (N,).
+            Native images, points, or logits of shape (N,), or (N/m,) where m examples are judged together.
 
         Raises:
-            ValueError: a mask is missing, or x does not have the network's input shape.
+            ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
         """
         self._check_input(x)
         for spec, layer in zip(self.layers_spec, self.layers, strict=True):
@@ -132,19 +132,22 @@ class Network(keras.Model):
     def _check_input(self, x: tf.Tensor) -> None:
         if not x.shape[1:].is_compatible_with(self.input_shape_):
             raise ValueError(f"x has shape {tuple(x.shape)}, channels last; accepted: {('N', *self.input_shape_)}")
+        if x.shape[0] is not None:
+            architectures.check_packs(self.layers_spec, x.shape[0])
 
     def _mask(self, name: str, masks: Mapping[str, tf.Tensor] | None) -> tf.Tensor:
         if masks is None or name not in masks:
+            dropouts = ", ".join(self.mask_shapes(architectures.packing(self.layers_spec)))
             raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{', '.join(self.mask_shapes(1))}, shapes as mask_shapes(batch) says")
+                             f"{dropouts}, shapes as mask_shapes(batch) says")
         return masks[name]
 
     def _tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tf.Variable]:
-        variables = {}
-        for name in shapes:
-            layer, _, suffix = name.partition(".")
-            variables[name] = getattr(self.get_layer(layer), suffix).value  # the tf.Variable inside Keras's own
-        return variables
+        return {name: self._variable(name).value for name in shapes}  # the tf.Variable inside Keras's own
+
+    def _variable(self, name: str) -> keras.Variable:
+        layer, _, suffix = name.partition(".")
+        return getattr(self.get_layer(layer), suffix)
 
     def trainable(self) -> dict[str, tf.Variable]:
         """The tensors that training changes, by canonical name, in the order of the layers."""
@@ -167,6 +170,23 @@ class Network(keras.Model):
         check_names(values, own)
         for name, value in values.items():
             own[name].assign(value)
+
+    def bind(self, tensors: Mapping[str, tf.Tensor]) -> Callable[..., tf.Tensor]:
+        """The network as a function of the given tensors instead of its own, in which it can be differentiated.
+
+        Args:
+            tensors: native tensors by canonical name; what is not among them stays the network's own.
+
+        Returns:
+            a function with the arguments of the network.
+        """
+        replaced = [(self._variable(name), tensor) for name, tensor in tensors.items()]
+
+        def bound(x: tf.Tensor, **options: Any) -> tf.Tensor:
+            with keras.StatelessScope(state_mapping=replaced):
+                return self(x, **options)
+
+        return bound
 
     def export(self, tensors: Mapping[str, tf.Tensor] | None = None) -> dict[str, np.ndarray]:
         """Copy tensors to NumPy in the canonical layout.
@@ -215,7 +235,10 @@ class Network(keras.Model):
             batch: number of examples, at least 1.
 
         Returns:
-            Shapes (batch, ...) by the dropout layer's name.
+            Shapes (batch, ...) by the dropout layer's name; (batch/m, ...) where m examples are judged together.
+
+        Raises:
+            ValueError: batch is no multiple of m.
         """
         return architectures.mask_shapes(self.layers_spec, self.input_shape_, batch)
 

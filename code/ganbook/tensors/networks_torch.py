@@ -119,10 +119,10 @@ class Network(nn.Module):
                 writes the new value here.
 
         Returns:
-            Native images, points, or logits of shape (N,).
+            Native images, points, or logits of shape (N,), or (N/m,) where m examples are judged together.
 
         Raises:
-            ValueError: a mask is missing, or x does not have the network's input shape.
+            ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
         """
         self._check_input(x)
         for spec, layer in zip(self.layers_spec, self.children(), strict=True):
@@ -139,11 +139,13 @@ class Network(nn.Module):
         if tuple(channels_at_end(x).shape[1:]) != self.input_shape_:
             raise ValueError(f"x has shape {tuple(channels_at_end(x).shape)}, channels last; accepted: "
                              f"{('N', *self.input_shape_)}")
+        architectures.check_packs(self.layers_spec, len(x))
 
     def _mask(self, name: str, masks: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
         if masks is None or name not in masks:
+            dropouts = ", ".join(self.mask_shapes(architectures.packing(self.layers_spec)))
             raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{', '.join(self.mask_shapes(1))}, shapes as mask_shapes(batch) says")
+                             f"{dropouts}, shapes as mask_shapes(batch) says")
         return masks[name]
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -168,6 +170,17 @@ class Network(nn.Module):
         with torch.no_grad():
             for name, value in values.items():
                 own[name].copy_(value)
+
+    def bind(self, tensors: Mapping[str, torch.Tensor]) -> Callable[..., torch.Tensor]:
+        """The network as a function of the given tensors instead of its own, in which it can be differentiated.
+
+        Args:
+            tensors: native tensors by canonical name; what is not among them stays the network's own.
+
+        Returns:
+            a function with the arguments of the network.
+        """
+        return lambda x, **options: torch.func.functional_call(self, dict(tensors), (x,), options)
 
     def export(self, tensors: Mapping[str, torch.Tensor] | None = None) -> dict[str, np.ndarray]:
         """Copy tensors to NumPy in the canonical layout.
@@ -220,7 +233,10 @@ class Network(nn.Module):
             batch: number of examples, at least 1.
 
         Returns:
-            Shapes (batch, ...) by the dropout layer's name.
+            Shapes (batch, ...) by the dropout layer's name; (batch/m, ...) where m examples are judged together.
+
+        Raises:
+            ValueError: batch is no multiple of m.
         """
         return architectures.mask_shapes(self.layers_spec, self.input_shape_, batch)
 
