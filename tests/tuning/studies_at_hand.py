@@ -1,0 +1,61 @@
+"""Cheap studies for tests of several processes: what a worker prepares lies in a module, since it is sent by name."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import optuna
+from optuna.samplers import RandomSampler
+from optuna.storages import BaseStorage
+
+from ganbook.tuning.claims import Objective
+from ganbook.tuning.samplers import SeededByTrial
+
+SEED = 5
+
+
+def score(x: float, y: int) -> float:
+    return (x - 0.3) ** 2 + y
+
+
+def open_study(storage: BaseStorage) -> optuna.Study:
+    return optuna.create_study(storage=storage, study_name="study", sampler=SeededByTrial(RandomSampler, SEED),
+                               load_if_exists=True)
+
+
+def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail: bool = False, end: str = "",
+            ) -> tuple[optuna.Study, Objective]:
+    """A study whose trials sleep.
+
+    Args:
+        seconds: that a trial takes.
+        hang: a file; the trial that creates it writes the number of its process there and never ends.
+        fail: trials raise an error.
+        end: kill the worker in each trial that tries these parameters again or for the first time.
+    """
+    def objective(trial: optuna.Trial) -> float:
+        x, y = trial.suggest_float("x", 0.0, 1.0), trial.suggest_int("y", 0, 3)
+        trial.set_user_attr("by", os.getpid())
+        if fail:
+            raise ArithmeticError("the objective cannot be computed")
+        if end:
+            os.kill(os.getpid(), 9)
+        if hang and _first(Path(hang)):
+            time.sleep(600)
+        time.sleep(seconds)
+        return score(x, y)
+
+    return open_study(storage), objective
+
+
+def _first(path: Path) -> bool:
+    """Whether this process is the one that makes the file, complete from its first moment on."""
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    part.write_text(str(os.getpid()))
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        return False
+    return True
