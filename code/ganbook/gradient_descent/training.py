@@ -23,6 +23,7 @@ from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, whole
 from ganbook.gradient_descent import checkpoint
 from ganbook.gradient_descent.draws import Dealer, dropout_layers, latent_noise
+from ganbook.tensors.architectures import ARCHITECTURES, blueprint
 
 LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
@@ -214,7 +215,7 @@ def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, ou
     dealer = make_dealer(run, source if source is not None else load_source(recipe))
     if out:  # a place that cannot be is better found now than after an hour
         Path(out).mkdir(parents=True, exist_ok=True)
-    with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not _show(progress), leave=False) as bar:
+    with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not show_bar(progress), leave=False) as bar:
         while run.step < last:
             count = _chunk(run.step, last, save_every if out else 0, sample_every)
             advance(run, dealer, run_rounds, count)
@@ -229,13 +230,15 @@ def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, ou
 
 
 def load_source(recipe: Recipe) -> Any:
-    """The real examples that a recipe names: images, or a mixture.
+    """The real examples that a recipe names: images, stacks of as many as the generator has channels, or a mixture.
 
     Raises:
         ValueError: a combination of data, split, size and scale that does not exist.
         DataError: a file is missing or damaged.
     """
-    return data.load(recipe.data, split=recipe.split, size=recipe.size,
+    made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    stack = made[-1] if recipe.data.startswith("stacked_") and len(made) == 3 else None
+    return data.load(recipe.data, split=recipe.split, size=recipe.size, stack=stack,
                      scale=None if recipe.scale == 1.0 else recipe.scale)
 
 
@@ -304,7 +307,8 @@ def advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], cou
     run.step += count
 
 
-def _show(progress: bool | None) -> bool:
+def show_bar(progress: bool | None) -> bool:
+    """Whether to show a bar of progress: as asked for, else on a terminal only, and never under test."""
     if progress is not None:
         return progress
     return sys.stderr.isatty() and "PYTEST_CURRENT_TEST" not in os.environ
