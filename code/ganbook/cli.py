@@ -1,4 +1,4 @@
-"""The command line: ``python -m ganbook train|sample|evaluate|experiment|info``.
+"""The command line: ``python -m ganbook train|sample|evaluate|experiment|classifier|info``.
 
 Arguments come in, runs and files go out.  A framework is imported only by a command that needs one.
 
@@ -26,6 +26,7 @@ from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
+from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES, on_data
@@ -76,13 +77,14 @@ def _fail(message: object, code: int) -> int:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """The five commands and their options."""
+    """The commands and their options."""
     parser = argparse.ArgumentParser(prog="python -m ganbook", allow_abbrev=False, description=ganbook.__doc__.split(
         "\n\n")[0], epilog="COMMAND --help lists the options of a command, with their defaults")
     parser.add_argument("--version", action="version", version=ganbook.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for run, add_options in ((train, _train_options), (sample, _sample_options), (evaluate, _evaluate_options),
-                             (experiment, _experiment_options), (info, _info_options)):
+                             (experiment, _experiment_options), (classifier, _classifier_options),
+                             (info, _info_options)):
         line = run.__doc__.split("\n")[0]
         command = commands.add_parser(run.__name__, help=line, description=line, allow_abbrev=False)
         command.set_defaults(run=run)
@@ -154,6 +156,18 @@ def _experiment_options(command: argparse.ArgumentParser) -> None:
         "after it; default: no limit")
     add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write the result; default: "
         "%(default)s")
+    _device(command)
+
+
+def _classifier_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("--side", type=int, choices=SIDES, default=28, help="of the images in pixels; default: %(default)s")
+    _framework(command, FRAMEWORKS[0])
+    add("--steps", type=_whole(1), metavar="N", help="updates; default: "
+        + ", ".join(f"{plan.steps} for side {side}" for side, plan in TRAININGS.items()))
+    add("--seed", type=_whole(0), metavar="N", default=0, help="of all that is random; default: %(default)s")
+    add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write "
+        "classifier_SIDE.safetensors and its record; default: %(default)s")
     _device(command)
 
 
@@ -366,6 +380,18 @@ def _refuse(options: argparse.Namespace, *names: str) -> None:
     for name in names:
         if getattr(options, name) is not None:
             raise ValueError(f"{name} is {getattr(options, name)!r}; accepted with {options.name}: none")
+
+
+def classifier(options: argparse.Namespace) -> None:
+    """Train the digit classifier whose features the metrics compare, and write its weights and record.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    _check_writable(options.out)
+    record = make_classifier(options.side, options.framework or FRAMEWORKS[0], seed=options.seed, steps=options.steps,
+                             out=options.out, device=options.device, report=functools.partial(print, flush=True))
+    print(f"saved in {options.out / f'classifier_{options.side}.safetensors'}, SHA-256 {record['sha256']}")
 
 
 def info(options: argparse.Namespace) -> None:
