@@ -21,6 +21,7 @@ from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
 from ganbook.tuning import tables
+from ganbook.tuning.classifier import load_weights
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.results import read_result
@@ -84,11 +85,11 @@ def commands():
     return next(a for a in actions if isinstance(a, argparse._SubParsersAction)).choices
 
 
-def test_there_are_five_commands():
-    assert list(commands()) == ["train", "sample", "evaluate", "experiment", "info"]
+def test_the_commands():
+    assert list(commands()) == ["train", "sample", "evaluate", "experiment", "classifier", "info"]
 
 
-@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "experiment", "info"])
+@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "experiment", "classifier", "info"])
 def test_help_shows_every_default(name):
     code, out, _ = call(name, "--help")
     assert code == 0
@@ -267,6 +268,14 @@ def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
     assert result["curve"]["samples"] == [50, 50, 50]
 
 
+def test_a_classifier_is_made(tmp_path):
+    code, out, err = call("classifier", "--side", 8, "--steps", 20, "--device", "cpu", "--out", tmp_path / "results")
+    assert (code, err) == (0, "")
+    assert "step 20 of 20" in out
+    _, record = load_weights(8, tmp_path / "results")
+    assert f"saved in {tmp_path / 'results' / 'classifier_8.safetensors'}, SHA-256 {record['sha256']}" in out
+
+
 def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
     cells = tuple(tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS
                   for seed in (0, 1))
@@ -341,6 +350,7 @@ def test_info_lists_the_named_recipes():
     (("train", "--recipe", "recommended", "--data", "digits", "--size", "30"), "shape is.*divisible by 4"),
     (("sample",), "FOLDER"),
     (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
+    (("classifier", "--side", "16"), "invalid choice: 16.*8, 28, 32"),
     (("experiment", "alchemy"), "invalid choice: 'alchemy'.*colour_dcgan"),
     (("experiment", "colour_dcgan", "--minutes", "0"), "'0'; accepted: a number above 0"),
     (("experiment", "colour_dcgan", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
