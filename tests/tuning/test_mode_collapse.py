@@ -1,0 +1,108 @@
+"""The tables on mixtures: what is equal, what is each method's own, and the published values beside them."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from ganbook.gradient_descent import training
+from ganbook.tuning import mixture_modes, mode_collapse, results, tables
+from ganbook.tuning.recipes import RECIPES
+
+EQUAL = ("data", "scale", "generator", "latent", "order", "batch", "steps", "averaging", "dequantisation", "dtype")
+
+
+@dataclasses.dataclass
+class FakeRun:
+    """A run that samples its own data, or one mean alone."""
+
+    recipe: object
+    collapsed: bool
+
+    def sample(self, n, seed):
+        mixture = training.load_source(self.recipe)
+        return np.repeat(mixture.means[:1], n, axis=0) if self.collapsed else mixture.batch(
+            np.random.default_rng(seed), n)
+
+
+@pytest.mark.parametrize("data", mode_collapse.NAMES)
+def test_measures_of_a_perfect_and_of_a_collapsed_generator(data):
+    k = len(training.load_source(RECIPES[data]).means)
+    perfect = mode_collapse.measure(FakeRun(RECIPES[data], collapsed=False))
+    assert tuple(perfect) == mode_collapse.MEASURES
+    assert perfect["modes"] == perfect["protocol_modes"] == k
+    for prefix, samples in (("", mode_collapse.SAMPLES), ("protocol_", 2500)):
+        assert perfect[f"{prefix}high_quality"] == pytest.approx(mixture_modes.ideal_high_quality(), abs=0.01)
+        assert perfect[f"{prefix}reverse_kl"] == pytest.approx((k - 1) / 2 / samples, abs=2 * k / samples)
+    collapsed = mode_collapse.measure(FakeRun(RECIPES[data], collapsed=True))
+    assert (collapsed["modes"], collapsed["high_quality"]) == (1, 1.0)
+    assert collapsed["reverse_kl"] == collapsed["protocol_reverse_kl"] == pytest.approx(np.log(k), abs=1e-12)
+
+
+def test_a_run_of_images_is_refused():
+    with pytest.raises(ValueError, match="data is 'digits'; accepted: ring, grid"):
+        mode_collapse.measure(FakeRun(RECIPES["quickstart"], collapsed=False))
+
+
+@pytest.mark.parametrize("data", mode_collapse.NAMES)
+def test_methods_differ_in_what_they_name_alone(data):
+    made = {name: mode_collapse.recipe(name, data, 1e-3) for name in mode_collapse.METHODS}
+    plain = made["plain"]
+    for name, recipe in made.items():
+        own = mode_collapse.METHODS[name]
+        for field in EQUAL:
+            assert getattr(recipe, field) == getattr(plain, field), (name, field)
+        assert recipe.packing == own.packing
+        assert recipe.discriminator.with_(packing=1) == plain.discriminator.with_(packing=1)
+        assert recipe.generator_optimiser == recipe.discriminator_optimiser
+        assert recipe.generator_optimiser.learning_rate == plain.generator_optimiser.learning_rate
+    assert [(name, r.loss, r.packing, r.unrolled, r.discriminator_steps, r.gradient_penalty, r.r1.active, r.r2.active)
+            for name, r in made.items()] == [
+        ("plain", "non_saturating", 1, 0, 1, 0.0, False, False),
+        ("packing_2", "non_saturating", 2, 0, 1, 0.0, False, False),
+        ("packing_4", "non_saturating", 4, 0, 1, 0.0, False, False),
+        ("unrolled", "non_saturating", 1, 5, 1, 0.0, False, False),
+        ("wgan_gp", "wasserstein", 1, 0, 5, 0.1, False, False),
+        ("r1", "non_saturating", 1, 0, 1, 0.0, True, False),
+        ("relativistic", "relativistic", 1, 0, 1, 0.0, True, True)]
+
+
+def test_the_rates_are_those_that_the_search_found():
+    """The best of the three by modes, then by quality, summed over both mixtures."""
+    records = tables.read_table(mode_collapse.RATES_TABLE)
+    assert mode_collapse.best_rates(records) == dict(mode_collapse.CHOSEN)
+
+
+def test_the_best_rate_covers_most_modes_and_then_most_cleanly():
+    def record(rate, data, modes, quality):
+        return {"method": f"plain-{rate:g}", "data": data, "protocol_modes": modes, "protocol_high_quality": quality}
+    records = [record(2e-4, "ring", 8, 0.9), record(2e-4, "grid", 20, 0.9), record(6e-4, "ring", 7, 0.2),
+               record(6e-4, "grid", 25, 0.3), record(2e-3, "ring", 8, 0.1), record(2e-3, "grid", 25, None)]
+    records[-1]["protocol_modes"] = None  # a run that failed
+    assert mode_collapse.best_rates(records) == {"plain": 6e-4}
+    records[3]["protocol_modes"] = 20
+    assert mode_collapse.best_rates(records) == {"plain": 2e-4}
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="method is 'x'; accepted: plain"):
+        mode_collapse.recipe("x", "ring")
+    with pytest.raises(ValueError, match="data is 'digits'; accepted: ring, grid"):
+        mode_collapse.recipe("plain", "digits")
+
+
+def test_the_published_table_names_its_sources():
+    table = results.read_result("mixtures_published.json", ("title", "protocol", "samples", "rows", "sources"))
+    assert table["samples"] == mixture_modes.SAMPLES
+    assert table["steps"]["pacgan"] == 400 * 100_000 // 100
+    possible = {name: len(training.load_source(RECIPES[name]).means) for name in mode_collapse.NAMES}
+    for row in table["rows"]:
+        assert row["source"] in table["sources"]
+        assert row["protocol"] in table["protocol"]
+        assert 1 <= row["modes"] <= possible[row["data"]]
+        assert 0 <= row["high_quality"] <= 1
+        # No divergence is below that of equally frequent modes, up to rounding; means over runs may be a little less.
+        assert row["reverse_kl"] is None or row["reverse_kl"] >= np.log(possible[row["data"]] / row["modes"]) - 0.05
+    assert {row["source"] for row in table["rows"]} == set(table["sources"])
+    methods = {name: [row["method"] for row in table["rows"] if row["data"] == name] for name in possible}
+    assert methods["ring"] == methods["grid"]
