@@ -113,6 +113,8 @@ def _train_options(command: argparse.ArgumentParser) -> None:
         "refuse a folder that holds one")
     add("--compiled", action="store_true", help="run many steps in one compiled call: several times faster for small "
         "networks, after some seconds of compiling; default: no")
+    add("--distributed", action="store_true", help="be one of several processes or devices that train this run "
+        "together, as torchrun or TF_CONFIG says; default: no")
     add("--save-every", type=_whole(0), metavar="N", help="steps between two checkpoints, 0 for none on the way; "
         f"default: 1/{SAVES} of the steps")
     add("--sample-every", type=_whole(0), metavar="N", default=0, help="steps between two pictures of samples, 0 for "
@@ -226,14 +228,17 @@ def train(options: argparse.Namespace) -> None:
     framework, recipe, out = _plan(options)
     on_the_way = max(1, recipe.steps // SAVES) if options.save_every is None else options.save_every
     start = _step(out) if options.resume else 0
-    print(f"{recipe.name} on {recipe.data} with {figures.TITLES[framework]}, seed {recipe.seed}, steps {recipe.steps:,}"
-          + (f", from step {start:,} of {out}" if start else ""), flush=True)
+    if not options.distributed:  # else each of the processes would say it
+        print(f"{recipe.name} on {recipe.data} with {figures.TITLES[framework]}, seed {recipe.seed}, steps "
+              f"{recipe.steps:,}" + (f", from step {start:,} of {out}" if start else ""), flush=True)
     try:
         run = training.train(recipe, framework, until=options.until, out=out, resume=options.resume,
-                             device=options.device, compiled=options.compiled, save_every=on_the_way,
-                             sample_every=options.sample_every)
+                             device=options.device, compiled=options.compiled, distributed=options.distributed,
+                             save_every=on_the_way, sample_every=options.sample_every)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out)) from None
+    if not run.writes:
+        return
     _draw(run.sample(training.SAMPLES, recipe.seed), recipe, out / "samples.png")
     for step, examples in run.samples:
         _draw(examples, recipe, out / f"samples-{step:0{len(str(recipe.steps))}}.png")

@@ -204,8 +204,8 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         with team.scope():
             run = _prepare(recipe, framework, out, resume, team.device)
         run.writes = team.first
-        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds, until, out if team.first else None,
-                     save_every, sample_every, source, progress if team.first else False)
+        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds, until, out, save_every,
+                     sample_every, source, progress if team.first else False)
 
 
 def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, out: str | Path | None, save_every: int,
@@ -217,14 +217,15 @@ def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, ou
         Path(out).mkdir(parents=True, exist_ok=True)
     with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not show_bar(progress), leave=False) as bar:
         while run.step < last:
+            # Processes that train together stop for the same rounds: each call of run_rounds is a meeting of all.
             count = _chunk(run.step, last, save_every if out else 0, sample_every)
             advance(run, dealer, run_rounds, count)
             bar.update(count)
             if sample_every and run.step % sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
-            if out and save_every and run.step % save_every == 0:
+            if out and run.writes and save_every and run.step % save_every == 0:
                 run.save(out)
-    if out:
+    if out and run.writes:
         run.save(out)
     return run
 
