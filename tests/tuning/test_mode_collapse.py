@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent import training
 from ganbook.tuning import mixture_modes, mode_collapse, results, tables
 from ganbook.tuning.recipes import RECIPES
@@ -82,6 +83,30 @@ def test_the_best_rate_covers_most_modes_and_then_most_cleanly():
     assert mode_collapse.best_rates(records) == {"plain": 6e-4}
     records[3]["protocol_modes"] = 20
     assert mode_collapse.best_rates(records) == {"plain": 2e-4}
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_snapshots_are_what_training_that_far_gives(framework):
+    short = mode_collapse.lopsided().replace(steps=7, batch=8)
+    seen = mode_collapse.snapshots(short, framework, every=3, samples=5, device="cpu")
+    assert list(seen) == [3, 6, 7]
+    for step, points in seen.items():
+        run = training.train(short, framework, until=step, device="cpu")
+        assert np.array_equal(points, run.sample(5, mode_collapse.NOISE))
+    with pytest.raises(ValueError, match="every is 0"):
+        mode_collapse.snapshots(short, every=0)
+
+
+def test_the_lopsided_game_collapses_and_moves_on():
+    """Each look shows most samples at a few modes, and not always the same ones."""
+    mixture = training.load_source(RECIPES["ring"])
+    favourites = []
+    for points in mode_collapse.snapshots(mode_collapse.lopsided(), every=100, device="cpu").values():
+        nearest = np.linalg.norm(points[:, None] - mixture.means, axis=2).argmin(axis=1)
+        shares = np.bincount(nearest, minlength=8) / len(points)
+        assert np.sort(shares)[-3:].sum() > 0.75
+        favourites.append(shares.argmax())
+    assert len(set(favourites)) >= 3
 
 
 def test_unknown_names_are_refused():

@@ -21,7 +21,9 @@ import dataclasses
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule, one_of
+import numpy as np
+
+from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule, one_of, whole
 from ganbook.gradient_descent import training
 from ganbook.tuning import mixture_modes
 from ganbook.tuning.recipes import RECIPES
@@ -162,6 +164,59 @@ def measure(run: training.Run) -> dict[str, float]:
         measured |= {f"{prefix}modes": found.modes, f"{prefix}high_quality": found.high_quality,
                      f"{prefix}reverse_kl": found.reverse_kl}
     return measured
+
+
+def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples: int = mixture_modes.SAMPLES,
+              compiled: bool = False, device: str | None = None) -> dict[int, np.ndarray]:
+    """Train, and stop every so many steps to look at samples of the same noise.
+
+    Args:
+        recipe: what to run.
+        framework: ``pytorch`` or ``tensorflow``.
+        every: steps between two looks, at least 1.
+        samples: how many at each look, at least 1.
+        compiled: as for :func:`ganbook.gradient_descent.training.train`.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        By step, float32 samples of shape (samples, ...); the last step is among them.
+
+    Raises:
+        ValueError: an argument outside its range.
+        NonFiniteLoss: a loss became infinite or not a number; the step is named.
+
+    Explained in the book's section "Mode collapse".
+    """
+    whole("every", every, 1)
+    run = training.start_run(recipe, framework, device=device)
+    dealer, runner = training.make_dealer(run, training.load_source(recipe)), training.make_runner(run, compiled)
+    seen = {}
+    while run.step < recipe.steps:
+        stop = min(run.step - run.step % every + every, recipe.steps)
+        while run.step < stop:
+            training.advance(run, dealer, runner, min(training.ROOM, stop - run.step))
+        seen[run.step] = run.sample(samples, NOISE)
+    return seen
+
+
+def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
+    """A game that collapses within a few hundred steps: a generator ten times as quick as its discriminator.
+
+    Args:
+        data: ``ring`` or ``grid``.
+        seed: of the run.
+
+    Returns:
+        The recipe of the non-saturating GAN on that mixture with rates of 5e-3 and 5e-4, 400 steps in float64.
+
+    Raises:
+        ValueError: an unknown name, or a number outside its range.
+
+    Explained in the book's section "Mode collapse".
+    """
+    quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
+    return recipe("plain", data, seed=seed).replace(name=f"{data}-lopsided", generator_optimiser=quick,
+                                                    discriminator_optimiser=slow, steps=400, dtype="float64")
 
 
 def _table(name: str, title: str, cells: list[Cell]) -> Table:
