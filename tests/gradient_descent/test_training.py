@@ -145,7 +145,7 @@ def test_when_a_bar_is_shown(monkeypatch, progress, terminal, tested, shown):
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "this")
     if not tested:
         monkeypatch.delenv("PYTEST_CURRENT_TEST")
-    assert training._show(progress) is shown
+    assert training.show_bar(progress) is shown
 
 
 # Samples.
