@@ -58,7 +58,7 @@ def _mixture(name: str, last_gamma: float) -> Recipe:
         name=name, data=name, scale=SCALES[name],
         generator=Architecture("MLPGenerator", {"latent": 8, "output_activation": None, **layers}),
         discriminator=Architecture("MLPDiscriminator", layers),
-        r1=gamma, r2=gamma, generator_optimiser=adam, discriminator_optimiser=adam, steps=80_000, averaging=0.999)
+        r1=gamma, r2=gamma, generator_optimiser=adam, discriminator_optimiser=adam, steps=80_000, averaging=0.0)
 
 
 RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
