@@ -7,11 +7,10 @@ import time
 from pathlib import Path
 
 import optuna
-from optuna.samplers import RandomSampler
 from optuna.storages import BaseStorage
 
-from ganbook.tuning.claims import Objective
-from ganbook.tuning.samplers import SeededByTrial
+from ganbook.tuning import claims
+from ganbook.tuning.search import NumberedSampler
 
 SEED = 5
 
@@ -20,22 +19,29 @@ def score(x: float, y: int) -> float:
     return (x - 0.3) ** 2 + y
 
 
-def open_study(storage: BaseStorage) -> optuna.Study:
-    return optuna.create_study(storage=storage, study_name="study", sampler=SeededByTrial(RandomSampler, SEED),
+def open_study(storage: BaseStorage, name: str = "study") -> optuna.Study:
+    return optuna.create_study(storage=storage, study_name=name, sampler=NumberedSampler("random", SEED),
                                load_if_exists=True)
 
 
-def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail: bool = False, end: str = "",
-            ) -> tuple[optuna.Study, Objective]:
+def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail: bool = False, end: bool = False,
+            host: str = "", name: str = "study") -> tuple[optuna.Study, claims.Run]:
     """A study whose trials sleep.
 
     Args:
         seconds: that a trial takes.
         hang: a file; the trial that creates it writes the number of its process there and never ends.
         fail: trials raise an error.
-        end: kill the worker in each trial that tries these parameters again or for the first time.
+        end: each trial kills its worker.
+        host: what the worker takes for the name of its host.
+        name: of the study.
     """
-    def objective(trial: optuna.Trial) -> float:
+    if host:
+        claims._host = lambda: host
+
+    study = open_study(storage, name)
+
+    def run(trial: optuna.Trial) -> None:
         x, y = trial.suggest_float("x", 0.0, 1.0), trial.suggest_int("y", 0, 3)
         trial.set_user_attr("by", os.getpid())
         if fail:
@@ -45,9 +51,9 @@ def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail:
         if hang and _first(Path(hang)):
             time.sleep(600)
         time.sleep(seconds)
-        return score(x, y)
+        study.tell(trial, score(x, y))
 
-    return open_study(storage), objective
+    return study, run
 
 
 def _first(path: Path) -> bool:

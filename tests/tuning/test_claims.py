@@ -7,12 +7,13 @@ import sys
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
-from optuna.samplers import RandomSampler, TPESampler
+from optuna.samplers import RandomSampler
 from optuna.trial import TrialState
-from tuning import studies_at_hand
 
-from ganbook.tuning import claims, samplers
-from ganbook.tuning.samplers import RETRY_OF, SeededByTrial
+from ganbook.tuning import claims
+from ganbook.tuning.claims import RETRY_OF
+from ganbook.tuning.search import NumberedSampler
+from tuning import studies_at_hand
 
 RUNNING, WAITING, COMPLETE, PRUNED, FAIL = (TrialState[name] for name in
                                            ("RUNNING", "WAITING", "COMPLETE", "PRUNED", "FAIL"))
@@ -51,18 +52,18 @@ def test_which_of_three_trials_are_too_many(states, retries, number, surplus):
 
 
 def test_work_ends_at_the_number_asked_for_and_goes_on_from_there():
-    study, objective = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
-    claims.work(study, objective, 3, pace=QUICK)
-    claims.work(study, objective, 3, pace=QUICK)
+    study, run = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
+    claims.work(study, run, 3, pace=QUICK)
+    claims.work(study, run, 3, pace=QUICK)
     assert [trial.state for trial in study.trials] == [COMPLETE] * 3
-    claims.work(study, objective, 5, pace=QUICK)
+    claims.work(study, run, 5, pace=QUICK)
     assert claims.finished(study) == 5
-    claims.work(study, objective, 9, pace=QUICK, stop=lambda: claims.finished(study) == 7)
+    claims.work(study, run, 9, pace=QUICK, stop=lambda: claims.finished(study) == 7)
     assert claims.finished(study) == 7
 
 
 def test_a_trial_begun_by_another_in_the_same_moment_makes_this_one_too_many():
-    study, objective = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
+    study, run = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
     there, shown = study.get_trials, []
 
     def late(*arguments, **options):
@@ -73,15 +74,15 @@ def test_a_trial_begun_by_another_in_the_same_moment_makes_this_one_too_many():
         return found
 
     study.get_trials = late
-    claims.work(study, objective, 1, pace=QUICK, stop=lambda: len(there()) == 2)
+    claims.work(study, run, 1, pace=QUICK, stop=lambda: len(there()) == 2)
     assert [trial.state for trial in there()] == [RUNNING, FAIL]
     assert there()[1].params == {}
 
 
-def test_an_error_of_the_objective_ends_the_work():
-    study, objective = studies_at_hand.prepare(optuna.storages.InMemoryStorage(), fail=True)
+def test_an_error_in_a_trial_ends_the_work():
+    study, run = studies_at_hand.prepare(optuna.storages.InMemoryStorage(), fail=True)
     with pytest.raises(ArithmeticError):
-        claims.work(study, objective, 3, pace=QUICK)
+        claims.work(study, run, 3, pace=QUICK)
     assert [trial.state for trial in study.trials] == [FAIL]
 
 
@@ -89,15 +90,15 @@ def test_a_worker_that_slept_finds_its_trial_given_up_and_goes_on():
     study = studies_at_hand.open_study(optuna.storages.InMemoryStorage())
     watch, given_up = claims.Watch(study, claims.Pace(10.0, 20.0, 0.01)), []
 
-    def objective(trial: optuna.Trial) -> float:
+    def run(trial: optuna.Trial) -> None:
         x = trial.suggest_float("x", 0.0, 1.0)
         if not given_up:
             there = study.get_trials(deepcopy=False)
             claims._give_up(study, there, there[0])
             given_up.extend(watch.recover() or [trial.number])
-        return x
+        study.tell(trial, x)
 
-    claims.work(study, objective, 2, pace=QUICK)
+    claims.work(study, run, 2, pace=QUICK)
     assert given_up == [0]
     assert [trial.state for trial in study.trials] == [FAIL, COMPLETE, COMPLETE]
     assert study.trials[1].params == study.trials[0].params
@@ -130,7 +131,7 @@ def test_the_trial_of_a_dead_process_is_queued_again_at_once():
     assert (again.params, again.distributions) == (first.params, first.distributions)
     assert again.user_attrs == {"kept": 1, RETRY_OF: 0}
     assert claims.Watch(study).recover() == []
-    claims.work(study, lambda trial: trial.suggest_float("x", 0.0, 1.0), 1, pace=QUICK)
+    claims.work(study, lambda trial: study.tell(trial, trial.suggest_float("x", 0.0, 1.0)), 1, pace=QUICK)
     assert study.trials[1].value == first.params["x"]
     assert len(study.trials) == 2
 
@@ -179,12 +180,12 @@ def test_a_trial_of_another_host_that_signs_is_left_alone(monkeypatch):
 def test_a_worker_signs_its_trial_again_and_again():
     study, counts = studies_at_hand.open_study(optuna.storages.InMemoryStorage()), []
 
-    def objective(trial: optuna.Trial) -> float:
+    def run(trial: optuna.Trial) -> None:
         while not counts or counts[-1] < 3:
             counts.append(study.get_trials()[0].user_attrs[claims.WORKER]["count"])
-        return 0.0
+        study.tell(trial, 0.0)
 
-    claims.work(study, objective, 1, pace=claims.Pace(0.01, 1.0, 0.01))
+    claims.work(study, run, 1, pace=claims.Pace(0.01, 1.0, 0.01))
     assert counts[0] <= 1
     assert study.trials[0].user_attrs[claims.WORKER].items() >= claims.this_process().items()
 
@@ -206,31 +207,41 @@ def test_paces_that_make_no_sense_are_refused(numbers):
         claims.Pace(*numbers)
 
 
-def points(study: optuna.Study, trials: int) -> list[dict]:
-    claims.work(study, lambda trial: studies_at_hand.score(trial.suggest_float("x", 0, 1), trial.suggest_int("y", 0, 3)),
-                trials, pace=QUICK)
-    return [trial.params for trial in study.trials]
+def test_ctrl_c_queues_the_trial_in_hand_again():
+    study, run = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
+
+    def interrupted(trial: optuna.Trial) -> None:
+        trial.suggest_float("x", 0.0, 1.0)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        claims.work(study, interrupted, 1, pace=QUICK)
+    assert [trial.state for trial in study.trials] == [FAIL, WAITING]
+    claims.work(study, run, 1, pace=QUICK)
+    assert [trial.state for trial in study.trials] == [FAIL, COMPLETE]
+    assert study.trials[1].params["x"] == study.trials[0].params["x"]
 
 
-@pytest.mark.parametrize("make", [RandomSampler, lambda seed: TPESampler(seed=seed, n_startup_trials=3)])
-def test_a_study_that_was_interrupted_tries_the_same_points_as_one_that_was_not(make):
-    def study(storage):
-        return optuna.create_study(storage=storage, study_name="s", sampler=SeededByTrial(make, 3), load_if_exists=True)
+@pytest.mark.parametrize("sampler", ["random", "tpe"])
+def test_a_study_that_was_interrupted_tries_the_same_points_as_one_that_was_not(sampler):
+    def points(storage, trials: int) -> list[dict]:
+        study, run = studies_at_hand.prepare(storage)
+        study.sampler = NumberedSampler(sampler, 3)
+        claims.work(study, run, trials, pace=QUICK)
+        return [trial.params for trial in study.trials]
 
-    whole = points(study(optuna.storages.InMemoryStorage()), 8)
+    whole = points(optuna.storages.InMemoryStorage(), 14)
     storage = optuna.storages.InMemoryStorage()
-    points(study(storage), 5)
-    assert points(study(storage), 8) == whole
-    assert len({each["x"] for each in whole}) == 8
+    points(storage, 5)
+    assert points(storage, 14) == whole
+    assert len({each["x"] for each in whole}) == 14
 
 
 def test_without_a_seed_for_each_trial_the_same_points_come_again():
-    storage = optuna.storages.InMemoryStorage()
-    twice = [points(optuna.create_study(storage=storage, study_name="s", sampler=RandomSampler(3), load_if_exists=True),
-                    trials) for trials in (2, 4)][-1]
-    assert twice[:2] == twice[2:]
-
-
-def test_a_trial_tried_again_keeps_the_seed_of_its_first_attempt():
-    study = study_of(COMPLETE, FAIL, FAIL, RUNNING, retries={2: 1, 3: 2})
-    assert [samplers.first_attempt(study, trial) for trial in study.trials] == [0, 1, 1, 1]
+    storage, found = optuna.storages.InMemoryStorage(), []
+    for trials in (2, 4):
+        study, run = studies_at_hand.prepare(storage)
+        study.sampler = RandomSampler(3)
+        claims.work(study, run, trials, pace=QUICK)
+        found = [trial.params for trial in study.trials]
+    assert found[:2] == found[2:]

@@ -32,15 +32,17 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 
 from ganbook.data.recipe import in_range, whole
-from ganbook.tuning.samplers import RETRY_OF
 
 #: Attribute of a running trial: whose it is.
 WORKER = "worker"
+#: Attribute of a trial that was queued again: the number of the trial that its worker left unfinished.
+RETRY_OF = "retry_of"
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 #: Times that a trial is tried again: one that kills each of its workers is given up in the end.
 RETRIES = 3
 
-Objective = Callable[[optuna.Trial], float]
+#: Computes a trial and tells the study what came of it.
+Run = Callable[[optuna.Trial], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,57 +68,60 @@ class Pace:
         in_range("poll", self.poll, 0.0, open_low=True)
 
 
-class _Surplus(Exception):
-    """This trial is one too many."""
-
-
 def finished(study: optuna.Study) -> int:
     """How many trials of a study are complete or pruned."""
     return len(study.get_trials(deepcopy=False, states=FINISHED))
 
 
-def work(study: optuna.Study, objective: Objective, trials: int, *, pace: Pace | None = None,
+def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None,
          stop: Callable[[], bool] = lambda: False) -> None:
     """Run trials until the study has as many finished ones as asked for, together with whoever else works at it.
 
     Args:
         study: in a storage that all workers share.
-        objective: what a trial computes; its score must depend on the trial's parameters alone.
+        run: computes a trial and tells the study its outcome, which must depend on the trial's parameters alone.
         trials: complete and pruned trials that the study shall have in the end, at least 1.
-        pace: how often to look and sign.
+        pace: how often to look and sign; None means the defaults.
         stop: asked before each trial; True ends the work.
 
     Raises:
         ValueError: an argument outside its range.
-        Exception: what the objective raises; its trial is failed and not tried again.
+        KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
+        BaseException: what else ``run`` raises; its trial is failed and not tried again.
 
     Explained in the book's section "Search".
     """
     whole("trials", trials, 1)
     pace = pace or Pace()
-    begun: list[int] = []
-
-    def claimed(trial: optuna.Trial) -> float:
-        begun.append(trial.number)
-        with _Signature(trial, pace.beat):
-            if _is_surplus(study.get_trials(deepcopy=False), trial.number, trials):
-                raise _Surplus
-            return objective(trial)
-
     while not stop():
         there = study.get_trials(deepcopy=False)
         if sum(trial.state in FINISHED for trial in there) >= trials:
             return
-        if len(_claims(there)) >= trials and not any(trial.state is TrialState.WAITING for trial in there):
+        if len(_claims(there)) < trials or any(trial.state is TrialState.WAITING for trial in there):
+            _begin(study, run, trials, pace)
+        else:
             # Others are at the last ones.  One of them may yet die, and its trial come back into the queue.
             time.sleep(pace.poll)
-            continue
-        try:
-            study.optimize(claimed, n_trials=1, catch=(_Surplus,))
-        except Exception:
-            # Whoever slept longer than the grace finds its trial given up and queued again: nothing is wrong then.
-            if not begun or begun[-1] not in _retried(study.get_trials(deepcopy=False)):
-                raise
+
+
+def _begin(study: optuna.Study, run: Run, trials: int, pace: Pace) -> None:
+    """Take the next trial, and run it unless it is one too many."""
+    trial = study.ask()
+    try:
+        with _Signature(trial, pace.beat):
+            if _is_surplus(study.get_trials(deepcopy=False), trial.number, trials):
+                study.tell(trial, state=TrialState.FAIL)
+            else:
+                run(trial)
+    except KeyboardInterrupt:
+        there = study.get_trials(deepcopy=False)
+        _give_up(study, there, there[trial.number])
+        raise
+    except BaseException:
+        # Whoever slept longer than the grace finds its trial given up and queued again: nothing is wrong then.
+        if trial.number not in _retried(study.get_trials(deepcopy=False)):
+            study.tell(trial, state=TrialState.FAIL, skip_if_finished=True)
+            raise
 
 
 def _retried(trials: Iterable[FrozenTrial]) -> set[int]:

@@ -89,7 +89,7 @@ def _check_journal(path: Path, lock: FileLock) -> None:
     wrong = next((number for number, line in enumerate(lines, 1) if not _is_entry(line)), None)
     if wrong is None:
         return
-    if wrong < len(lines) or not lines[0].startswith(BEGINNING):
+    if wrong < len(lines) or lines[-1].endswith(b"\n") or not lines[0].startswith(BEGINNING):
         raise StorageError(f"storage is {str(path)!r}, whose line {wrong} is no entry of a journal; accepted: a "
                            "journal that python -m ganbook tune wrote, or a new file. An SQLite file is sqlite:///PATH")
     # Unless another process is writing that line just now: the lock waits for it.

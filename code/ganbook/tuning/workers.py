@@ -27,8 +27,8 @@ from ganbook.data.recipe import whole
 from ganbook.tuning import claims
 from ganbook.tuning.storages import open_storage
 
-#: What a worker needs: opens the study in a storage and says what a trial computes.
-Prepare = Callable[[BaseStorage], tuple[optuna.Study, claims.Objective]]
+#: What a worker needs: opens the study in a storage and says how a trial is run.
+Prepare = Callable[[BaseStorage], tuple[optuna.Study, claims.Run]]
 
 #: Variables that libraries read when they start, to know how many threads to compute with.
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
@@ -51,8 +51,8 @@ def run_workers(prepare: Prepare, storage: str | Path, workers: int, trials: int
     Trials that dead processes left unfinished, in this call or before it, are tried again.
 
     Args:
-        prepare: opens the study in a storage and returns it with its objective; each worker calls it, so it must be
-            one that can be pickled: a function of a module, or a ``functools.partial`` of one.
+        prepare: opens the study in a storage and returns it with what runs a trial; each worker calls it, so it must
+            be one that can be pickled: a function of a module, or a ``functools.partial`` of one.
         storage: as :func:`ganbook.tuning.storages.open_storage` reads it.
         workers: processes, at least 1.
         trials: complete and pruned trials that the study shall have in the end, at least 1.
@@ -161,8 +161,8 @@ def _serve(prepare: Prepare, storage: str, trials: int, pace: claims.Pace, error
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     parent = multiprocessing.parent_process()
     try:
-        study, objective = prepare(open_storage(storage))
-        claims.work(study, objective, trials, pace=pace, stop=lambda: not parent.is_alive())
+        study, run = prepare(open_storage(storage))
+        claims.work(study, run, trials, pace=pace, stop=lambda: not parent.is_alive())
     except Exception as error:
         errors.put("".join(traceback.format_exception_only(error)).strip())
         sys.exit(1)
