@@ -28,16 +28,13 @@ from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
 from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
-from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.recipes import RECIPES, on_data
+from ganbook.tuning.report import LARGEST, check_target, evaluate_run
 from ganbook.tuning.tables import run_table
 
 RUNS = Path("runs")
 #: Checkpoints on the way, where nothing else is asked for.
 SAVES = 20
-#: Examples that an evaluation makes or draws at most: more cost minutes and change the third digit.
-LARGEST = 10_000
-SPLITS_OF_FLOOR = 5
 PACKAGES = ("numpy", "torch", "tensorflow", "safetensors")
 
 
@@ -132,8 +129,11 @@ def _sample_options(command: argparse.ArgumentParser) -> None:
 
 def _evaluate_options(command: argparse.ArgumentParser) -> None:
     _folder(command)
-    command.add_argument("--count", type=_whole(2), metavar="N", help="how many examples to generate; default: as many "
-                         f"as there are real ones, at most {LARGEST:,}")
+    add = command.add_argument
+    add("--count", type=_whole(2), metavar="N", help="how many examples to generate; default: as many as there are "
+        f"real ones, at most {LARGEST:,}")
+    add("--json", type=Path, metavar="FILE", help="also write the report there, in place of none or of one of the same "
+        "recipe; default: print it only")
     _drawing(command)
 
 
@@ -183,7 +183,8 @@ def _folder(command: argparse.ArgumentParser) -> None:
 
 
 def _drawing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=_whole(0), metavar="N", default=0, help="of the noise; default: %(default)s")
+    command.add_argument("--seed", type=_whole(0), metavar="N", default=0, help="of the noise, and in an "
+                         "evaluation of all else that is drawn; default: %(default)s")
     _framework(command, "the one that wrote the run")
     _device(command)
 
@@ -327,34 +328,19 @@ def _draw(examples: np.ndarray, recipe: Recipe, path: Path, columns: int | None 
 
 
 def evaluate(options: argparse.Namespace) -> None:
-    """Print the Frechet distance between generated and real examples, and that between two halves of the real ones.
+    """Print every metric of a run, each beside what real examples score in place of the generated ones.
 
     Args:
         options: what :func:`make_parser` read.
     """
     run = training.load_run(options.folder, options.framework, device=options.device)
-    real, which = _real(run.recipe, options.seed)
-    count = min(len(real), LARGEST) if options.count is None else options.count
-    distance = frechet_distance(_features(run.sample(count, options.seed)), _features(real))
-    floor = half_split_floor(_features(real), np.random.default_rng(options.seed), SPLITS_OF_FLOOR)
-    space = "pixel-space" if real.ndim == 4 else "coordinate-space"
-    print(f"{space} Frechet distance {distance:9.4f}   {count:,} generated at step {run.step:,} against {which}")
-    print(f"{'half-split floor':{len(space) + 17}}{floor:9.4f}   two random halves of the real ones, mean of "
-          f"{SPLITS_OF_FLOOR} splits")
-    if real.ndim == 2:
-        print("of points it compares mean and covariance alone, so it does not count modes")
-
-
-def _real(recipe: Recipe, seed: int) -> tuple[np.ndarray, str]:
-    """Every real image; of what is drawn at random itself, a sample."""
-    source = training.load_source(recipe)
-    if isinstance(source, data.Images):
-        return source.images, f"all {len(source):,} real ones of {recipe.data}"
-    return source.batch(np.random.default_rng(seed), LARGEST), f"{LARGEST:,} real ones drawn from {recipe.data}"
-
-
-def _features(examples: np.ndarray) -> np.ndarray:
-    return pixels(examples) if examples.ndim == 4 else examples
+    if options.json:
+        check_target(options.json, json.loads(run.recipe.to_json()))
+    report = evaluate_run(run, options.count, options.seed)
+    print(report.text())
+    if options.json:
+        report.write(options.json)
+        print(f"saved in {options.json}")
 
 
 def experiment(options: argparse.Namespace) -> None:
