@@ -22,8 +22,9 @@ from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
 from ganbook.tuning import tables
 from ganbook.tuning.classifier import load_weights
-from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
+from ganbook.tuning.metrics import frechet_distance, pixels
 from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.report import evaluate_run
 from ganbook.tuning.results import read_result
 
 CODE = Path(__file__).resolve().parents[1] / "code"
@@ -226,29 +227,49 @@ def test_a_run_is_read_in_the_framework_asked_for(framework, command, folder, mo
 
     monkeypatch.setattr(training, "load_run", spy)
     chosen = [] if framework is None else ["--framework", framework]
-    assert call(command, folder, "--count", 4, "--device", "cpu", *chosen)[0] == 0
+    assert call(command, folder, "--count", 8, "--device", "cpu", *chosen)[0] == 0
     assert used == [(framework or folder.name, "cpu")]
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_evaluate_prints_distance_and_floor(framework, folder):
+def test_evaluate_prints_every_metric(framework, folder):
     code, out, _ = call("evaluate", folder, "--framework", framework)
     assert code == 0
-    first, second = out.splitlines()
-    real = pixels(data.load("digits").images)
+    report = evaluate_run(training.load_run(folder, "pytorch"))
+    assert out == report.text() + "\n"
+    assert out.startswith("tiny: 1,797 generated at step 6 of 6 against all 1,797 real ones of digits, seed 0\n")
     fake = pixels(training.load_run(folder, framework).sample(1797, 0))
-    assert first.startswith("pixel-space Frechet distance")
-    assert "1,797 generated at step 6 against all 1,797 real ones of digits" in first
-    assert float(first.split()[3]) == pytest.approx(frechet_distance(fake, real), abs=6e-5)
-    assert second.startswith("half-split floor")
-    assert float(second.split()[2]) == pytest.approx(half_split_floor(real, np.random.default_rng(0), 5), abs=6e-5)
+    distance = frechet_distance(fake, pixels(data.load("digits").images))
+    line = next(line for line in out.splitlines() if line.startswith("pixel-space Frechet distance"))
+    assert float(line.split()[3]) == pytest.approx(distance, abs=6e-5)
+    for metric in "kernel distance", "precision", "recall", "density", "coverage", "nearest training image":
+        assert f"\n{metric}" in out
+
+
+def test_evaluate_writes_its_report(folder, recipe, tmp_path):
+    path = tmp_path / "report.json"
+    code, out, _ = call("evaluate", folder, "--count", 20, "--json", path)
+    assert code == 0
+    assert out.endswith(f"saved in {path}\n")
+    assert read_result(path)["count"] == 20
+    assert call("evaluate", folder, "--count", 30, "--json", path)[0] == 0
+    assert read_result(path)["count"] == 30
+    before = path.read_bytes()
+    assert call("train", "--recipe", recipe, "--seed", 5, "--out", tmp_path / "other")[0] == 0
+    assert "holds another run's report" in refused("evaluate", tmp_path / "other", "--json", path)
+    assert "lacks" in refused("evaluate", folder, "--json", folder / "state.json")
+    assert path.read_bytes() == before
+
+
+def test_evaluate_refuses_too_few(folder):
+    assert "count is 2; accepted: at least 8" in refused("evaluate", folder, "--count", 2)
 
 
 def test_evaluate_takes_a_count_and_a_seed(folder):
-    outputs = {call("evaluate", folder, *options)[1].splitlines()[0]
-               for options in ((), ("--count", 500), ("--count", 500, "--seed", 1))}
-    assert len({line.split()[3] for line in outputs}) == 3
-    assert sum(" 500 generated" in line for line in outputs) == 2
+    outputs = [call("evaluate", folder, *options)[1].splitlines()
+               for options in (("--count", 400), ("--count", 500), ("--count", 500, "--seed", 1))]
+    assert len({lines[3].split()[3] for lines in outputs}) == 3
+    assert sum(" 500 generated" in lines[0] for lines in outputs) == 2
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -304,8 +325,9 @@ def test_points_of_the_plane(tmp_path):
     code, out, _ = call("evaluate", run, "--count", 400)
     assert code == 0
     assert "coordinate-space Frechet distance" in out
-    assert "400 generated at step 2 against 10,000 real ones drawn from grid" in out
-    assert "does not count modes" in out
+    assert "400 generated at step 2 of 2 against 10,000 real ones drawn from grid" in out
+    for metric in "modes of 25", "high-quality share", "reverse KL":
+        assert f"\n{metric}" in out
 
 
 def test_info_prints_everything(folder):
