@@ -203,3 +203,24 @@ def test_missing_data_are_named_before_anything_is_written(monkeypatch, tmp_path
     with pytest.raises(data.DataError, match="mnist"):
         classifier.make_classifier(28, out=tmp_path / "results")
     assert not list(tmp_path.iterdir())
+
+
+@sides
+def test_features_have_their_unit(side):
+    planes = []
+    for name in classifier.TRAININGS[side].data:
+        held_out(name, side)  # skips where the data are not at hand
+        planes.append(classifier.held_out_split(name, side)[0].images)
+    squares = reader("pytorch", side).features(np.concatenate(planes)) ** 2
+    assert squares.mean() == pytest.approx(1, abs=1e-4)
+
+
+@frameworks
+def test_the_unit_changes_no_logit(framework):
+    plain = reader(framework, arrays=classifier.initial_arrays(classifier.digit_network(side=8).layers,
+                                                               np.random.default_rng(2)))
+    images = pictures(8)
+    scaled = reader(framework, arrays=classifier.in_unit(plain, images))
+    np.testing.assert_allclose(scaled.logits(images), plain.logits(images), rtol=1e-5, atol=1e-6)
+    assert (scaled.features(images) ** 2).mean() == pytest.approx(1, abs=1e-5)
+    assert (plain.features(images) ** 2).mean() != pytest.approx(1, abs=0.1)

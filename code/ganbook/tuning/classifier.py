@@ -2,8 +2,9 @@ r"""The fixed digit classifier: what its features are, where its weights lie, an
 
 A metric that compares pixels calls two sevens a stroke apart as far from each other as a seven and a one.  So images
 are compared by what a network sees in them: a small convolutional classifier, one for each size of image, trained once
-and never again.  The 64 activations before its last layer are the *features*.  The weights are a file in the folder
-``results``, the same for both frameworks; their hash and their accuracy on held-out digits are in the JSON beside it.
+and never again.  The 64 activations before its last layer are the *features*, in a unit in which their mean square over
+the digits that it learnt from is 1.  The weights are a file in the folder ``results``, the same for both frameworks;
+their hash and their accuracy on held-out digits are in the JSON beside it.
 
 Not to be mixed up with :class:`ganbook.tuning.modes.Classifier`, a support-vector machine that shrinks every image to
 8x8 pixels.  That one is fitted anew to the half of the digits that a generator does not learn from, and only counts
@@ -322,6 +323,25 @@ def _accuracy(reader: Reader, parts: Mapping[str, tuple[Images, Images]]) -> dic
     return {name: reader.accuracy(held_out) for name, (_, held_out) in parts.items()}
 
 
+def in_unit(reader: Reader, images: np.ndarray) -> dict[str, np.ndarray]:
+    r"""The weights of a classifier whose features have the mean square 1 over some images, and the same logits.
+
+    .. math:: f(x) W_3 = \frac{f(x)}{c}\, (c\,W_3), \qquad \frac{f}{c} = a\Bigl(\frac{h W_2 + b_2}{c}\Bigr)
+
+    since the activation a is leaky ReLU, which any factor above 0 goes through.
+
+    Args:
+        reader: the classifier.
+        images: shape (N, side, side, 1), in [-1, 1].
+
+    Returns:
+        float32 arrays by canonical name.
+    """
+    c = math.sqrt(np.mean(reader.features(images).astype(np.float64) ** 2))
+    factors = {"dense_1.weight": 1 / c, "dense_1.bias": 1 / c, "dense_2.weight": c}
+    return {name: (array * factors.get(name, 1.0)).astype(np.float32) for name, array in reader.export().items()}
+
+
 def varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generator) -> np.ndarray:
     """Move every image by a few whole pixels and add noise.
 
@@ -361,7 +381,7 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
     started = time.perf_counter()
     reader = train_classifier(side, framework, seed=seed, steps=steps, device=device, report=report)
     parts = digits_of(side)
-    content = safetensors.numpy.save({name: array.astype(np.float32) for name, array in reader.export().items()})
+    content = safetensors.numpy.save(in_unit(reader, np.concatenate([train.images for train, _ in parts.values()])))
     plan = dataclasses.replace(TRAININGS[side], steps=steps or TRAININGS[side].steps)
     path = Path(out) / f"classifier_{side}.safetensors"
     record = {
