@@ -18,7 +18,7 @@ import json
 import math
 import statistics
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -31,7 +31,7 @@ from tqdm import tqdm
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, LOSSES, Architecture, Optimiser, Recipe, Schedule, in_range, one_of, whole
 from ganbook.gradient_descent import training
-from ganbook.tuning import tables
+from ganbook.tuning import claims, tables
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
 
 #: Seeds that no question uses: winners are scored again on these.
@@ -41,7 +41,6 @@ SEEDS_AT_LEAST = 3
 FLOOR_SPLITS = 20
 #: Trials before the Tree-structured Parzen Estimator takes over from uniform draws, and before anything is pruned.
 START = 10
-FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 _OTHER_HALF = MappingProxyType({"train": "test", "test": "train"})
 
 
@@ -455,7 +454,7 @@ def _begun(question: Question, storage: BaseStorage) -> dict[str, Any]:
     attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(question.name))
     if attributes.get("fingerprint") == question.fingerprint:
         return attributes
-    if not attributes and not storage.get_all_trials(storage.get_study_id_from_name(question.name), deepcopy=False):
+    if "fingerprint" not in attributes and not storage.get_all_trials(storage.get_study_id_from_name(question.name), deepcopy=False):
         return {}  # another process has just made it, or was stopped before it could say what it asks
     raise StudyError(f"the study {question.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
                      f"question has {question.fingerprint!r}: its base, space, seeds, steps or framework differ; "
@@ -476,7 +475,7 @@ def read_study(question: Question, storage: BaseStorage) -> optuna.Study:
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """The trials that count: those with a score, and those that were given up because they diverged or were pruned."""
-    return study.get_trials(deepcopy=False, states=FINISHED)
+    return study.get_trials(deepcopy=False, states=claims.FINISHED)
 
 
 def run_trials(study: optuna.Study, question: Question, trials: int, *, progress: bool | None = None,
@@ -495,22 +494,61 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
 
     Raises:
         ValueError: fewer than 1 trial.
-        KeyboardInterrupt: as it came, when the study is in order.
+        KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
 
     Explained in the book's section "Search".
     """
-    done = len(finished(study))
-    with tqdm(total=whole("trials", trials, 1), initial=done, unit="trial", leave=False,
-              disable=not training.show_bar(progress)) as bar:
-        while done < trials:
-            run_trial(study, question, device=device)
-            done = len(finished(study))
+    claims.Watch(study).recover()
+    with _quiet(), show_trials(whole("trials", trials, 1), progress) as show:
+        show(len(finished(study)), best_distance(study))
+
+        def run(trial: optuna.Trial) -> None:
+            run_trial(study, question, trial, device)
+            show(len(finished(study)), best_distance(study))
+
+        claims.work(study, run, trials)
+
+
+@contextlib.contextmanager
+def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[[int, float], None]]:
+    """A bar of progress, as a function that takes the number of finished trials and the best distance so far.
+
+    Args:
+        trials: at the end of the bar.
+        progress: show it; None shows it on a terminal, and never under test.
+    """
+    with tqdm(total=trials, unit="trial", leave=False, disable=not training.show_bar(progress)) as bar:
+        def show(done: int, best: float) -> None:
             bar.n = done
-            bar.set_postfix_str(f"best {best:.4g}" if (best := best_distance(study)) < math.inf else "none good yet")
+            bar.set_postfix_str(f"best {best:.4g}" if math.isfinite(best) else "no score yet")
+        yield show
 
 
-def run_trial(study: optuna.Study, question: Question, *, device: str | None = None) -> optuna.trial.FrozenTrial:
-    """Run one trial: its settings, a training for each seed, and the median of their distances.
+def prepare(name: str, changes: Mapping[str, Any], tools: Mapping[str, Any], device: str | None,
+            storage: BaseStorage) -> tuple[optuna.Study, Callable[[optuna.Trial], object]]:
+    """What a worker of :func:`ganbook.tuning.workers.run_workers` needs, told in words that can be sent to a process.
+
+    Args:
+        name: of a question in ``QUESTIONS``.
+        changes: fields of the question that are replaced, such as ``steps``.
+        tools: ``sampler``, ``seed`` and ``pruner`` of :func:`open_study`.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+        storage: where the study is.
+
+    Returns:
+        The study, and what runs one of its trials.
+
+    Raises:
+        ValueError: as :func:`open_study`, or an unknown question.
+    """
+    question = dataclasses.replace(QUESTIONS[one_of("question", name, tuple(QUESTIONS))], **changes)
+    study = open_study(question, storage, **tools)
+    return study, lambda trial: run_trial(study, question, trial, device)
+
+
+def run_trial(study: optuna.Study, question: Question, trial: optuna.Trial,
+              device: str | None = None) -> optuna.trial.FrozenTrial:
+    """Run a trial that was just begun: a training for each seed, and the median of their distances.
 
     After each seed its distance is reported to the pruner.  A trial that diverges with any seed is pruned too, with the
     reason: a sampler learns from pruned trials, and not from failed ones.
@@ -518,28 +556,12 @@ def run_trial(study: optuna.Study, question: Question, *, device: str | None = N
     Args:
         study: of :func:`open_study`.
         question: the study's.
+        trial: the study's, without settings yet, or with those of one that was interrupted.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
         The trial, finished.
-
-    Raises:
-        BaseException: whatever stopped it; the trial is then marked as failed, and after Ctrl-C put in line again.
     """
-    with _quiet():
-        trial = study.ask()
-        try:
-            return _run(study, question, trial, device)
-        except BaseException as error:
-            trial.set_user_attr("reason", f"stopped by {type(error).__name__}")
-            study.tell(trial, state=TrialState.FAIL)
-            if isinstance(error, KeyboardInterrupt) and trial.params:
-                study.enqueue_trial(trial.params)
-            raise
-
-
-def _run(study: optuna.Study, question: Question, trial: optuna.Trial,
-         device: str | None) -> optuna.trial.FrozenTrial:
     recipe, distances = question.suggest(trial), []
     for number, seed in enumerate(question.seeds, 1):
         record = run_seed(question, recipe, seed, device)
