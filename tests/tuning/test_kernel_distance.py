@@ -15,6 +15,7 @@ from ganbook.tuning.kernel_distance import (
     kernel_distance_blocks,
     kernel_distance_noise,
 )
+from ganbook.tuning.neighbours import measure_neighbourhoods
 
 
 def rng(seed=0):
@@ -90,6 +91,25 @@ def test_estimate_is_unbiased_and_the_biased_one_is_not():
     pairs = [(draw(a, r, 60, source), draw(b, q, 80, source)) for _ in range(400)]
     assert within_three_errors([kernel_distance(x, y) for x, y in pairs], expected)
     assert not within_three_errors([with_diagonal(x, y) for x, y in pairs], expected)
+
+
+def test_the_diagonal_adds_what_it_should():
+    # N(0, I): E k(x, x) by the moments d, d(d + 2), d(d + 2)(d + 4) of |x|^2; E k(x, x') = 1 + 3 d/d^2.
+    d, n, m, source = 3, 40, 25, rng(7)
+    on = 1 + 3 + 3 * (d + 2) / d + (d + 2) * (d + 4) / d**2
+    expected = (1 / n + 1 / m) * (on - 1 - 3 / d)
+    found = [with_diagonal(source.normal(size=(n, d)), source.normal(size=(m, d))) for _ in range(1000)]
+    assert within_three_errors(found, expected)
+
+
+def test_blind_beyond_the_third_moment():
+    # Three points have the first five moments of N(0, 1), so the cubic kernel cannot tell; density can.
+    points = np.array([-math.sqrt(3), 0, math.sqrt(3)])
+    source = rng(8)
+    pairs = [(source.normal(size=(300, 1)), source.choice(points, size=(300, 1), p=[1 / 6, 2 / 3, 1 / 6]))
+             for _ in range(200)]
+    assert within_three_errors([kernel_distance(x, y) for x, y in pairs], 0)
+    assert measure_neighbourhoods(*pairs[0]).coverage < 0.1
 
 
 def test_equal_distributions_average_zero_with_the_predicted_noise():

@@ -72,6 +72,16 @@ def test_copies_are_found_and_noise_hides_them_by_degrees():
     assert half.closer == pytest.approx(0.75, abs=0.08)
 
 
+def test_a_share_of_copies_moves_the_probability_by_half_of_it():
+    copied, n, found = 0.3, 60, []
+    for seed in range(200):
+        fresh, train, held_out = sets(seed, (n, 100, 60))
+        count = rng(seed).binomial(n, copied)
+        found.append(measure_memorisation(np.concatenate([train[:count], fresh[count:]]), train, held_out).closer)
+    error = np.std(found, ddof=1) / np.sqrt(len(found))
+    assert abs(np.mean(found) - (0.5 + copied / 2)) < 3 * error
+
+
 def test_far_examples_score_below():
     generated, train, held_out = sets()
     assert measure_memorisation(3 * generated, train, held_out).score < -3

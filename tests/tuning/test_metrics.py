@@ -111,6 +111,16 @@ def test_agrees_with_torchmetrics():
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-6)
 
 
+def test_second_order_of_the_distance_between_close_covariances():
+    covariance, change = random_covariance(6, 1), random_covariance(6, 2) - random_covariance(6, 3)
+    values, directions = np.linalg.eigh(covariance)
+    squares = (directions.T @ change @ directions) ** 2
+    expected = (squares / (values[:, None] + values)).sum() / 2
+    for size in (1e-2, 1e-3):
+        x, y = (sample_with(np.zeros(6), c, 30, seed=1) for c in (covariance, covariance + size * change))
+        assert frechet_distance(x, y) / size**2 == pytest.approx(expected, rel=20 * size)
+
+
 def within_three_errors(found, expected):
     error = np.std(found, ddof=1) / math.sqrt(len(found))
     return abs(np.mean(found) - expected) < 3 * error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -158,18 +159,18 @@ def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, blo
     return float(np.polyfit(counts, means, 1)[1])
 
 
-def half_splits(metric: Callable[[np.ndarray, np.ndarray], float], features: np.ndarray, rng: np.random.Generator,
+def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.ndarray, rng: np.random.Generator,
                 repeats: int = 10) -> np.ndarray:
     """What a metric gives for two random halves of one set: the score, and its scatter, of a perfect generator.
 
     Args:
-        metric: takes two sets of features, gives a number.
+        metric: takes two sets of features, gives a number or several.
         features: shape (N, D), at least 4 rows, finite.
         rng: source of the halves.
         repeats: number of random splits.
 
     Returns:
-        Shape (``repeats``,), float64.
+        Shape (``repeats``,), or (``repeats``, numbers), float64.
 
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or what the metric refuses.
