@@ -24,7 +24,7 @@ ORDERS = ("alternating", "simultaneous")
 SCHEDULES = ("constant", "linear", "cosine")
 SPLITS = ("train", "test", "all")
 LATENTS = ("normal", "uniform")
-DTYPES = ("float32", "float64")
+DTYPES = ("float32", "float64", "mixed_bfloat16")
 FRAMEWORKS = ("pytorch", "tensorflow")
 NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
             "PixelShuffleGenerator")
@@ -39,6 +39,11 @@ def one_of(name: str, value: str, accepted: tuple[str, ...]) -> str:
     if value not in accepted:
         raise ValueError(f"{name} is {value!r}; accepted: {', '.join(accepted)}")
     return value
+
+
+def stored(dtype: str) -> str:
+    """The type that weights, slots and losses have in a run of this ``dtype``: mixed precision keeps them float32."""
+    return "float32" if dtype == "mixed_bfloat16" else dtype
 
 
 def in_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
@@ -200,7 +205,8 @@ class Recipe:
         averaging: decay of the moving average of the generator's weights; 0 for none.
         dequantisation: width of the uniform noise added to real images, in units of the range [-1, 1]; 0 for none.
         seed: of the one random generator that draws everything.
-        dtype: one of ``DTYPES``.
+        dtype: one of ``DTYPES``; ``mixed_bfloat16`` computes the layers in bfloat16, and keeps weights, optimiser
+            slots, losses and penalties in float32.
 
     Raises:
         ValueError: a field outside its range or an unknown name.

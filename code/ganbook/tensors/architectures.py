@@ -399,7 +399,11 @@ def moving_shapes(layers: Iterable[Layer]) -> dict[str, Shape]:
 
 def packing(layers: Iterable[Layer]) -> int:
     """How many examples the layers judge together: 1, unless they begin with a :class:`Pack`."""
-    return math.prod(layer.examples for layer in layers if isinstance(layer, Pack))
+    examples = 1
+    for layer in layers:  # a plain loop, which PyTorch's compiler can read
+        if isinstance(layer, Pack):
+            examples *= layer.examples
+    return examples
 
 
 def check_packs(layers: Iterable[Layer], batch: int) -> None:

@@ -61,7 +61,7 @@ class _Layer(keras.layers.Layer):
 
     def add_bias(self, x: tf.Tensor) -> tf.Tensor:
         """Add the bias, if the description has one."""
-        return tf.nn.bias_add(x, self.bias) if self.spec.bias else x
+        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype)) if self.spec.bias else x
 
     def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None) -> tf.Tensor:
         """The weight, divided by its spectral norm if the description says so."""
@@ -81,7 +81,7 @@ class Dense(_Layer):
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
         """Map rows of shape (N, inputs) to (N, outputs)."""
-        return self.add_bias(tf.matmul(x, self.normalised_weight(training, statistics)))
+        return self.add_bias(tf.matmul(x, tf.cast(self.normalised_weight(training, statistics), x.dtype)))
 
 
 class Conv2D(_Layer):
@@ -90,7 +90,7 @@ class Conv2D(_Layer):
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
         """Convolve images of ``inputs`` channels."""
         spec = self.spec
-        weight = self.normalised_weight(training, statistics)
+        weight = tf.cast(self.normalised_weight(training, statistics), x.dtype)
         return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)))
 
 
@@ -101,7 +101,7 @@ class ConvTranspose2D(_Layer):
         """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
-        return self.add_bias(tf.nn.conv2d_transpose(x, self.weight, output_shape, spec.stride,
+        return self.add_bias(tf.nn.conv2d_transpose(x, tf.cast(self.weight, x.dtype), output_shape, spec.stride,
                                                     native_padding(spec.padding)))
 
 
@@ -113,7 +113,8 @@ class BatchNorm(_Layer):
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
         """Normalise a batch; while training by its own mean and variance."""
-        spec, current = self.spec, statistics or {}
+        spec, current, dtype = self.spec, statistics or {}, x.dtype
+        x = tf.cast(x, self.gamma.dtype)  # sums of bfloat16 numbers lose digits
         mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
         mean = old_mean = current.get(mean_name, tf.convert_to_tensor(self.moving_mean))
         variance = old_variance = current.get(variance_name, tf.convert_to_tensor(self.moving_variance))
@@ -127,7 +128,7 @@ class BatchNorm(_Layer):
             keep = spec.momentum
             statistics[mean_name] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)
             statistics[variance_name] = keep * old_variance + (1 - keep) * tf.stop_gradient(variance)
-        return tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, spec.epsilon)
+        return tf.cast(tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, spec.epsilon), dtype)
 
 
 class Activation(_Layer):
@@ -148,7 +149,7 @@ class Dropout(_Layer):
 
     def call(self, x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
         """Keep what the mask ``kept`` marks with ones."""
-        return x * (kept / (1 - self.spec.rate))
+        return x * tf.cast(kept / (1 - self.spec.rate), x.dtype)
 
 
 class Reshape(_Layer):

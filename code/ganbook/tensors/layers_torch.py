@@ -74,7 +74,8 @@ class _Layer(nn.Module):
             return self.weight
         name = f"{self.spec.name}.u"
         u = self.u if statistics is None else statistics.get(name, self.u)
-        sigma, u = spectral_norm(self.weight.flatten(1), u)
+        with torch.autocast(u.device.type, enabled=False):  # one number for all weights: worth its full precision
+            sigma, u = spectral_norm(self.weight.flatten(1), u)
         if training and statistics is not None:
             statistics[name] = u
         return self.weight / sigma

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import DTYPES, Architecture, one_of
+from ganbook.data.recipe import DTYPES, Architecture, one_of, stored
 from ganbook.tensors import architectures
 from ganbook.tensors.exchange import check_arrays, check_complete, check_names, parse_device
 from ganbook.tensors.initial import initial_arrays
@@ -46,14 +46,14 @@ def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = No
 
     Args:
         array: images (N, height, width, channels), or rows (N, n), or any other number of axes but four.
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64" or "mixed_bfloat16", whose arrays are float32.
         device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
 
     Returns:
         The tensor; images have the framework's own order of axes.
     """
     with tf.device(find_device(device)):
-        return tf.constant(np.asarray(array), one_of("dtype", dtype, DTYPES))
+        return tf.constant(np.asarray(array), stored(one_of("dtype", dtype, DTYPES)))
 
 
 def to_numpy(tensor: tf.Tensor) -> np.ndarray:
@@ -87,7 +87,7 @@ class Network(keras.Model):
     def __init__(self, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None,
                  **settings: Any) -> None:
         """Build the layers and draw their initial weights."""
-        super().__init__(dtype=one_of("dtype", dtype, DTYPES))
+        super().__init__(dtype=stored(one_of("dtype", dtype, DTYPES)))
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
         blueprint = architectures.blueprint(self.architecture, settings)
         self.layers_spec, self.input_shape_ = blueprint.layers, blueprint.input_shape
@@ -97,7 +97,7 @@ class Network(keras.Model):
         self._shapes = (architectures.trainable_shapes(self.layers_spec)
                         | architectures.moving_shapes(self.layers_spec))
         for spec in self.layers_spec:
-            setattr(self, spec.name, make_layer(spec, dtype, native_device))
+            setattr(self, spec.name, make_layer(spec, stored(dtype), native_device))
         self.built = True
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
@@ -119,6 +119,13 @@ class Network(keras.Model):
             ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
         """
         self._check_input(x)
+        if self.dtype_name != "mixed_bfloat16":
+            return self._run_layers(x, training, masks, statistics)
+        # Master weights stay float32: each layer takes copies in the type of its input.
+        return tf.cast(self._run_layers(tf.cast(x, tf.bfloat16), training, masks, statistics), tf.float32)
+
+    def _run_layers(self, x: tf.Tensor, training: bool, masks: Mapping[str, tf.Tensor] | None,
+                   statistics: dict[str, tf.Tensor] | None) -> tf.Tensor:
         for spec, layer in zip(self.layers_spec, self.layers, strict=True):
             if isinstance(layer, Dropout):
                 if training:
@@ -214,7 +221,7 @@ class Network(keras.Model):
         """
         check_arrays(arrays, self._shapes)
         with tf.device(find_device(self.device_name)):
-            return {name: tf.constant(np.asarray(array), self.dtype_name) for name, array in arrays.items()}
+            return {name: tf.constant(np.asarray(array), stored(self.dtype_name)) for name, array in arrays.items()}
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set the whole state from canonical NumPy arrays.

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganbook.data.recipe import DTYPES, Architecture, one_of
+from ganbook.data.recipe import DTYPES, Architecture, one_of, stored
 from ganbook.tensors import architectures
 from ganbook.tensors.exchange import (
     check_arrays,
@@ -52,14 +52,15 @@ def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = No
 
     Args:
         array: images (N, height, width, channels), or rows (N, n), or any other number of axes but four.
-        dtype: "float32" or "float64".
+        dtype: "float32", "float64" or "mixed_bfloat16", whose arrays are float32.
         device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
 
     Returns:
         The tensor; images have the framework's own order of axes.
     """
     array = np.ascontiguousarray(array)
-    tensor = torch.tensor(array, dtype=getattr(torch, one_of("dtype", dtype, DTYPES)), device=find_device(device))
+    native_dtype = getattr(torch, stored(one_of("dtype", dtype, DTYPES)))
+    tensor = torch.tensor(array, dtype=native_dtype, device=find_device(device))
     return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor
 
 
@@ -104,7 +105,7 @@ class Network(nn.Module):
         self._shapes = (architectures.trainable_shapes(self.layers_spec)
                         | architectures.moving_shapes(self.layers_spec))
         for spec in self.layers_spec:
-            self.add_module(spec.name, make_layer(spec, dtype, native_device))
+            self.add_module(spec.name, make_layer(spec, stored(dtype), native_device))
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
     def forward(self, x: torch.Tensor, training: bool = False, masks: Mapping[str, torch.Tensor] | None = None,
@@ -125,6 +126,14 @@ class Network(nn.Module):
             ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
         """
         self._check_input(x)
+        if self.dtype_name != "mixed_bfloat16":
+            return self._run_layers(x, training, masks, statistics)
+        # Master weights stay float32: each matrix product and convolution takes copies of what it needs.
+        with torch.autocast(x.device.type, torch.bfloat16):
+            return self._run_layers(x, training, masks, statistics).to(torch.float32)
+
+    def _run_layers(self, x: torch.Tensor, training: bool, masks: Mapping[str, torch.Tensor] | None,
+                statistics: dict[str, torch.Tensor] | None) -> torch.Tensor:
         for spec, layer in zip(self.layers_spec, self.children(), strict=True):
             if isinstance(layer, Dropout):
                 if training:
@@ -208,8 +217,9 @@ class Network(nn.Module):
             ValueError: an unknown name or a wrong shape.
         """
         check_arrays(arrays, self._shapes)
-        tensors = {name: torch.tensor(np.ascontiguousarray(to_torch_layout(name, np.asarray(array))),
-                                      dtype=getattr(torch, self.dtype_name), device=find_device(self.device_name))
+        dtype, device = getattr(torch, stored(self.dtype_name)), find_device(self.device_name)
+        tensors = {name: torch.tensor(np.ascontiguousarray(to_torch_layout(name, np.asarray(array))), dtype=dtype,
+                                      device=device)
                    for name, array in arrays.items()}
         return {name: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t
                 for name, t in tensors.items()}
