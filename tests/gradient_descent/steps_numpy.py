@@ -39,6 +39,16 @@ def linear_round(recipe: Recipe, state: dict, draws: dict) -> tuple[list[float],
     return [*values, loss], state
 
 
+def look_ahead_loss(recipe: Recipe, state: dict, draws: dict) -> float:
+    """The generator's loss after the updates of the discriminator that it looks ahead through."""
+    state = {role: dict(arrays) for role, arrays in state.items()}
+    for k in range(recipe.unrolled):
+        rates = draws["ahead"]["rates"]
+        _, gradients = _discriminator(recipe, state, {**draws, **draws["ahead"]})
+        _update(recipe, state, "discriminator", gradients, {**rates, "t": rates["t"] + k})
+    return _generator(recipe, state, draws)[0]
+
+
 def _forward(state: dict, draws: dict) -> tuple:
     w, c = state["discriminator"]["dense_1.weight"][:, 0], state["discriminator"]["dense_1.bias"]
     z = draws["noise"].astype(np.float64)

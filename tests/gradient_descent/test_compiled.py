@@ -34,6 +34,10 @@ CASES = {
              "discriminator": DISCRIMINATOR.with_(batch_norm=True, bias=False),
              "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
     "convolutions": {name: getattr(DIGITS, name) for name in ("generator", "discriminator", "r1", "r2", "loss")},
+    "unrolled": {"unrolled": 3, "loss": "relativistic", "generator": EVERYTHING["generator"],
+                 "discriminator": DISCRIMINATOR.with_(dropout=0.4, batch_norm=True, bias=False)},
+    "packing, unrolled": {"discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True),
+                          "unrolled": 2, "r1": 1.0, "gradient_penalty": 1.0},
     "float32": {"dtype": "float32", "generator_optimiser": Optimiser("sgd", 0.01),
                 "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
 }
@@ -209,11 +213,18 @@ def plant_sign(compiled, twin, monkeypatch):
     monkeypatch.setattr(compiled, "generator_loss", lambda *logits: -right(*logits))
 
 
+def plant_stopped_gradient(compiled, twin, monkeypatch):
+    """The look-ahead takes the fakes for constants."""
+    right = compiled.unrolled
+    monkeypatch.setattr(compiled, "unrolled", lambda recipe, network, tensors, slots, fake, draws: right(
+        recipe, network, tensors, slots, fake.detach(), draws))
+
+
 @pytest.mark.parametrize(("twin", "plant", "name"), [
     ("torch", plant_filling, "clip"), ("tensorflow", plant_filling, "clip"),
     ("torch", plant_first_draws, "clip"), ("tensorflow", plant_first_draws, "clip"),
     ("torch", plant_lost_state, "everything"), ("torch", plant_old_average, "clip"),
-    ("torch", plant_sign, "simultaneous"),
+    ("torch", plant_sign, "simultaneous"), ("torch", plant_stopped_gradient, "unrolled"),
 ], ids=lambda value: value.__name__ if callable(value) else str(value))
 def test_planted_mistakes_are_caught(no_compiler, monkeypatch, twin, plant, name):
     plant(module("gradient_descent.compiled", twin), twin, monkeypatch)

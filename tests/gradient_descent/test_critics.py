@@ -241,6 +241,8 @@ def test_wrong_networks_are_named(twin):
         fit(twin, net=generator)
     with pytest.raises(ValueError, match="batch normalisation; accepted with a gradient penalty: none"):
         fit(twin, net=network(twin, batch_norm=True), r1=1.0)
+    with pytest.raises(ValueError, match="network has packing 2; accepted: 1, since"):
+        fit(twin, net=network(twin, packing=2))
     with pytest.raises(ValueError, match=r"x has shape \(3, 5\); accepted: \('N', 2\)"):
         module("gradient_descent.critics", twin).critic_values(network(twin), np.zeros((3, 5)))
 

@@ -102,6 +102,30 @@ def test_masks_drop_the_share_that_the_layer_names():
     assert len({mask.tobytes() for mask in drawn}) == 3
 
 
+def test_a_pack_has_one_mask_and_one_weight():
+    recipe = BASE.replace(discriminator=BASE.discriminator.with_(packing=3), gradient_penalty=1.0, batch=12)
+    round_ = dealer(recipe, generator=DROPOUT, discriminator=DROPOUT).round(0, np.random.default_rng(0))
+    [step] = round_["discriminator"]
+    assert {use: masks["dropout_1"].shape for use, masks in step["masks"].items()} == {
+        "generator": (12, 7), "fake": (4, 7), "real": (4, 7)}
+    weights = step["weights"].reshape(4, 3)
+    assert (weights == weights[:, :1]).all()
+    assert len(np.unique(weights)) == 4
+
+
+def test_a_generator_that_looks_ahead_has_what_the_next_discriminator_step_reads():
+    recipe = BASE.replace(unrolled=2, discriminator_steps=3, gradient_penalty=1.0, steps=10, r2=Schedule(2.0),
+                          r1=Schedule(4.0, 2.0, "linear"))
+    round_ = dealer(recipe, discriminator=DROPOUT).round(5, np.random.default_rng(0))
+    draws = round_["generator"]
+    assert set(draws) == {"noise", "masks", "rates", "real", "ahead"}
+    assert set(draws["masks"]) == {"generator", "fake", "real"}
+    assert set(draws["ahead"]) == {"weights", "rates"}
+    assert draws["ahead"]["rates"] == {**round_["discriminator"][-1]["rates"], "t": 19.0}
+    assert not np.array_equal(draws["ahead"]["weights"], round_["discriminator"][-1]["weights"])
+    assert "ahead" not in dealer(recipe.replace(unrolled=0)).round(5, np.random.default_rng(0))["generator"]
+
+
 def test_interpolation_weights_only_for_their_penalty():
     weights = dealer(BASE.replace(gradient_penalty=10.0, batch=1000)).round(
         0, np.random.default_rng(0))["discriminator"][0]["weights"]

@@ -253,6 +253,27 @@ def test_the_penalty_of_a_batch_is_the_mean_over_its_images(ending):
 
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
+def test_images_judged_together_count_as_one(ending):
+    """D(X) = |X|^2 / 2 of a pack X of two images has gradient X, so lengths are those of the pack."""
+    penalties, rng = module("gradient_descent.penalties", ending), np.random.default_rng(3)
+    arrays = rng.standard_normal((2, 6, 2, 3))
+    mixed = np.repeat(rng.random(3), 2)
+    real, fake, mix = _give(ending, *arrays, mixed)
+    judge = {"numpy": lambda x: (x.reshape(3, -1)**2).sum(1) / 2, "torch": lambda x: (x.reshape(3, -1)**2).sum(1) / 2,
+             "tensorflow": lambda x: _tensorflow().reduce_sum(_tensorflow().reshape(x, (3, -1))**2, axis=1) / 2}[ending]
+    between = mixed[:, None, None] * arrays[0] + (1 - mixed)[:, None, None] * arrays[1]
+    lengths = [np.linalg.norm(x.reshape(3, 12), axis=1) for x in (*arrays, between)]
+    assert_parity(penalties.input_gradient(judge, real)[1], arrays[0], "float64")
+    for rule, images, length in ((penalties.r1, real, lengths[0]), (penalties.r2, fake, lengths[1])):
+        value, logits = rule(judge, images)
+        assert_parity(value, np.mean(length**2), "float64")
+        assert_parity(logits, length**2 / 2, "float64")
+    assert_parity(penalties.wgan_gp(judge, real, fake, mix), np.mean((lengths[2] - 1) ** 2), "float64")
+    with pytest.raises(ValueError, match=r"critic returned shape \(3,\); accepted: .* here \(5,\), or \(N/m,\)"):
+        penalties.r1(lambda x: judge(real), real[:5])
+
+
+@pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_clip_weights(ending):
     penalties = module("gradient_descent.penalties", ending)
     arrays = {"w": np.array([[-3.0, 0.01], [0.5, -0.02]]), "b": np.array(7.0)}

@@ -26,8 +26,8 @@ from gradient_descent.runs_at_hand import (
     spread,
     start,
 )
-from gradient_descent.steps_numpy import LINEAR, linear_round
-from parity import TWINS, module, relative_error
+from gradient_descent.steps_numpy import LINEAR, linear_round, look_ahead_loss
+from parity import TWINS, as_numpy, module, relative_error
 
 STEP = {"float64": 1e-9, "float32": 1e-5}
 twins = pytest.mark.parametrize("twin", TWINS)
@@ -44,6 +44,9 @@ CONVOLUTIONS = {
 PIXELS = {"generator": DIGITS.generator.with_(bias=False),
           "discriminator": Architecture("ConvDiscriminator", {"shape": (8, 8, 1), "channels": (3, 4), "hidden": (5,),
                                                               "spectral_norm": True})}
+# The derivative of Adam's step by a gradient is as large as 1 over that gradient, so looking ahead through Adam
+# magnifies the rounding of small gradients; momentum does not.
+STEADY = Optimiser("momentum", 0.05, 0.5)
 CASES = {
     **{loss: {"loss": loss} for loss in LOSSES},
     **{f"{name}, momentum {beta1}": {
@@ -76,9 +79,28 @@ CASES = {
     "simultaneous, dropout, batch norm": {"order": "simultaneous", "generator": GENERATOR.with_(
         dropout=0.3, batch_norm=True, bias=False), "discriminator": DISCRIMINATOR.with_(dropout=0.4)},
     "simultaneous, spectral, clip": {**SPECTRAL, "order": "simultaneous", "clip": 0.1, "r2": 1.0},
+    **{f"unrolled {k}": {"unrolled": k} for k in (1, 5)},
+    "unrolled, pairs, penalties": {"unrolled": 2, "loss": "relativistic", "r1": 1.0, "r2": 0.3,
+                                   "gradient_penalty": 1.0},
+    "unrolled, dropout, batch norm": {
+        "unrolled": 2, "generator": NORMALISED["generator"].with_(dropout=0.3),
+        "discriminator": DISCRIMINATOR.with_(batch_norm=(2,), bias=False, dropout=0.4),
+        "discriminator_optimiser": STEADY},
+    "unrolled, spectral, clip": {**SPECTRAL, "unrolled": 3, "clip": 0.1, "loss": "wasserstein",
+                                 "discriminator_optimiser": Optimiser("rmsprop", 0.01)},
+    "unrolled, spectral, r1": {**SPECTRAL, "unrolled": 2, "r1": 1.0, "discriminator_steps": 2},
+    "packing": {"discriminator": DISCRIMINATOR.with_(packing=2)},
+    "packing, dropout, penalties, pairs": {
+        **DROPPED, "discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True), "r1": 1.0,
+        "r2": 0.3, "loss": "relativistic", "gradient_penalty": 1.0},
+    "packing, unrolled": {"discriminator": DISCRIMINATOR.with_(packing=2), "unrolled": 2, "gradient_penalty": 1.0},
+    "packing, batch norm": {"discriminator": DISCRIMINATOR.with_(packing=2, batch_norm=True, bias=False)},
     "points": {"generator": GENERATOR.with_(shape=(2,)), "discriminator": DISCRIMINATOR.with_(shape=(2,))},
     "transposed convolutions": {**CONVOLUTIONS, "r1": 1.0, "r2": 1.0, "loss": "relativistic"},
     "pixel shuffle, spectral convolutions": {**PIXELS, "r1": 1.0},
+    "convolutions, packing, unrolled": {
+        **CONVOLUTIONS, "discriminator": CONVOLUTIONS["discriminator"].with_(packing=2), "unrolled": 2, "r1": 1.0,
+        "discriminator_optimiser": STEADY},
     "simultaneous convolutions": {**CONVOLUTIONS, "order": "simultaneous", "gradient_penalty": 1.0},
 }
 cases = pytest.mark.parametrize("name", CASES)
@@ -106,6 +128,12 @@ def test_one_step_is_the_same_in_both(name, dtype):
 @cases
 def test_four_steps_are_the_same_in_both(name):
     check_parity(case(name), rounds=4)
+
+
+@pytest.mark.parametrize("name", ["unrolled 5", "unrolled, pairs, penalties", "packing, unrolled",
+                                  "packing, dropout, penalties, pairs"])
+def test_fifty_steps_are_the_same_in_both(name):
+    check_parity(case(name), rounds=50)
 
 
 def check_three_hundred_steps():
@@ -239,6 +267,95 @@ def test_steps_follow_the_slope_of_the_stated_objective(twin, name):
     check_slopes(twin, SLOPES[name])
 
 
+# Looking ahead.
+
+def moved_by(twin, recipe, state, draws):
+    """What one step of the generator takes away from its weights, by name; the step is SGD of size 1."""
+    players = start(twin, recipe)[0].players
+    players.load(state)
+    module("gradient_descent.steps", twin).generator_step(players, players.native(draws))
+    after = players.export()["generator"]
+    return {name: state["generator"][name] - after[name] for name in players.generator.trainable()}
+
+
+def hold_to_slopes(moved, state, objective):
+    """Hold what a step moved to differences of a function of the whole state, along one direction per tensor."""
+    rng, size = np.random.default_rng(5), 1e-5
+    for name, step in moved.items():
+        direction = rng.standard_normal(step.shape)
+        ends = [objective({**state, "generator": state["generator"] | {name: state["generator"][name] + offset}})
+                for offset in (size * direction, -size * direction)]
+        assert relative_error(np.sum(step * direction), (ends[0] - ends[1]) / (2 * size), floor=1e-2) < 1e-6, name
+
+
+SMOOTH = {"generator": GENERATOR.with_(activation="tanh"), "discriminator": DISCRIMINATOR.with_(activation="tanh"),
+          "generator_optimiser": Optimiser("sgd", 1.0), "averaging": 0.0}
+AHEAD = {
+    **{f"{name}, momentum {beta1}": {"discriminator_optimiser": Optimiser(name, 0.02, beta1)} for name in OPTIMISERS
+       for beta1 in (0.0, 0.5)},
+    "pairs, penalties": {"loss": "relativistic", "r1": Schedule(1.0, 0.5, "linear"), "r2": 0.3,
+                         "gradient_penalty": 1.0},
+    "clip": {"clip": 0.3, "loss": "hinge"},
+    "dropout, batch norm": {"generator": GENERATOR.with_(activation="tanh", dropout=0.3, batch_norm=True),
+                            "discriminator": DISCRIMINATOR.with_(activation="tanh", dropout=0.4, batch_norm=(1,)),
+                            "discriminator_optimiser": STEADY},
+    "packing": {"discriminator": DISCRIMINATOR.with_(activation="tanh", packing=3), "gradient_penalty": 1.0},
+}
+
+
+def check_ahead(twin, fields, unrolled=3):
+    """Hold the generator's step to the slope of its loss after real steps of the discriminator on the same draws."""
+    recipe = BASE.replace(**{**SMOOTH, **fields}, unrolled=unrolled)
+    steps, (run, dealer) = module("gradient_descent.steps", twin), start(twin, recipe)
+    before, last = deal(run, dealer, 2)  # a first round, so that the optimiser remembers something
+    steps.discriminator_step(run.players, run.players.native(before["discriminator"][0]))
+    state, draws = run.players.export(), last["generator"]
+    plain = recipe.replace(unrolled=0)
+
+    def objective(state):
+        players = start(twin, plain)[0].players
+        players.load(state)
+        for k in range(unrolled):
+            rates = draws["ahead"]["rates"] | {"t": draws["ahead"]["rates"]["t"] + k}
+            steps.discriminator_step(players, players.native({**draws, **draws["ahead"], "rates": rates}))
+        loss, _ = steps.generator_objective(plain, players.generator, players.discriminator, players.native(draws))
+        return float(as_numpy(loss))
+
+    hold_to_slopes(moved_by(twin, recipe, state, draws), state, objective)
+
+
+@pytest.mark.parametrize("name", AHEAD)
+@twins
+def test_looking_ahead_is_the_slope_through_real_steps(twin, name):
+    check_ahead(twin, AHEAD[name])
+
+
+@pytest.mark.parametrize("name", ["penalties", "adam", "rmsprop", "momentum", "clip", "wasserstein, alternating"])
+@twins
+def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
+    recipe = BASE.replace(**{**LINEAR, **ORACLE[name], "generator_optimiser": Optimiser("sgd", 1.0), "unrolled": 4,
+                             "averaging": 0.0})
+    run, dealer = start(twin, recipe)
+    before, last = deal(run, dealer, 2)
+    module("gradient_descent.steps", twin).discriminator_step(
+        run.players, run.players.native(before["discriminator"][0]))
+    state, draws = run.players.export(), last["generator"]
+    hold_to_slopes(moved_by(twin, recipe, state, draws), state, lambda state: look_ahead_loss(recipe, state, draws))
+
+
+@twins
+def test_looking_ahead_survives_gradients_of_zero(twin):
+    """A discriminator of zeros gets no gradient but for its last bias: Adam's root is taken at 0."""
+    run, dealer = start(twin, BASE.replace(unrolled=2, loss="relativistic"))
+    players, steps = run.players, module("gradient_descent.steps", twin)
+    players.load({role: {name: array * (role == "generator") for name, array in arrays.items()}
+                  for role, arrays in players.export().items()})
+    [round_] = deal(run, dealer)
+    losses = steps.generator_step(players, players.native(round_["generator"]))
+    assert np.isfinite(float(losses["loss"]))
+    assert all(np.isfinite(array).all() for arrays in players.export().values() for array in arrays.values())
+
+
 # What a step may touch.
 
 EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
@@ -259,7 +376,8 @@ def check_untouched(twin, fields):
                    for name in getattr(run, role).export()), role
 
 
-@pytest.mark.parametrize("fields", [EVERYTHING, {**EVERYTHING, "r1": 1.0}], ids=["plain", "penalised"])
+@pytest.mark.parametrize("fields", [EVERYTHING, {**EVERYTHING, "r1": 1.0}, {**EVERYTHING, "unrolled": 2}],
+                         ids=["plain", "penalised", "unrolled"])
 @twins
 def test_a_step_leaves_the_other_player_alone(twin, fields):
     check_untouched(twin, fields)
@@ -356,6 +474,21 @@ def test_clipped_weights_stay_in_their_box(twin):
     weights = [array for name, array in state["discriminator"].items() if "/" not in name]
     assert max(np.abs(array).max() for array in weights) == 0.05
     assert max(np.abs(state["generator"][name]).max() for name in ("dense_1.weight", "dense_2.weight")) > 0.05
+
+
+@twins
+def test_packs_are_judged_together(twin):
+    run, dealer = start(twin, BASE.replace(discriminator=DISCRIMINATOR.with_(packing=3)))
+    examples = dealer.source.batch(np.random.default_rng(0), 6)
+    logits = run.players.judge(examples)
+    packed = examples.reshape(2, 3, 4, 4, 1).transpose(0, 2, 3, 1, 4).reshape(2, -1)
+    wanted, _ = apply_layers(run.discriminator.layers_spec[2:], packed, run.discriminator.export())
+    assert relative_error(logits, wanted) < 1e-12
+    assert logits.shape == (2,)
+    swapped = run.players.judge(examples[[0, 1, 3, 2, 4, 5]])
+    assert np.abs(swapped - logits).min() > 1e-6
+    with pytest.raises(ValueError, match=r"batch is 4; accepted with packing 3: a multiple of 3"):
+        run.players.judge(examples[:4])
 
 
 @twins
@@ -507,6 +640,39 @@ def plant_alternating(steps, twin, monkeypatch):
     monkeypatch.setattr(steps, "simultaneous_step", step)
 
 
+def plant_stopped_gradient(steps, twin, monkeypatch):
+    """The look-ahead takes the fakes for constants."""
+    def constant(fake):
+        if twin == "torch":
+            return fake.detach()
+        import tensorflow as tf
+
+        return tf.stop_gradient(fake)
+
+    right = steps.unrolled
+    monkeypatch.setattr(steps, "unrolled", lambda recipe, discriminator, tensors, slots, fake, draws: right(
+        recipe, discriminator, tensors, slots, constant(fake), draws))
+
+
+def plant_one_update_less(steps, twin, monkeypatch):
+    right = steps.unrolled
+    monkeypatch.setattr(steps, "unrolled", lambda recipe, *rest: right(
+        recipe.replace(unrolled=recipe.unrolled - 1), *rest))
+
+
+def plant_real_updates(steps, twin, monkeypatch):
+    """The look-ahead leaves the discriminator where it looked."""
+    right = steps.generator_step
+
+    def step(players, draws):
+        rates = draws["ahead"]["rates"]
+        report = right(players, draws)
+        steps.discriminator_step(players, {**draws, **draws["ahead"], "rates": rates})
+        return report
+
+    monkeypatch.setattr(steps, "generator_step", step)
+
+
 def oracle_check(name):
     return lambda twin: check_oracle(twin, ORACLE[name])
 
@@ -532,6 +698,10 @@ MISTAKES = {  # what is planted, the case of parity that shows it, and another c
     "statistics of the other player": (plant_statistics, "batch norm in G", untouched_check()),
     "average of old weights": (plant_old_average, "non_saturating", check_average),
     "masks mixed up": (plant_one_mask, "dropout", lambda twin: check_slopes(twin, {})),
+    "a look-ahead at constant fakes": (plant_stopped_gradient, "unrolled 1",
+                                       lambda twin: check_ahead(twin, AHEAD["adam, momentum 0.0"])),
+    "one update less": (plant_one_update_less, "unrolled 5", lambda twin: check_ahead(twin, AHEAD["pairs, penalties"])),
+    "a look-ahead that moves": (plant_real_updates, "unrolled 1", untouched_check({"unrolled": 1})),
     "simultaneous in turn": (plant_alternating, "simultaneous", oracle_check("hinge, simultaneous")),
 }
 

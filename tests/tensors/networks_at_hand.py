@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ganbook.tensors import layers_numpy as oracle
-from ganbook.tensors.architectures import Blueprint, mask_shapes
+from ganbook.tensors.architectures import Blueprint, mask_shapes, packing
 from ganbook.tensors.initial import initial_arrays
 from parity import assert_parity, module, relative_error
 
@@ -54,7 +54,7 @@ def case(blueprint, batch=3, seed=0, dtype="float64"):
     masks = {name: (rng.random(shape) < 0.7).astype(np.float64)
              for name, shape in mask_shapes(blueprint.layers, blueprint.input_shape, batch).items()}
     return SimpleNamespace(x=draw((batch, *blueprint.input_shape)), arrays=arrays, masks=masks,
-                           cotangent=draw((batch, *blueprint.output_shape)))
+                           cotangent=draw((batch // packing(blueprint.layers), *blueprint.output_shape)))
 
 
 def expected(blueprint, at, training):

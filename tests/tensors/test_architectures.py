@@ -57,6 +57,37 @@ def test_one_value_per_convolution():
     assert [(c.kernel, c.stride, c.padding) for c in convolutions] == [(4, 2, 1), (4, 2, "same"), (3, 1, 1)]
 
 
+@pytest.mark.parametrize(("discriminator", "shape", "first"), [
+    (a.mlp_discriminator, (2,), ["pack_1", "dense_1"]), (a.mlp_discriminator, (8, 8, 1), ["pack_1", "flatten_1"]),
+    (a.conv_discriminator, (8, 8, 1), ["pack_1", "conv_1"]), (a.dcgan_discriminator, (8, 8, 1), ["pack_1", "conv_1"])])
+def test_a_packing_discriminator_takes_single_examples_in(discriminator, shape, first):
+    blueprint = discriminator(shape=shape, packing=3, dropout=0.1)
+    assert names_of(blueprint)[:2] == first
+    assert (blueprint.input_shape, blueprint.output_shape) == (shape, ())
+    assert next(layer for layer in blueprint.layers if hasattr(layer, "inputs")).inputs == 3 * (
+        shape[-1] if first[1] == "conv_1" else math.prod(shape))
+    assert (a.packing(blueprint.layers), a.packing(discriminator(shape=shape).layers)) == (3, 1)
+    assert discriminator(shape=shape, packing=1) == discriminator(shape=shape)
+    assert {size[0] for size in a.mask_shapes(blueprint.layers, shape, 12).values()} == {4}
+    with pytest.raises(ValueError, match=r"^batch is 4; accepted with packing 3: a multiple of 3$"):
+        a.mask_shapes(blueprint.layers, shape, 4)
+
+
+def test_the_summary_of_a_packing_discriminator():
+    blueprint = a.mlp_discriminator(shape=(2,), hidden=(5,), packing=3)
+    assert a.summary(blueprint.layers, blueprint.input_shape) == """\
+layer         output shape  trainable  moving  FLOPs
+----------------------------------------------------
+input         2
+pack_1        6                     0       0      0
+dense_1       5                    35       0     60
+activation_1  5                     0       0      0
+dense_2       1                     6       0     10
+reshape_1     logit                 0       0      0
+----------------------------------------------------
+total                              41       0     70"""
+
+
 def test_spectral_norm_reaches_every_weight():
     layers = a.dcgan_discriminator(spectral_norm=True).layers
     assert list(a.moving_shapes(layers)) == ["conv_1.u", "conv_2.u", "dense_1.u"]
@@ -120,6 +151,9 @@ total                              69       4  1,088"""
     ("MLPGenerator", {"batch_norm": (4,)}, r"batch_norm is \(4,\); accepted: True, False, or numbers of hidden "
                                            "layers, 1 to 3"),
     ("MLPDiscriminator", {"spectral_norm": "yes"}, "spectral_norm is 'yes'; accepted: True or False"),
+    ("MLPDiscriminator", {"packing": 0}, "packing is 0; accepted: a whole number of at least 1"),
+    ("DCGANDiscriminator", {"packing": 1.5}, "packing is 1.5; accepted: a whole number of at least 1"),
+    ("MLPGenerator", {"packing": 2}, "setting 'packing' .here 2. is unknown"),
     ("ConvDiscriminator", {"shape": (28, 28)}, r"shape is \(28, 28\); accepted: \(height, width, channels\)"),
     ("ConvDiscriminator", {"kernel": (3, 3, 3)}, r"kernel is \(3, 3, 3\); accepted: one value, or 2 of them"),
     ("ConvDiscriminator", {"padding": "reflect"}, "padding is 'reflect'; accepted: same, valid"),

@@ -35,6 +35,8 @@ CASES = {  # every kind of layer: description and input shape
     "reshape to a number": (a.Reshape("reshape_1", ()), (1,)),
     "pixel shuffle": (a.PixelShuffle("pixel_shuffle_1", 2), (3, 4, 12)),
     "pixel shuffle by 3": (a.PixelShuffle("pixel_shuffle_1", 3), (2, 3, 18)),
+    "pack of images": (a.Pack("pack_1", 3), (4, 5, 2)),
+    "pack of points": (a.Pack("pack_1", 3), (4,)),
     "dropout": (a.Dropout("dropout_1", 0.3), (4, 3, 2)),
     "batch norm of images": (a.BatchNorm("batch_norm_1", 3, 1e-5, 0.9), (4, 5, 3)),
     "batch norm of rows": (a.BatchNorm("batch_norm_1", 6, 1e-3, 0.99), (6,)),
@@ -128,6 +130,17 @@ def test_the_transposed_convolution_is_the_transpose(size, kernel, stride):
     assert relative_error(left, right) < 1e-12
 
 
+@pytest.mark.parametrize("shape", [(2, 2, 3), (4,)], ids=["images", "points"])
+@twins
+def test_a_pack_holds_consecutive_examples_side_by_side(twin, shape):
+    x = np.arange(6 * np.prod(shape)).reshape(6, *shape)
+    nets, network = module("tensors.networks", twin), make(twin, blueprint_of(a.Pack("pack_1", 2), shape))
+    packed = nets.to_numpy(network(nets.to_native(x, "float64", "cpu")))
+    for n in range(3):
+        np.testing.assert_array_equal(packed[n], np.concatenate([x[2 * n], x[2 * n + 1]], axis=-1))
+    np.testing.assert_array_equal(packed, oracle.pack(x, 2))
+
+
 @twins
 def test_an_exact_zero_has_the_slope_of_the_negative_side(twin):
     """At 0 leaky ReLU has no derivative; both twins take the slope, so that runs do not part there."""
@@ -170,6 +183,7 @@ CONVOLUTION = blueprint_of(a.Conv2D("conv_1", 2, 2, 5, 2, "same"), (8, 8, 2))
 TRANSPOSED = blueprint_of(a.ConvTranspose2D("conv_transpose_1", 2, 2, 5, 2, "same"), (4, 4, 2))
 NORM = blueprint_of(a.BatchNorm("batch_norm_1", 3, 1e-5, 0.9), (3, 3, 3))
 SHUFFLE = blueprint_of(a.PixelShuffle("pixel_shuffle_1", 2), (2, 2, 8))
+PACK = blueprint_of(a.Pack("pack_1", 3), (3, 3, 3))  # every axis as long as any other
 LEAKY = blueprint_of(a.Activation("activation_1", "leaky_relu", 0.2), (5,))
 FLATTEN = blueprint_of(a.Flatten("flatten_1"), (2, 3, 4))
 DROPOUT = blueprint_of(a.Dropout("dropout_1", 0.3), (6,))
@@ -249,6 +263,36 @@ def flattened_in_another_order(monkeypatch, twin):
     change_method(monkeypatch, twin, "Flatten", torch_order if twin == "torch" else tensorflow_order)
 
 
+def packed_by_rows(monkeypatch, twin):
+    """The examples of a pack side by side as pixels would be, above one another."""
+    def torch_rows(self, x):
+        import torch
+
+        return torch.cat([x[k::3] for k in range(3)], dim=2).reshape(-1, 3, 3, 3, 3).movedim(2, 1).flatten(1, 2)
+
+    def tensorflow_rows(self, x):
+        import tensorflow as tf
+
+        return tf.reshape(tf.transpose(tf.reshape(x, (-1, 3, 3, 3, 3)), (0, 1, 3, 2, 4)), (-1, 3, 3, 9))
+
+    change_method(monkeypatch, twin, "Pack", torch_rows if twin == "torch" else tensorflow_rows)
+
+
+def packed_with_far_ones(monkeypatch, twin):
+    """The first example joins the one N/m places on, not the next."""
+    def torch_far(self, x):
+        import torch
+
+        return torch.cat(x.chunk(3), dim=1)
+
+    def tensorflow_far(self, x):
+        import tensorflow as tf
+
+        return tf.concat(tf.split(x, 3), axis=-1)
+
+    change_method(monkeypatch, twin, "Pack", torch_far if twin == "torch" else tensorflow_far)
+
+
 def unbiased_moving_variance(monkeypatch, twin):
     """What nn.BatchNorm2d and the fused kernels keep: divided by n - 1."""
     layers = module("tensors.layers", twin)
@@ -273,17 +317,17 @@ def layers_tensor(variable):
 MISTAKES = [(wrong_epsilon, NORM), (wrong_momentum, NORM), (unbiased_moving_variance, NORM), (float32_slope, LEAKY),
             (dropout_not_rescaled, DROPOUT), (padding_on_the_wrong_side, CONVOLUTION),
             (padding_on_the_wrong_side, TRANSPOSED), (other_channel_order, SHUFFLE),
-            (flattened_in_another_order, FLATTEN)]
+            (flattened_in_another_order, FLATTEN), (packed_by_rows, PACK), (packed_with_far_ones, PACK)]
 
 
 @pytest.mark.parametrize(("mistake", "blueprint"), MISTAKES,
                          ids=[f"{mistake.__name__}-{plan.layers[0].name}" for mistake, plan in MISTAKES])
 @twins
 def test_a_planted_mistake_is_caught(monkeypatch, twin, mistake, blueprint):
-    check_values(twin, blueprint, "float64")
+    check_values(twin, blueprint, "float64", batch=6)
     mistake(monkeypatch, twin)
     with pytest.raises(AssertionError, match="relative error"):
-        check_values(twin, blueprint, "float64")
+        check_values(twin, blueprint, "float64", batch=6)
 
 
 @pytest.mark.parametrize("blueprint", [CONVOLUTION, TRANSPOSED, DENSE], ids=["conv", "conv_transpose", "dense"])

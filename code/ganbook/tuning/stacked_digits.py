@@ -47,8 +47,10 @@ PACKING = 2
 #: Steps by the number n of digits: those of the best method, and those that all methods get.
 STEPS = MappingProxyType({2: 3_000, 3: 36_000})
 COMPARED_STEPS = 9_000
-#: Units of the three hidden layers of both networks, by the number n of digits.
+#: By the number n of digits: units of the three hidden layers of both networks, batch, and learning rate at the start.
 UNITS = MappingProxyType({2: 128, 3: 256})
+BATCH = MappingProxyType({2: 64, 3: 128})
+RATE = MappingProxyType({2: 2e-3, 3: 1e-3})
 #: Seed of the noise that runs are measured with: none that a run of the tables has.
 NOISE = 12345
 MEASURES = ("modes", "kl", "readable", "last_modes", "last_kl", "last_readable")
@@ -74,12 +76,12 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
     fields = METHODS[one_of("method", method, tuple(METHODS))]
     _check_digits(n)
     layers = {"shape": (8, 8, n), "hidden": (UNITS[n],) * 3, "slope": 0.2, "initialiser": "he"}
-    adam = Optimiser("adam", Schedule(1e-3, 2e-5, "cosine"), beta1=0.0, beta2=0.99)
+    adam = Optimiser("adam", Schedule(RATE[n], 2e-5, "cosine"), beta1=0.0, beta2=0.99)
     return Recipe(
         name=f"stacked-{n}-{method.replace('_', '-')}", data="stacked_digits", split="test",
         generator=Architecture("MLPGenerator", {"latent": 32, **layers}),
         discriminator=Architecture("MLPDiscriminator", layers | ({"packing": PACKING} if method == "packing" else {})),
-        generator_optimiser=adam, discriminator_optimiser=adam, batch=128, averaging=0.999, dequantisation=0.125,
+        generator_optimiser=adam, discriminator_optimiser=adam, batch=BATCH[n], averaging=0.999, dequantisation=0.125,
         steps=STEPS[n] if steps is None else steps, seed=seed, **fields)
 
 
