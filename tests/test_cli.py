@@ -87,10 +87,10 @@ def commands():
 
 
 def test_the_commands():
-    assert list(commands()) == ["train", "sample", "evaluate", "experiment", "classifier", "info"]
+    assert list(commands()) == ["train", "sample", "evaluate", "experiment", "tune", "classifier", "info"]
 
 
-@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "experiment", "classifier", "info"])
+@pytest.mark.parametrize("name", ["train", "sample", "evaluate", "experiment", "tune", "classifier", "info"])
 def test_help_shows_every_default(name):
     code, out, _ = call(name, "--help")
     assert code == 0

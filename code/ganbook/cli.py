@@ -1,4 +1,4 @@
-"""The command line: ``python -m ganbook train|sample|evaluate|experiment|classifier|info``.
+"""The command line: ``python -m ganbook train|sample|evaluate|experiment|tune|classifier|info``.
 
 Arguments come in, runs and files go out.  A framework is imported only by a command that needs one.
 
@@ -8,11 +8,13 @@ Explained in the book's section "Quickstart".
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import functools
 import importlib.metadata
 import json
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -26,11 +28,14 @@ from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
+from ganbook.tuning import search, searches
 from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
 from ganbook.tuning.recipes import RECIPES, on_data
 from ganbook.tuning.report import LARGEST, check_target, evaluate_run
+from ganbook.tuning.storages import ACCEPTED, open_storage
 from ganbook.tuning.tables import run_table
+from ganbook.tuning.workers import WorkerError, run_workers
 
 RUNS = Path("runs")
 #: Checkpoints on the way, where nothing else is asked for.
@@ -80,8 +85,8 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=ganbook.__version__)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for run, add_options in ((train, _train_options), (sample, _sample_options), (evaluate, _evaluate_options),
-                             (experiment, _experiment_options), (classifier, _classifier_options),
-                             (info, _info_options)):
+                             (experiment, _experiment_options), (tune, _tune_options),
+                             (classifier, _classifier_options), (info, _info_options)):
         line = run.__doc__.split("\n")[0]
         command = commands.add_parser(run.__name__, help=line, description=line, allow_abbrev=False)
         command.set_defaults(run=run)
@@ -139,8 +144,8 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
 
 def _experiment_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES), help="an experiment of one run: "
-        f"{', '.join(EXPERIMENTS)}; or a table of many: {', '.join(TABLES)}")
+    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES, "search"), help="an experiment of one run: "
+        f"{', '.join(EXPERIMENTS)}; a table of many: {', '.join(TABLES)}; or search, the book's searches for settings")
     _framework(command, f"{FRAMEWORKS[0]}; only for experiments of one run")
     add("--steps", type=_whole(1), metavar="N", help="steps of the run; default: the recipe's own, in colour_dcgan "
         f"{RECIPE_OF['colour_dcgan'].steps}; only for experiments of one run")
@@ -158,6 +163,28 @@ def _experiment_options(command: argparse.ArgumentParser) -> None:
         "after it; default: no limit")
     add("--out", type=Path, metavar="FOLDER", default=Path("results"), help="where to write the result; default: "
         "%(default)s")
+    _device(command)
+
+
+def _tune_options(command: argparse.ArgumentParser) -> None:
+    add = command.add_argument
+    add("question", metavar="QUESTION", nargs="?", choices=tuple(search.QUESTIONS), default="digits",
+        help=f"what varies: {', '.join(search.QUESTIONS)}; default: %(default)s")
+    add("--trials", type=_whole(1), metavar="N", default=searches.TRIALS, help="finished trials that the study shall "
+        "have in the end, those that are there included; default: %(default)s")
+    add("--study", metavar="STUDY", help=f"{ACCEPTED}; a study that is there is continued; default: "
+        f"{RUNS}/search-QUESTION.journal")
+    for name, accepted in (("sampler", search.SAMPLERS), ("pruner", search.PRUNERS)):
+        add(f"--{name}", choices=tuple(accepted), help=f"default: that of the study, {search.DEFAULTS[name]} for a new "
+            "one")
+    add("--seed", type=_whole(0), metavar="N", help="of the sampler; default: that of the study, 0 for a new one")
+    add("--workers", type=_whole(1), metavar="N", default=1, help="processes, each with one thread; default: "
+        "%(default)s")
+    add("--steps", type=_whole(1), metavar="N", help="of each training; another number is another question; default: "
+        "the question's own, " + ", ".join(f"{each.steps} in {name}" for name, each in search.QUESTIONS.items()))
+    add("--fresh", type=_whole(0), metavar="N", default=len(search.FRESH_SEEDS), help="seeds on which the winner is "
+        "scored again, 0 for none; default: %(default)s")
+    _framework(command, f"{FRAMEWORKS[0]}; the other one is another question")
     _device(command)
 
 
@@ -357,6 +384,11 @@ def experiment(options: argparse.Namespace) -> None:
         run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, **shared)
         print(f"saved in {options.out / f'{options.name}.json'}")
         return
+    if options.name == "search":
+        _refuse(options, "framework", "steps", "seed", "every", "samples", "only", "jobs", "minutes")
+        searches.run_searches(out=options.out, device=options.device, report=shared["report"])
+        print(f"saved in {options.out / 'search.json'}")
+        return
     _refuse(options, "only", "jobs")
     framework = options.framework or FRAMEWORKS[0]
     fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
@@ -364,6 +396,51 @@ def experiment(options: argparse.Namespace) -> None:
     EXPERIMENTS[options.name](framework, recipe=RECIPE_OF[options.name].replace(**fields), every=options.every,
                               samples=options.samples, **shared)
     print(f"saved in {options.out / f'{options.name}_{framework}.json'}")
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Search for good settings of a recipe, or go on with a search, and score the winner again on fresh seeds.
+
+    Args:
+        options: what :func:`make_parser` read.
+    """
+    changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
+    tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
+    question = dataclasses.replace(search.QUESTIONS[options.question], **changes)
+    storage = options.study or str(RUNS / f"search-{question.name}.journal")
+    study = search.open_study(question, open_storage(storage, options.workers), **tools)
+    print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
+          f"{study.user_attrs['seed']}, in {storage}: {len(search.finished(study))} of {options.trials} trials are "
+          "there", flush=True)
+    try:
+        if options.workers == 1:
+            search.run_trials(study, question, options.trials, device=options.device)
+        else:
+            with search.show_trials(options.trials) as show:
+                run_workers(functools.partial(search.prepare, question.name, changes, tools, options.device), storage,
+                            options.workers, options.trials,
+                            progress=lambda count: show(count, search.best_distance(study)))
+    except WorkerError as error:
+        raise ValueError(str(error)) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {storage} keeps {len(search.finished(study))} finished trials. To go "
+                                "on, give the same command again") from None
+    _print_best(study, question, options.fresh, options.device)
+
+
+def _print_best(study: Any, question: search.Question, fresh: int, device: str | None) -> None:
+    best, trials = search.best_trial(study), search.finished(study)
+    pruned = sum(trial.state.name == "PRUNED" for trial in trials)
+    print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
+    for name, value in best.params.items():
+        print(f"  {name:<20}{value:.4g}" if isinstance(value, float) else f"  {name:<20}{value}")
+    mean, deviation = search.noise_floor(question)
+    print(f"its distance, median of {len(question.seeds)} seeds {best.value:9.4f}")
+    if fresh:
+        again = search.rescore(question, best.params, tuple(range(100, 100 + fresh)), device)
+        print(f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
+              f"{max(again):.4f}")
+    print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")
 
 
 def _refuse(options: argparse.Namespace, *names: str) -> None:
