@@ -1,13 +1,14 @@
-"""``make bench``, or ``python -m benchmarks [steps] [compiled] [quality]``: print what is timed, as ratios."""
+"""``make bench``, or ``python -m benchmarks [table ...]``: print what is timed, as ratios."""
 
 from __future__ import annotations
 
 import argparse
 import os
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-TABLES = ("steps", "compiled", "quality")
+TABLES = ("steps", "compiled", "quality", "search_workers")
 
 
 def main() -> None:
@@ -17,6 +18,7 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="table", default=list(TABLES), help=f"of {', '.join(TABLES)}")
     parser.add_argument("--rounds", type=int, default=15, help="times that each side is timed, in turn")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time of the plain DCGAN in 'quality'")
+    parser.add_argument("--out", type=Path, help="folder for the result of 'search_workers', beside printing it")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.tables) - set(TABLES))
     if unknown or arguments.rounds < 1 or arguments.minutes <= 0:
@@ -29,9 +31,12 @@ def main() -> None:
         elif table == "compiled":
             from benchmarks import compiled
             compiled.main(arguments.rounds)
-        else:
+        elif table == "quality":
             from benchmarks import quality
             quality.main(arguments.minutes)
+        else:
+            from benchmarks import search_workers
+            search_workers.main(arguments.rounds, arguments.out)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 """The benchmarks' own arithmetic: what they time is another matter, and never asserted."""
 
+import datetime
 import subprocess
 import sys
 from pathlib import Path
 
+import optuna
 import pytest
 from benchmarks import timing
 
 from ganbook.tuning.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
+BEGINNING = datetime.datetime(2026, 1, 1)
 
 
 def test_contestants_run_in_turn():
@@ -50,3 +53,21 @@ def test_unknown_table_is_refused():
     assert run.returncode == 2
     assert "wheels" in run.stderr
     assert "steps, compiled, quality" in run.stderr
+
+
+def test_trials_a_second_are_counted_while_all_workers_are_busy():
+    search_workers = pytest.importorskip("benchmarks.search_workers")
+
+    def trial(worker: int, start: float, end: float) -> optuna.trial.FrozenTrial:
+        return optuna.trial.FrozenTrial(
+            number=0, trial_id=0, state=optuna.trial.TrialState.COMPLETE, value=0.0, params={}, distributions={},
+            datetime_start=BEGINNING + datetime.timedelta(seconds=start), intermediate_values={}, system_attrs={},
+            datetime_complete=BEGINNING + datetime.timedelta(seconds=end), user_attrs={"worker": {"process": worker}})
+
+    # The second worker's first trial ends at 6, the last trial begins at 12: one worker ends 3 trials in these six
+    # seconds, the other one and a half.
+    trials = [trial(1, 0, 4), trial(1, 4, 6), trial(1, 6, 8), trial(1, 8, 10), trial(1, 10, 12), trial(1, 12, 14),
+              trial(2, 2, 6), trial(2, 6, 10), trial(2, 10, 14)]
+    assert search_workers.rate(trials) == pytest.approx((3 + 1.5) / 6)
+    with pytest.raises(ValueError, match="accepted"):
+        search_workers.rate([trial(1, 0, 4), trial(2, 1, 9)])

@@ -1,0 +1,106 @@
+"""Trials per second of a search with two workers against one, on two cores with one thread each.
+
+Every trial trains the same small networks for the same number of steps, so all take about as long.  Only the stretch
+in which all workers are busy counts: it begins when the last of them has finished its first trial (imports and first
+calls are over by then), and ends when the last trial begins (after it some worker may be idle).  A trial that lies
+partly in the stretch counts for that part.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import importlib.metadata
+import json
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.trial import FrozenTrial
+
+from ganbook.tuning import results, search, workers
+
+QUESTION = "rates"
+WORKERS = 2
+#: Finished trials of each study; the first of each worker is not counted.
+TRIALS = 14
+STEPS = 800
+FIELDS = (*results.FIELDS, "ratio", "ratios", "rounds", "workers", "trials", "load")
+
+
+def rate(trials: Sequence[FrozenTrial]) -> float:
+    """Trials per second while all workers were busy.
+
+    Args:
+        trials: finished ones, each with its worker.
+
+    Raises:
+        ValueError: too few trials for a stretch in which all are busy.
+    """
+    first: dict[int, Any] = {}
+    for trial in sorted(trials, key=lambda each: each.datetime_start):
+        first.setdefault(trial.user_attrs["worker"]["process"], trial.datetime_complete)
+    begin, end = max(first.values()), max(trial.datetime_start for trial in trials)
+    if end <= begin:
+        raise ValueError(f"trials has {len(trials)} of {len(first)} workers; accepted: enough that all are busy after "
+                         "their first")
+    done = sum(max(0.0, (min(end, trial.datetime_complete) - max(begin, trial.datetime_start)).total_seconds())
+               / (trial.datetime_complete - trial.datetime_start).total_seconds() for trial in trials)
+    return done / (end - begin).total_seconds()
+
+
+def measure(count: int, trials: int, steps: int) -> dict[str, float]:
+    """Run one study with so many workers.
+
+    Returns:
+        ``workers``, ``rate`` (trials per second), ``seconds`` of the whole study, start of the processes included, and
+        ``processor_seconds`` of its processes.
+    """
+    tools = {"sampler": "random", "seed": 0, "pruner": "none"}
+    prepare = functools.partial(search.prepare, QUESTION, {"steps": steps}, tools, "cpu")
+    before, started = _processor_seconds(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        study = workers.run_workers(prepare, Path(folder) / "study.journal", count, trials)
+        seconds = time.perf_counter() - started
+        return {"workers": count, "rate": rate(search.finished(study)), "seconds": seconds,
+                "processor_seconds": _processor_seconds() - before}
+
+
+def _processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def main(rounds: int, out: Path | None = None, trials: int = TRIALS, steps: int = STEPS) -> dict[str, Any]:
+    """Print the table and, with ``out``, write ``search_workers.json`` there."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    cores = len(os.sched_getaffinity(0))
+    if cores < WORKERS:
+        raise SystemExit(f"search_workers: this process may use {cores} core; two workers need two")
+    load, started = os.getloadavg()[0], time.perf_counter()
+    print(f"Search with {WORKERS} workers against one, one thread each, on {cores} cores; load before {load:.2f}; "
+          f"{trials} trials a study, {rounds} rounds in turn")
+    pairs = []
+    for _ in range(rounds):
+        pairs.append([measure(count, trials, steps) for count in (1, WORKERS)])
+        one, two = (found["rate"] for found in pairs[-1])
+        print(f"  {one:6.3f} and {two:6.3f} trials a second: {two / one:5.2f} times", flush=True)
+    ratios = [two["rate"] / one["rate"] for one, two in pairs]
+    question = dataclasses.replace(search.QUESTIONS[QUESTION], steps=steps)
+    where = results.provenance(question.framework)
+    where["versions"]["optuna"] = importlib.metadata.version("optuna")
+    where["machine"] |= {"threads": 1, "cores": cores}
+    result = {"experiment": "search_workers", "framework": question.framework,
+              "recipe": json.loads(question.base.to_json()), "seed": 0, **where, "ratio": statistics.median(ratios),
+              "ratios": ratios, "rounds": [found for pair in pairs for found in pair], "workers": WORKERS,
+              "trials": trials, "load": load, "seconds": round(time.perf_counter() - started, 1)}
+    print(f"  median {result['ratio']:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
+    if out is not None:
+        results.write_result(out / "search_workers.json", result, FIELDS)
+    return result
