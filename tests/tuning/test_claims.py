@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 
 import optuna
 import pytest
@@ -74,7 +75,7 @@ def test_a_trial_begun_by_another_in_the_same_moment_makes_this_one_too_many():
         return found
 
     study.get_trials = late
-    claims.work(study, run, 1, pace=QUICK, stop=lambda: len(there()) == 2)
+    claims.work(study, run, 1, pace=QUICK, stop=lambda: len(there()) == 2, watch=False)
     assert [trial.state for trial in there()] == [RUNNING, FAIL]
     assert there()[1].params == {}
 
@@ -163,6 +164,16 @@ def test_a_trial_of_another_host_is_given_up_when_its_mark_stands_still(mark, mo
     assert watch.recover() == []
     now[0] += 2
     assert watch.recover() == [0]
+
+
+@pytest.mark.parametrize("watch", [True, False])
+def test_a_worker_without_anything_to_do_looks_after_the_others(watch):
+    study, run = studies_at_hand.prepare(optuna.storages.InMemoryStorage())
+    study.ask().set_user_attr(claims.WORKER, {"host": "elsewhere", "process": 1, "started": "1", "count": 0})
+    end = time.monotonic() + 0.5
+    claims.work(study, run, 2, pace=claims.Pace(0.01, 0.1, 0.01), watch=watch,
+                stop=lambda: not watch and time.monotonic() > end)
+    assert [trial.state for trial in study.trials] == ([FAIL, COMPLETE, COMPLETE] if watch else [RUNNING, COMPLETE])
 
 
 def test_a_trial_of_another_host_that_signs_is_left_alone(monkeypatch):

@@ -125,6 +125,20 @@ def test_a_missing_driver_is_named(url):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(("text", "plain"), [
+    ("postgresql+psycopg://me:se@cret@host:5432/x", "postgresql+psycopg://me:***@host:5432/x"),
+    ("postgresql+psycopg://me@host/x", "postgresql+psycopg://me@host/x"), ("runs/study.journal",) * 2,
+    ("grpc://host:13000",) * 2, ("sqlite:///runs/study.db",) * 2])
+def test_a_password_is_not_printed(text, plain):
+    assert storages.shown(text) == plain
+
+
+def test_a_database_without_a_readable_address():
+    with pytest.raises(storages.StorageError, match="cannot be read as a URL") as caught:
+        storages.open_storage("postgresql+psycopg://me:secret@host:port/x")
+    assert "secret" not in str(caught.value)
+
+
 def test_a_database_that_does_not_answer(quickly):
     pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
     url = f"postgresql+psycopg://me:secret@127.0.0.1:{servers_at_hand.free_port()}/x"

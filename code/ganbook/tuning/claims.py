@@ -74,7 +74,7 @@ def finished(study: optuna.Study) -> int:
 
 
 def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None,
-         stop: Callable[[], bool] = lambda: False) -> None:
+         stop: Callable[[], bool] = lambda: False, watch: bool = True) -> None:
     """Run trials until the study has as many finished ones as asked for, together with whoever else works at it.
 
     Args:
@@ -83,6 +83,8 @@ def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None
         trials: complete and pruned trials that the study shall have in the end, at least 1.
         pace: how often to look and sign; None means the defaults.
         stop: asked before each trial; True ends the work.
+        watch: look for trials of dead processes, at the beginning and while there is nothing else to do; False where
+            another process of this host does.
 
     Raises:
         ValueError: an argument outside its range.
@@ -93,6 +95,9 @@ def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None
     """
     whole("trials", trials, 1)
     pace = pace or Pace()
+    watcher = Watch(study, pace)
+    if watch:
+        watcher.recover()
     while not stop():
         there = study.get_trials(deepcopy=False)
         if sum(trial.state in FINISHED for trial in there) >= trials:
@@ -102,6 +107,8 @@ def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None
         else:
             # Others are at the last ones.  One of them may yet die, and its trial come back into the queue.
             time.sleep(pace.poll)
+            if watch:
+                watcher.recover()
 
 
 def _begin(study: optuna.Study, run: Run, trials: int, pace: Pace) -> None:

@@ -64,12 +64,20 @@ def open_storage(text: str | Path, workers: int = 1) -> BaseStorage:
     if scheme == "grpc":
         return _open_proxy(text)
     if scheme.partition("+")[0] not in DATABASES:
-        raise StorageError(f"storage is {text!r}; accepted: {ACCEPTED}")
+        raise StorageError(f"storage is {shown(text)!r}; accepted: {ACCEPTED}")
     if scheme.startswith("sqlite") and workers > 1:
         raise StorageError(f"storage is {text!r}, for {workers} workers; accepted: for SQLite one worker, since each "
                            "write locks the whole database and another worker's write then fails. Several workers of "
                            "one host share a journal file, those of several hosts a server's database")
     return _open_database(text)
+
+
+def shown(text: str | Path) -> str:
+    """A storage as it may be printed: a URL without its password."""
+    parts = urllib.parse.urlsplit(str(text))
+    if parts.password is None:
+        return str(text)
+    return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
 
 
 def _open_journal(path: Path) -> JournalStorage:
@@ -134,9 +142,8 @@ def _open_database(text: str) -> RDBStorage:
 
     try:
         url = sqlalchemy.make_url(text)
-    except sqlalchemy.exc.ArgumentError as error:
-        raise StorageError(f"storage cannot be read as a URL: {error}; accepted: {ACCEPTED}") from None
-    shown = repr(url.render_as_string(hide_password=True))
+    except (ValueError, sqlalchemy.exc.ArgumentError):
+        raise StorageError(f"storage is {shown(text)!r}, which cannot be read as a URL; accepted: {ACCEPTED}") from None
     settings = {} if url.get_backend_name() == "sqlite" else {"pool_pre_ping": True}
     if url.get_backend_name() == "postgresql":
         settings["connect_args"] = {"connect_timeout": PATIENCE}
@@ -144,22 +151,22 @@ def _open_database(text: str) -> RDBStorage:
         try:
             return RDBStorage(text, engine_kwargs=settings)
         except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-            raise _driver_missing(shown, error) from error
+            raise _driver_missing(text, error) from error
         except sqlalchemy.exc.OperationalError as error:
             cause = str(error.orig).strip().splitlines()[0]
-            raise StorageError(f"storage is {shown}, and the database does not answer: {cause}") from error
+            raise StorageError(f"storage is {shown(text)!r}, and the database does not answer: {cause}") from error
         except (sqlalchemy.exc.DatabaseError, optuna.exceptions.StorageInternalError) as error:
             # Another process, maybe on another host, makes the tables at this very moment.
             if attempt + 1 == TRIES:
                 cause = str(error).strip().splitlines()[0]
-                raise StorageError(f"storage is {shown}, which is no database for studies: {cause}") from error
+                raise StorageError(f"storage is {shown(text)!r}, which is no database for studies: {cause}") from error
             time.sleep(0.2 * (attempt + 1))
     raise AssertionError("unreachable")
 
 
-def _driver_missing(shown: str, error: ImportError) -> StorageError:
-    return StorageError(f"storage is {shown}, whose driver cannot be loaded ({error}); accepted: a URL whose driver is "
-                        "installed. For PostgreSQL that is: pip install 'ganbook[search-server]'")
+def _driver_missing(text: str, error: Exception) -> StorageError:
+    return StorageError(f"storage is {shown(text)!r}, whose driver cannot be loaded ({error}); accepted: a URL "
+                        "whose driver is installed. For PostgreSQL that is: pip install 'ganbook[search-server]'")
 
 
 def serve_storage(text: str | Path, host: str = "localhost", port: int = 13000) -> None:

@@ -162,7 +162,7 @@ def _serve(prepare: Prepare, storage: str, trials: int, pace: claims.Pace, error
     parent = multiprocessing.parent_process()
     try:
         study, run = prepare(open_storage(storage))
-        claims.work(study, run, trials, pace=pace, stop=lambda: not parent.is_alive())
+        claims.work(study, run, trials, pace=pace, stop=lambda: not parent.is_alive(), watch=False)
     except Exception as error:
         errors.put("".join(traceback.format_exception_only(error)).strip())
         sys.exit(1)
