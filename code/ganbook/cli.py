@@ -33,7 +33,7 @@ from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
 from ganbook.tuning.recipes import RECIPES, on_data
 from ganbook.tuning.report import LARGEST, check_target, evaluate_run
-from ganbook.tuning.storages import ACCEPTED, open_storage
+from ganbook.tuning.storages import ACCEPTED, open_storage, shown
 from ganbook.tuning.tables import run_table
 from ganbook.tuning.workers import WorkerError, run_workers
 
@@ -410,8 +410,8 @@ def tune(options: argparse.Namespace) -> None:
     storage = options.study or str(RUNS / f"search-{question.name}.journal")
     study = search.open_study(question, open_storage(storage, options.workers), **tools)
     print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
-          f"{study.user_attrs['seed']}, in {storage}: {len(search.finished(study))} of {options.trials} trials are "
-          "there", flush=True)
+          f"{study.user_attrs['seed']}, in {shown(storage)}: {len(search.finished(study))} of {options.trials} trials "
+          "are there", flush=True)
     try:
         if options.workers == 1:
             search.run_trials(study, question, options.trials, device=options.device)
@@ -423,8 +423,8 @@ def tune(options: argparse.Namespace) -> None:
     except WorkerError as error:
         raise ValueError(str(error)) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {storage} keeps {len(search.finished(study))} finished trials. To go "
-                                "on, give the same command again") from None
+        raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(search.finished(study))} finished trials. "
+                                "To go on, give the same command again") from None
     _print_best(study, question, options.fresh, options.device)
 
 
