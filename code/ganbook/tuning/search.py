@@ -387,7 +387,7 @@ DEFAULTS = MappingProxyType({"sampler": "tpe", "seed": 0, "pruner": "median"})
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Without Optuna's lines about every study and trial."""
     before = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -433,7 +433,7 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
     tools = {"sampler": NumberedSampler(asked["sampler"], asked["seed"]), "pruner": PRUNERS[asked["pruner"]]()}
     if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
         return optuna.load_study(storage=storage, study_name=question.name, **tools)
-    with _quiet():
+    with quiet():
         study = optuna.create_study(storage=storage, study_name=question.name, direction="minimize",
                                     load_if_exists=True, **tools)
         for name, value in asked.items():
@@ -451,10 +451,11 @@ def _begun(question: Question, storage: BaseStorage) -> dict[str, Any]:
             raise StudyError(f"the file holds a study of the question {names[0]!r}; accepted: one of "
                              f"{question.name!r}, or a new file")
         return {}
-    attributes = storage.get_study_user_attrs(storage.get_study_id_from_name(question.name))
+    study = storage.get_study_id_from_name(question.name)
+    attributes = storage.get_study_user_attrs(study)
     if attributes.get("fingerprint") == question.fingerprint:
         return attributes
-    if "fingerprint" not in attributes and not storage.get_all_trials(storage.get_study_id_from_name(question.name), deepcopy=False):
+    if "fingerprint" not in attributes and not storage.get_all_trials(study, deepcopy=False):
         return {}  # another process has just made it, or was stopped before it could say what it asks
     raise StudyError(f"the study {question.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
                      f"question has {question.fingerprint!r}: its base, space, seeds, steps or framework differ; "
@@ -499,7 +500,7 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
     Explained in the book's section "Search".
     """
     claims.Watch(study).recover()
-    with _quiet(), show_trials(whole("trials", trials, 1), progress) as show:
+    with quiet(), show_trials(whole("trials", trials, 1), progress) as show:
         show(len(finished(study)), best_distance(study))
 
         def run(trial: optuna.Trial) -> None:
