@@ -18,8 +18,10 @@ Explained in the book's section "Mode collapse".
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -119,10 +121,13 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
                           discriminator_optimiser=adam, averaging=0.0, steps=COMPARED_STEPS, seed=seed, **fields)
 
 
-def best_rates(records: Iterable[Mapping[str, object]]) -> dict[str, float]:
-    """The rate of each method that captured most modes, and where several did, most points of high quality.
+def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    r"""The rate of each method with most effective modes of high quality, as shares added over both mixtures.
 
-    Both are summed over the mixtures; a rate with a failed run is out.
+    .. math:: Q\, e^{-KL} = \frac1K \cdot Q \cdot K e^{-KL}
+
+    Here K e^{-KL} is the number of equally frequent modes with the same divergence.  Modes alone would favour a cloud
+    that touches all of them by chance, quality alone a generator of one mode.  A rate with a failed run is out.
 
     Args:
         records: of ``RATES_TABLE``, see :func:`ganbook.tuning.tables.read_table`.
@@ -132,14 +137,13 @@ def best_rates(records: Iterable[Mapping[str, object]]) -> dict[str, float]:
 
     Explained in the book's section "Mode collapse".
     """
-    scores: dict[str, dict[float, list[tuple[float, float]]]] = {}
+    scores: dict[str, dict[float, float]] = {}
     for record in records:
-        name, _, rate = str(record["method"]).partition("-")
-        score = record["protocol_modes"], record["protocol_high_quality"]
-        scores.setdefault(name, {}).setdefault(float(rate), []).append(score)
-    return {name: max((rate for rate, found in rates.items() if None not in sum(found, ())),
-                      key=lambda rate, rates=rates: tuple(map(sum, zip(*rates[rate], strict=True))))
-            for name, rates in scores.items()}
+        name, _, rate = record["method"].partition("-")
+        score = -math.inf if record["failed"] else record["high_quality"] * math.exp(-record["reverse_kl"])
+        rates = scores.setdefault(name, {})
+        rates[float(rate)] = rates.get(float(rate), 0.0) + score
+    return {name: max(rates, key=rates.__getitem__) for name, rates in scores.items()}
 
 
 def measure(run: training.Run) -> dict[str, float]:
