@@ -339,7 +339,7 @@ def test_winners_are_scored_on_fresh_seeds(monkeypatch):
 
 @pytest.mark.parametrize("seeds", [(), (100, 100), (-1,), (1.5,)])
 def test_wrong_seeds_are_refused(seeds):
-    with pytest.raises(ValueError, match="seeds is .*accepted"):
+    with pytest.raises(ValueError, match=r"seeds is .*accepted"):
         search.score(QUESTION, GOOD, seeds)
 
 
