@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-TABLES = ("steps", "compiled", "quality", "search_workers")
+TABLES = ("steps", "compiled", "quality", "search_workers", "step_costs", "mixed_precision", "distributed")
 
 
 def main() -> None:
@@ -18,7 +18,8 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="table", default=list(TABLES), help=f"of {', '.join(TABLES)}")
     parser.add_argument("--rounds", type=int, default=15, help="times that each side is timed, in turn")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time of the plain DCGAN in 'quality'")
-    parser.add_argument("--out", type=Path, help="folder for the result of 'search_workers', beside printing it")
+    parser.add_argument("--out", type=Path, help="folder for the results of the last four tables, such as "
+                        "results, beside printing them")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.tables) - set(TABLES))
     if unknown or arguments.rounds < 1 or arguments.minutes <= 0:
@@ -34,9 +35,18 @@ def main() -> None:
         elif table == "quality":
             from benchmarks import quality
             quality.main(arguments.minutes)
-        else:
+        elif table == "search_workers":
             from benchmarks import search_workers
             search_workers.main(arguments.rounds, arguments.out)
+        elif table == "step_costs":
+            from benchmarks import step_costs
+            step_costs.main(arguments.rounds, arguments.out)
+        elif table == "mixed_precision":
+            from benchmarks import mixed_precision
+            mixed_precision.main(arguments.rounds, arguments.out)
+        else:
+            from benchmarks import distributed
+            distributed.main(arguments.out)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable
 
@@ -19,10 +20,11 @@ from ganbook.tuning.recipes import RECIPES
 BATCH = 128
 
 
+@dataclasses.dataclass(frozen=True)
 class Pictures:
-    """Any images will do for timing: uniform noise of shape 28x28x1."""
+    """Any images will do for timing: uniform noise."""
 
-    shape = (28, 28, 1)
+    shape: tuple[int, ...] = (28, 28, 1)
 
     def batch(self, rng: np.random.Generator, n: int) -> np.ndarray:
         return rng.uniform(-1, 1, (n, *self.shape)).astype(np.float32)

@@ -32,9 +32,9 @@ def check_share(recipe: Recipe, size: int) -> None:
         raise ValueError(f"batch is {recipe.batch}; accepted with {size} processes{packs and ' and' + packs}: a "
                          f"multiple of {size * packing}, since the mean of the processes' means is the mean of the "
                          "batch only if all have as many examples")
-    if getattr(recipe, "unrolled_steps", 0):
-        raise ValueError(f"unrolled_steps is {recipe.unrolled_steps}; accepted with several processes: 0, since the "
-                         "engines average no gradient of a step within a step")
+    if recipe.unrolled:
+        raise ValueError(f"unrolled is {recipe.unrolled}; accepted with several processes: 0, since the engines "
+                         "average no gradient of a step within a step")
 
 
 def share(draws: Draws, rank: int, size: int) -> Draws:
