@@ -78,6 +78,7 @@ def test_an_unfinished_run_says_so(tmp_path, monkeypatch):
     ({"framework": "jax"}, "framework is 'jax'; accepted"),
     ({"recipe": FULL.replace(split="all")}, "recipe learns 'stacked_digits', split 'all'; accepted"),
     ({"recipe": Recipe()}, "recipe learns 'digits'"),
+    ({"recipe": None, "name": "article_005"}, "name is 'article_005'; accepted: colour_dcgan, article_004"),
     ({"every": 0}, "every is 0; accepted: a whole number of at least 1"),
     ({"samples": 0}, "samples is 0"),
     ({"minutes": 0}, "minutes is 0; accepted: a number above 0"),
@@ -105,6 +106,20 @@ def test_the_result_that_was_left_is_of_this_recipe(framework):
     lengths = {len(values) for values in left["curve"].values()}
     assert lengths == {len(left["curve"]["step"])}
     assert left["curve"]["step"][-1] >= 1000
+
+
+def test_the_networks_of_the_last_article_have_a_result_of_their_own(tmp_path):
+    result = run(tmp_path, name="article_004")
+    assert result["experiment"] == "article_004"
+    assert results.read_result(tmp_path / "article_004_pytorch.json", experiments.FIELDS) == result
+    recipe = experiments.RECIPE_OF["article_004"]
+    left = results.read_result("article_004_tensorflow.json", experiments.FIELDS)
+    assert Recipe.from_json(json.dumps(left["recipe"])) == recipe
+    assert left["finished"]
+    assert recipe.generator.settings["shape"] == recipe.discriminator.settings["shape"] == (32, 32, 3)
+    for rule in (recipe.generator_optimiser, recipe.discriminator_optimiser):
+        assert (rule.name, rule.learning_rate.start, rule.beta1, rule.beta2, rule.epsilon) == (
+            "adam", 2e-4, 0.5, 0.999, 1e-7)
 
 
 def test_the_published_table_names_its_sources():

@@ -23,7 +23,7 @@ import numpy as np
 from ganbook import data, figures
 from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
 from ganbook.gradient_descent import training
-from ganbook.tuning import mode_collapse, modes, results, stacked_digits
+from ganbook.tuning import comparison, mode_collapse, modes, results, stacked_digits
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.tables import Table
 
@@ -133,6 +133,7 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
 #: By name, the tables of many runs, each filled by the same command.
 TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for table in (
     mode_collapse.MIXTURES, mode_collapse.RATES_TABLE, mode_collapse.COMPARISON,
+    *comparison.RATE_TABLES.values(), *comparison.TABLES.values(),
     stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS)})
 #: By name, what runs an experiment of one run, and the recipe that it runs.
 EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan,
