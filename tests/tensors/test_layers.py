@@ -263,19 +263,17 @@ def flattened_in_another_order(monkeypatch, twin):
     change_method(monkeypatch, twin, "Flatten", torch_order if twin == "torch" else tensorflow_order)
 
 
-def packed_by_rows(monkeypatch, twin):
-    """The examples of a pack side by side as pixels would be, above one another."""
-    def torch_rows(self, x):
-        import torch
+def packed_channel_by_channel(monkeypatch, twin):
+    """The first channels of all examples of a pack, then the second ones."""
+    def torch_channels(self, x):
+        return x.reshape(-1, 3, 3, 3, 3).transpose(1, 2).flatten(1, 2)
 
-        return torch.cat([x[k::3] for k in range(3)], dim=2).reshape(-1, 3, 3, 3, 3).movedim(2, 1).flatten(1, 2)
-
-    def tensorflow_rows(self, x):
+    def tensorflow_channels(self, x):
         import tensorflow as tf
 
-        return tf.reshape(tf.transpose(tf.reshape(x, (-1, 3, 3, 3, 3)), (0, 1, 3, 2, 4)), (-1, 3, 3, 9))
+        return tf.reshape(tf.transpose(tf.reshape(x, (-1, 3, 3, 3, 3)), (0, 2, 3, 4, 1)), (-1, 3, 3, 9))
 
-    change_method(monkeypatch, twin, "Pack", torch_rows if twin == "torch" else tensorflow_rows)
+    change_method(monkeypatch, twin, "Pack", torch_channels if twin == "torch" else tensorflow_channels)
 
 
 def packed_with_far_ones(monkeypatch, twin):
@@ -317,7 +315,7 @@ def layers_tensor(variable):
 MISTAKES = [(wrong_epsilon, NORM), (wrong_momentum, NORM), (unbiased_moving_variance, NORM), (float32_slope, LEAKY),
             (dropout_not_rescaled, DROPOUT), (padding_on_the_wrong_side, CONVOLUTION),
             (padding_on_the_wrong_side, TRANSPOSED), (other_channel_order, SHUFFLE),
-            (flattened_in_another_order, FLATTEN), (packed_by_rows, PACK), (packed_with_far_ones, PACK)]
+            (flattened_in_another_order, FLATTEN), (packed_channel_by_channel, PACK), (packed_with_far_ones, PACK)]
 
 
 @pytest.mark.parametrize(("mistake", "blueprint"), MISTAKES,
