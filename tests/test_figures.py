@@ -247,3 +247,24 @@ def test_drawing_needs_no_framework():
                        "figures.use_style(); figures.image_grid(numpy.zeros((1, 2, 2, 1)))")
     assert "matplotlib.pyplot" in modules
     assert not {name.partition(".")[0] for name in modules} & {"torch", "tensorflow", "keras"}
+
+
+def test_parallel_coordinates_put_every_trial_at_its_height():
+    settings = {"rate": [1e-4, 1e-2, 1e-3], "width": [32, 64, 128], "loss": ["hinge", "wasserstein", "relativistic"]}
+    figure = figures.parallel_coordinates(settings, [4.0, 1.0, 2.0], logarithmic=("rate",), label="distance")
+    ax = figure.axes[0]
+    lines = [line.get_ydata() for line in ax.get_lines() if len(line.get_xdata()) == 4]
+    # The best trial is drawn last, on top.
+    np.testing.assert_allclose(lines[0], [0, 0, 0, 1], atol=1e-12)
+    np.testing.assert_allclose(lines[1], [0.5, 1, 0.5, 0.5], atol=1e-12)
+    np.testing.assert_allclose(lines[2], [1, 1 / 3, 1, 0], atol=1e-12)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["rate", "width", "loss", "distance"]
+    shown = {text.get_text() for text in ax.texts}
+    assert {"0.0001", "0.01", "32", "128", "hinge", "wasserstein"} <= shown
+
+
+@pytest.mark.parametrize(("settings", "scores"), [
+    ({"rate": [1.0]}, [1.0, 2.0]), ({"rate": []}, []), ({"rate": [1.0]}, [0.0])])
+def test_parallel_coordinates_refuse_what_cannot_be_drawn(settings, scores):
+    with pytest.raises(ValueError, match="accepted: as many of each"):
+        figures.parallel_coordinates(settings, scores)

@@ -15,7 +15,7 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -197,6 +197,73 @@ def scatter_2d(real: np.ndarray, fake: np.ndarray | None = None, limit: float | 
         handle.set(alpha=1, sizes=[40])
     figure.suptitle(title)
     return figure
+
+
+def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: Sequence[float],
+                         logarithmic: Sequence[str] = (), label: str = "score") -> Figure:
+    """Draw each trial of a search as a line over one axis for each setting; low scores are dark and on top.
+
+    Args:
+        settings: by name, the value of each trial: numbers, or names, which are spread evenly in their order.
+        scores: of each trial, above 0; the last axis, logarithmic.
+        logarithmic: names of settings with a logarithmic axis.
+        label: of the scores.
+
+    Returns:
+        A figure.
+
+    Raises:
+        ValueError: no trial, settings and scores of different numbers, or a score that is not above 0.
+
+    Explained in the book's section "Search".
+    """
+    scores = np.asarray(scores, np.float64)
+    lengths = {name: len(values) for name, values in settings.items()}
+    if not len(scores) or set(lengths.values()) != {len(scores)} or not (scores > 0).all():
+        raise ValueError(f"settings has {lengths} values and there are {len(scores)} scores, the lowest "
+                         f"{scores.min(initial=np.inf):g}; accepted: as many of each, at least one, above 0")
+    columns = [_axis(values, name in logarithmic) for name, values in settings.items()]
+    columns.append(_axis(list(scores), logarithmic=True))
+    figure, axes = _figure(1, 1, 3.4)
+    ax = axes[0]
+    order = np.argsort(-scores, kind="stable")
+    colours = _shades(len(scores))
+    for place, trial in enumerate(order):
+        ax.plot([heights[trial] for heights, _ in columns], color=colours[place], linewidth=1.2, alpha=0.85)
+    for x, (_, ticks) in enumerate(columns):
+        ax.axvline(x, color="#444444", linewidth=0.8)
+        for height, text in ticks:
+            ax.annotate(text, (x, height), (3, 0), textcoords="offset points", fontsize=7, va="center",
+                        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6})
+    names = [name.replace("_", "\n") for name in settings]
+    ax.set(xticks=range(len(columns)), xticklabels=[*names, label], yticks=[], xlim=(-0.1, len(columns) - 0.6))
+    ax.grid(False)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    return figure
+
+
+def _axis(values: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[tuple[float, str]]]:
+    """Heights in [0, 1] of the values, and some heights with what stands there."""
+    if isinstance(values[0], str):
+        names = sorted(set(values))
+        span = max(len(names) - 1, 1)
+        return (np.array([names.index(value) for value in values]) / span,
+                [(place / span, name.replace("_", " ")) for place, name in enumerate(names)])
+    numbers = np.log(values) if logarithmic else np.asarray(values, np.float64)
+    low, high = numbers.min(), numbers.max()
+    heights = (numbers - low) / (high - low) if high > low else np.full(len(numbers), 0.5)
+    few = np.unique(numbers)
+    marks = few if len(few) <= 4 else np.linspace(low, high, 4)
+    texts = np.exp(marks) if logarithmic else marks
+    return heights, [((mark - low) / (high - low) if high > low else 0.5, f"{text:.{2 if text < 100 else 3}g}")
+                     for mark, text in zip(marks, texts, strict=True)]
+
+
+def _shades(n: int) -> np.ndarray:
+    """n colours from faint to dark, which also differ in a print without colour."""
+    import matplotlib as mpl
+
+    return mpl.colormaps["viridis_r"](np.linspace(0.0, 1.0, n))
 
 
 def save_grid_png(images: np.ndarray, path: str | Path, columns: int | None = None) -> None:
