@@ -54,6 +54,48 @@ def test_the_divergence_bends_upwards_strictly():
         assert worst(one) > worst(UNIFORM) == pytest.approx(-2 * math.log(2), abs=1e-15)
 
 
+def test_slope_and_bend_of_the_value_at_the_best_discriminator():
+    """By central differences of the sum over places, each q_k moved on its own."""
+    p, q = distributions(9, 2)
+
+    def worst(q):
+        return float(p @ np.log(p / (p + q)) + q @ np.log(q / (p + q)))
+    for k, h in itertools.product(range(K), (1e-4,)):
+        h *= q[k]
+        up, down = (worst(q + sign * h * POINTS[k]) for sign in (1, -1))
+        assert (up - down) / (2 * h) == pytest.approx(math.log(q[k] / (p[k] + q[k])), rel=1e-6)
+        assert (up - 2 * worst(q) + down) / h**2 == pytest.approx(p[k] / (q[k] * (p[k] + q[k])), rel=1e-3)
+        j = (k + 1) % K
+        both = worst(q + h * POINTS[k] + h * POINTS[j]) - up - worst(q + h * POINTS[j]) + worst(q)
+        assert abs(both) < 1e-13  # no mixed bend
+
+
+@pytest.mark.parametrize("eta", [1e-2, 1e-3])
+def test_looking_one_step_ahead_sends_mass_to_lost_modes(eta):
+    def ahead(q):
+        return mode_games.value(UNIFORM, q, eta * (UNIFORM - q) / 2)
+
+    h, towards = 1e-6, POINTS[3] - POINTS[0]
+    slope = (ahead(POINTS[0] + h * towards) - ahead(POINTS[0])) / h
+    assert slope / eta == pytest.approx(-0.5, abs=0.2 * eta + 1e-4)
+    plain = [mode_games.value(UNIFORM, POINTS[0] + step * towards, np.zeros(K)) for step in (0, h)]
+    assert plain[0] == pytest.approx(plain[1], abs=1e-15)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_bounded_slope_bounds_what_a_move_gains(seed):
+    """D(x) = sin(a x) + cos(b y) has a slope of at most L = sqrt(a^2 + b^2); the integral of the slope is the gain."""
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0.5, 2, 2)
+    for start, end in rng.normal(size=(20, 2, 2)):
+        t = (np.arange(10_000) + 0.5) / 10_000
+        way = start + t[:, None] * (end - start)
+        slopes = np.stack([a * np.cos(a * way[:, 0]), -b * np.sin(b * way[:, 1])], axis=1)
+        gain = np.sin(a * end[0]) + np.cos(b * end[1]) - np.sin(a * start[0]) - np.cos(b * start[1])
+        assert (slopes @ (end - start)).mean() == pytest.approx(gain, abs=1e-6)
+        assert gain <= np.hypot(a, b) * np.linalg.norm(end - start)
+
+
 @pytest.mark.parametrize("data", [UNIFORM, np.array([0.5, 0.3, 0.2])])
 def test_the_chase_visits_each_mode_as_often_as_the_data_do(data):
     """Single steps show one mode; over time their frequencies are the data's."""
