@@ -160,6 +160,21 @@ def test_bias_of_any_gaussian_and_of_unequal_samples():
     assert gaussian_frechet_bias(np.zeros(3), n) == 0
 
 
+def test_examples_needed_for_a_floor():
+    covariance, wanted = random_covariance(6, 4), 0.02
+    needed = math.ceil(100 * gaussian_frechet_bias(covariance, 100) / wanted)
+    root, source = np.linalg.cholesky(covariance), rng(5)
+    found = [frechet_distance(*(source.standard_normal((2, needed, 6)) @ root.T)) for _ in range(200)]
+    assert within_three_errors(found, wanted)
+
+
+def test_copies_score_below_the_floor():
+    # A third of the set, drawn without replacement: half of what fresh examples score.
+    real, source = rng(3).exponential(size=(600, 5)), rng(4)
+    found = [frechet_distance(real, real[source.permutation(600)[:200]]) for _ in range(300)]
+    assert np.mean(found) == pytest.approx(frechet_bias(real, 600, 200) * (600 - 200) / (600 + 200), rel=0.05)
+
+
 def test_bias_of_features_that_are_not_gaussian():
     # In one dimension the deviations add var x (kurtosis - 1)/4 (1/n + 1/m) to the means' var x (1/n + 1/m).
     n = 500

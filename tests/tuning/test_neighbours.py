@@ -100,6 +100,15 @@ def test_copies_of_one_example_hold_nothing():
     assert found.coverage < 0.1
 
 
+def test_an_outlier_fools_precision_but_not_density():
+    real, fake = rng(1).normal(size=(500, 2)), rng(2).normal(size=(400, 2)) + [10, 0]
+    assert four(real, fake)[0] == 0
+    precision, _, density, coverage = four(np.vstack([real, [[40, 0]]]), fake)
+    assert precision == 1
+    assert density == pytest.approx(1 / 5)
+    assert coverage == pytest.approx(1 / 501)
+
+
 def test_expected_coverage_and_density_of_equal_distributions():
     assert expected_coverage(10**7, 10**7, 5) == pytest.approx(1 - 2**-5, abs=1e-6)
     assert expected_coverage(3, 1, 2) == pytest.approx(1 - (2 / 3) * (1 / 2))
