@@ -5,7 +5,7 @@ import math
 import numpy as np
 import optuna
 import pytest
-from scipy import stats
+from scipy import integrate, stats
 
 from ganbook.tuning import search_analysis as analysis
 from ganbook.tuning.search import quiet
@@ -107,3 +107,52 @@ def test_the_best_so_far():
     for value in (3.0, 5.0, 2.0):
         study.add_trial(optuna.trial.create_trial(value=value))
     assert analysis.best_so_far(study).tolist() == [math.inf, 3.0, 3.0, 2.0]
+
+
+def test_the_variance_of_a_median_of_three():
+    variance = integrate.quad(lambda x: 6 * x**2 * stats.norm.cdf(x) * stats.norm.sf(x) * stats.norm.pdf(x), -12, 12)[0]
+    assert variance == pytest.approx(1 - math.sqrt(3) / math.pi, abs=1e-9)
+
+
+def test_the_best_estimate_of_a_true_score_shrinks_the_seen_one():
+    noise, spread, mean, seen = 0.7, 1.2, 3.0, 1.5
+    prior, likelihood = stats.norm(mean, spread), stats.norm(seen, noise)
+    weight = integrate.quad(lambda t: prior.pdf(t) * likelihood.pdf(t), -10, 15)[0]
+    estimate = integrate.quad(lambda t: t * prior.pdf(t) * likelihood.pdf(t), -10, 15)[0] / weight
+    assert estimate == pytest.approx(seen + noise**2 / (noise**2 + spread**2) * (mean - seen), abs=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5])
+def test_expected_improvement_depends_on_the_ratio_of_the_densities(share):
+    """Scores are uniform on [0, 1]; below the quantile settings have the density l, and above it g."""
+    low, high = stats.norm(0.0, 0.5), stats.norm(1.0, 1.0)
+
+    def improvement(x):
+        joint = integrate.quad(lambda y: (share - y) * low.pdf(x), 0, share)[0]
+        return joint / (share * low.pdf(x) + (1 - share) * high.pdf(x))
+
+    settings = np.linspace(-2, 2, 9)
+    by_ratio = 1 / (share + (1 - share) * high.pdf(settings) / low.pdf(settings))
+    found = np.array([improvement(x) for x in settings])
+    np.testing.assert_allclose(found / found[0], by_ratio / by_ratio[0], rtol=1e-9)
+
+
+def test_a_grid_tries_few_values_of_each_setting():
+    """Of as many trials a random search tries as many values, a grid the d-th root of it."""
+    rng = np.random.default_rng(0)
+    d, k = 3, 4
+    grid = np.stack(np.meshgrid(*[np.arange(k)] * d)).reshape(d, -1).T
+    drawn = rng.uniform(size=(k**d, d))
+    assert len(grid) == len(drawn) == k**d
+    assert [len(np.unique(column)) for column in grid.T] == [k] * d
+    assert [len(np.unique(column)) for column in drawn.T] == [k**d] * d
+
+
+@pytest.mark.parametrize(("noise", "seeds"), [(0.3, 1), (3.0, 3), (3.0, 10)])
+def test_the_true_score_of_a_winner_by_sampling(noise, seeds):
+    rng = np.random.default_rng(2)
+    true = rng.standard_normal((20_000, 120 // seeds))
+    seen = true + noise / math.sqrt(seeds) * rng.standard_normal(true.shape)
+    found = true[np.arange(len(true)), seen.argmin(1)]
+    expected = -analysis.expected_largest(120 // seeds) / math.hypot(1, noise / math.sqrt(seeds))
+    assert abs(found.mean() - expected) < 3 * found.std() / math.sqrt(len(found))
