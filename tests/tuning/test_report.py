@@ -64,6 +64,14 @@ def test_both_frameworks_give_one_report(evaluated):
     assert one.record["framework"] != other.record["framework"]
 
 
+def test_examples_are_computed_in_double_precision():
+    """In float32 about half of the pixels of the two frameworks differ in the last digit; a flip may follow of each."""
+    made = [report._generate(training.start_run(DIGITS, framework, device="cpu"), 200, 0) for framework in FRAMEWORKS]
+    assert made[0].dtype == np.float32
+    assert np.abs(made[0] - made[1]).max() < 1e-6
+    assert (made[0] != made[1]).mean() < 1e-3
+
+
 def test_every_metric_is_there(evaluated):
     name, _, (made, _) = evaluated
     expected = {"digits": IMAGE_ROWS, "half": [*IMAGE_ROWS, "nearer than held-out"],
