@@ -8,7 +8,7 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-TABLES = ("steps", "compiled", "quality", "search_workers", "step_costs", "mixed_precision", "distributed")
+TABLES = ("steps", "compiled", "quality", "features", "search_workers", "step_costs", "mixed_precision", "distributed")
 
 
 def main() -> None:
@@ -35,6 +35,9 @@ def main() -> None:
         elif table == "quality":
             from benchmarks import quality
             quality.main(arguments.minutes)
+        elif table == "features":
+            from benchmarks import features
+            features.main(arguments.rounds)
         elif table == "search_workers":
             from benchmarks import search_workers
             search_workers.main(arguments.rounds, arguments.out)
