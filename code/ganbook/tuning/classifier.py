@@ -52,8 +52,8 @@ SIDES = tuple(CONVOLUTIONS)
 #: What the JSON beside the weights has besides the fields of every result.
 FIELDS = (*results.FIELDS, "side", "sha256", "accuracy", "train", "held_out", "command")
 ADAM = Optimiser("adam", Schedule(2e-3, 2e-5, "cosine"), beta1=0.9, beta2=0.999)
-#: Planes that go through the network at a time.
-PART = 2000
+#: Planes that go through the network at a time: more of them no longer fit into the caches.
+PART = 500
 
 
 class ClassifierError(ValueError):
