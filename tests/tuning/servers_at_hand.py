@@ -17,7 +17,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-WAIT = 30
+WAIT = 120
 
 
 def free_port() -> int:

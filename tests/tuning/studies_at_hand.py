@@ -13,6 +13,8 @@ from ganbook.tuning import claims
 from ganbook.tuning.search import NumberedSampler
 
 SEED = 5
+#: Seconds after which a trial that nobody kills goes on, so that its test fails instead of waiting for ever.
+HANG = 200
 
 
 def score(x: float, y: int) -> float:
@@ -30,7 +32,7 @@ def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail:
 
     Args:
         seconds: that a trial takes.
-        hang: a file; the trial that creates it writes the number of its process there and never ends.
+        hang: a file; the trial that creates it writes the number of its process there and hangs.
         fail: trials raise an error.
         end: each trial kills its worker.
         host: what the worker takes for the name of its host.
@@ -49,7 +51,7 @@ def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail:
         if end:
             os.kill(os.getpid(), 9)
         if hang and _first(Path(hang)):
-            time.sleep(600)
+            time.sleep(HANG)
         time.sleep(seconds)
         study.tell(trial, score(x, y))
 

@@ -21,7 +21,8 @@ from tuning import servers_at_hand, studies_at_hand
 
 #: Marks are looked at by the second, since a test that waits a minute is not run.
 QUICK = claims.Pace(0.2, 3.0, 0.1)
-WAIT = 30
+#: Seconds that a busy machine may take for anything.
+WAIT = 120
 
 WITHOUT = ("PostgreSQL is not installed (Debian's package postgresql)" if servers_at_hand.postgresql_folder() is None
            else "PostgreSQL's driver psycopg is not installed" if importlib.util.find_spec("psycopg") is None else "")
@@ -244,3 +245,22 @@ def test_several_workers_need_more_than_sqlite(tmp_path):
     with pytest.raises(ValueError, match="share a journal file"):
         workers.run_workers(studies_at_hand.prepare, f"sqlite:///{tmp_path}/study.db", 2, 4)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_shares_a_study_and_refuses_one_of_another_question(tmp_path):
+    def tune(*options: str) -> subprocess.CompletedProcess:
+        return subprocess.run([sys.executable, "-m", "ganbook", "tune", "rates", "--study", str(path), "--workers", "2",
+                               "--trials", "3", "--fresh", "0", *options], capture_output=True, text=True, check=False)
+
+    path = tmp_path / "study"
+    run = tune("--steps", "2")
+    assert run.returncode == 0, run.stderr
+    assert "best of 3 trials" in run.stdout
+    there = optuna.load_study(study_name="rates", storage=open_storage(path)).trials
+    assert sum(trial.state is not TrialState.FAIL for trial in there) == 3
+    assert claims.this_process()["process"] not in {trial.user_attrs["worker"]["process"] for trial in there}
+    before = path.read_bytes()
+    other = tune("--steps", "3")
+    assert other.returncode == 2
+    assert "fingerprint" in other.stderr
+    assert path.read_bytes() == before
