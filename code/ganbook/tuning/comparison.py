@@ -89,7 +89,7 @@ _WIDTH = 8
 SETTINGS: Mapping[str, Recipe] = MappingProxyType({
     "digits": Recipe(name="losses", data="digits", steps=1000, batch=128, averaging=AVERAGING, r1=0.0, r2=0.0),
     "mnist": Recipe(
-        name="losses", data="mnist", split="test", steps=800, batch=64, averaging=AVERAGING, r1=0.0, r2=0.0,
+        name="losses", data="mnist", split="test", steps=600, batch=64, averaging=AVERAGING, r1=0.0, r2=0.0,
         generator=CONFIGURATIONS["recommended_generator"].with_(width=_WIDTH),
         discriminator=CONFIGURATIONS["recommended_discriminator"].with_(channels=(_WIDTH, 2 * _WIDTH, 4 * _WIDTH))),
 })
