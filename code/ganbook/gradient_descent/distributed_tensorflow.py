@@ -37,12 +37,12 @@ class Team:
         rank: number of this process.
         size: how many share a batch.
         device: ``cpu`` or ``gpu:N``, where this process computes.
-        strategy: TensorFlow's engine; None means one device alone.
     """
 
-    def __init__(self, rank: int, size: int, device: str, strategy: tf.distribute.Strategy | None = None) -> None:
+    def __init__(self, rank: int, size: int, device: str) -> None:
         self.rank, self.size, self.device = rank, size, device
-        self.strategy = strategy or tf.distribute.get_strategy()
+        # TensorFlow's engine; until ``join`` sets another, the one that does nothing.
+        self.strategy = tf.distribute.get_strategy()
 
     @property
     def first(self) -> bool:
@@ -77,7 +77,9 @@ def join(device: str | None = None) -> Iterator[Team]:
             raise ValueError(f"the environment lacks TF_CONFIG and this process sees {len(devices)} {kind.upper()}, so "
                              f"nothing says who trains together; accepted: several GPUs, or a start such as {LAUNCH}")
         strategy = tf.distribute.MirroredStrategy(devices)
-    yield Team(rank, strategy.num_replicas_in_sync, "cpu" if kind == "cpu" else "gpu:0", strategy)
+    team = Team(rank, strategy.num_replicas_in_sync, "cpu" if kind == "cpu" else "gpu:0")
+    team.strategy = strategy
+    yield team
 
 
 def across(value: tf.Tensor) -> tf.Tensor:
