@@ -12,6 +12,7 @@ import dataclasses
 import importlib.metadata
 import json
 import math
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -90,7 +91,7 @@ def run_searches(question: search.Question | None = None, *, trials: int = TRIAL
     for one in SEARCHES:
         study = one.open(question, out)
         search.run_trials(study, question, trials, progress=progress, device=device)
-        winners.append(_winner(one, study, question, seeds, device, before))
+        winners.append(_winner(one, study, question, seeds, device, [*before, *winners]))
         mean, spread = search.noise_floor(question)
         result = {"experiment": "search", "framework": question.framework, "question": json.loads(question.to_json()),
                   "fingerprint": question.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
@@ -122,9 +123,7 @@ def records(trial: optuna.trial.FrozenTrial) -> dict[int, dict[str, Any]]:
 
 def median(values: list[float | None]) -> float:
     """The middle of some distances, where None stands for a run that diverged."""
-    known = sorted(math.inf if value is None else value for value in values)
-    middle = len(known) // 2
-    return known[middle] if len(known) % 2 else (known[middle - 1] + known[middle]) / 2
+    return statistics.median(math.inf if value is None else value for value in values)
 
 
 def read_searches(folder: str | Path | None = None,
