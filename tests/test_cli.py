@@ -20,7 +20,7 @@ from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
-from ganbook.tuning import tables
+from ganbook.tuning import search, tables
 from ganbook.tuning.classifier import load_weights
 from ganbook.tuning.metrics import frechet_distance, pixels
 from ganbook.tuning.recipes import RECIPES
@@ -356,6 +356,57 @@ def test_info_lists_the_named_recipes():
                for name, recipe in RECIPES.items())
 
 
+def fake_trials(monkeypatch, stop_at=None):
+    """Replace each training of a search by a number; the training ``stop_at`` is stopped by Ctrl-C."""
+    seen = []
+
+    def run_seed(question, recipe, seed, device=None):
+        seen.append(seed)
+        if len(seen) == stop_at:
+            raise KeyboardInterrupt
+        return {"distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000, "failed": None,
+                "opening": [0.0] * 3, "seconds": 0.0}
+
+    monkeypatch.setattr(search, "run_seed", run_seed)
+    return seen
+
+
+def test_tune_searches_and_scores_the_winner_again(monkeypatch, tmp_path):
+    seen, study = fake_trials(monkeypatch), tmp_path / "study.journal"
+    code, out, err = call("tune", "rates", "--trials", 3, "--study", study, "--sampler", "random", "--seed", 1,
+                          "--fresh", 2)
+    assert (code, err) == (0, "")
+    assert f"rates with PyTorch, random, seed 1, in {study}: 0 of 3 trials are there" in out
+    assert "best of 3 trials, 0 of them given up: number " in out
+    assert re.search(r"generator_rate +\d", out)
+    assert re.search(r"median of 3 seeds +1\.0\d+\non  2 fresh seeds, median +1\.1\d+ +from 1\.1.* to 1\.1.*\n", out)
+    assert "noise floor" in out
+    assert seen == [0, 1, 2] * 3 + [100, 101]
+    assert "3 of 4 trials are there" in call("tune", "rates", "--trials", 4, "--study", study, "--fresh", 0)[1]
+    assert seen[11:] == [0, 1, 2]
+
+
+def test_tune_keeps_what_is_finished(monkeypatch, tmp_path):
+    study = tmp_path / "study.journal"
+    words = ("tune", "rates", "--trials", 4, "--study", study)
+    fake_trials(monkeypatch, stop_at=8)
+    message = refused(*words, code=130)
+    assert message.endswith(f"{study} keeps 2 finished trials. To go on, give the same command again")
+    fake_trials(monkeypatch)
+    assert "2 of 4 trials are there" in call(*words)[1]
+    before = study.read_bytes()
+    assert "holds a study of the question 'rates'; accepted" in refused("tune", "digits", "--study", study)
+    assert "its base, space, seeds, steps or framework differ" in refused(*words, "--steps", 7)
+    assert "sampler is 'random', and the study was begun with 'tpe'" in refused(*words, "--sampler", "random")
+    assert study.read_bytes() == before
+
+
+def test_the_book_s_searches_take_no_settings(monkeypatch, tmp_path):
+    for option in (("--steps", 3), ("--seed", 1), ("--jobs", 2), ("--minutes", 1), ("--framework", "tensorflow")):
+        assert "accepted with search: none" in refused("experiment", "search", *option, "--out", tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(("arguments", "listed"), [
     (("dream",), "train.*sample.*evaluate.*info"),
     (("train", "--framework", "jax"), "pytorch.*tensorflow"),
@@ -373,6 +424,10 @@ def test_info_lists_the_named_recipes():
     (("sample",), "FOLDER"),
     (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
     (("classifier", "--side", "16"), "invalid choice: 16.*8, 28, 32"),
+    (("tune", "alchemy"), "invalid choice: 'alchemy'.*digits.*rates"),
+    (("tune", "--trials", "0"), "'0'; accepted: a whole number of at least 1"),
+    (("tune", "--sampler", "grid"), "invalid choice: 'grid'.*tpe.*random"),
+    (("tune", "--study", "redis://here"), "storage is 'redis://here'; accepted: the path of a journal file"),
     (("experiment", "alchemy"), "invalid choice: 'alchemy'.*colour_dcgan"),
     (("experiment", "colour_dcgan", "--minutes", "0"), "'0'; accepted: a number above 0"),
     (("experiment", "colour_dcgan", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
