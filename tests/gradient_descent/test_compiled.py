@@ -34,10 +34,10 @@ CASES = {
              "discriminator": DISCRIMINATOR.with_(batch_norm=True, bias=False),
              "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
     "convolutions": {name: getattr(DIGITS, name) for name in ("generator", "discriminator", "r1", "r2", "loss")},
-    "unrolled": {"unrolled": 3, "loss": "relativistic", "generator": EVERYTHING["generator"],
+    "unrolled": {"unrolled": 2, "loss": "relativistic", "generator": EVERYTHING["generator"],
                  "discriminator": DISCRIMINATOR.with_(dropout=0.4, batch_norm=True, bias=False)},
     "packing, unrolled": {"discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True),
-                          "unrolled": 2, "r1": 1.0, "gradient_penalty": 1.0},
+                          "unrolled": 1, "gradient_penalty": 1.0},
     "float32": {"dtype": "float32", "generator_optimiser": Optimiser("sgd", 0.01),
                 "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
 }
