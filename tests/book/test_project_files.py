@@ -73,7 +73,9 @@ def test_ci_calls_the_two_commands_in_an_environment_of_its_own():
 
 
 def test_make_home_without_an_address_says_what_to_give():
-    result = subprocess.run(["make", "-s", "home", "URL="], cwd=ROOT, capture_output=True, text=True)
+    # Without -o, make would first build an environment, or build the present one anew under the tests' feet.
+    result = subprocess.run(["make", "-s", "-o", ".venv/.requirements", "home", "URL="], cwd=ROOT, capture_output=True,
+                            text=True)
     assert result.returncode != 0
     assert "run: make home URL=https://github.com/ACCOUNT/REPOSITORY" in result.stderr
 
