@@ -16,7 +16,10 @@ RECIPES = {
     "spectral": PENALISED.replace(discriminator=PENALISED.discriminator.with_(spectral_norm=True, dropout=0.3)),
     "batch_norm": PENALISED.replace(r1=0.0, r2=0.0, loss="non_saturating",
                                     discriminator=PENALISED.discriminator.with_(batch_norm=True)),
-    "dense": BASE.replace(loss="wasserstein", gradient_penalty=1.0, dtype="float32", steps=3)}
+    # Wide enough that rounding averages out: with seven units and six images it is 40 per cent of the gradient.
+    "dense": BASE.replace(loss="wasserstein", gradient_penalty=1.0, dtype="float32", steps=3, batch=64,
+                          generator=BASE.generator.with_(hidden=(64, 64)),
+                          discriminator=BASE.discriminator.with_(hidden=(64, 64)))}
 twins = pytest.mark.parametrize("twin", TWINS)
 recipes = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
@@ -86,7 +89,7 @@ def test_compiled_rounds_compute_in_bfloat16_too(twin):
     recipe = mixed(RECIPES["dense"])
     plain, compiled = (training.train(recipe, FRAMEWORK[twin], source=Uniform(), device="cpu", compiled=compiled)
                        for compiled in (False, True))
-    for name in training.LOSSES:
-        assert plain.history[name] == pytest.approx(compiled.history[name], rel=0.05, abs=0.01)
+    for name in ("discriminator_loss", "penalty"):  # of the first step: Adam's first moves make much of rounding
+        assert plain.history[name][0] == pytest.approx(compiled.history[name][0], rel=0.01)
     exact = training.train(RECIPES["dense"], FRAMEWORK[twin], source=Uniform(), device="cpu")
     assert compiled.history["penalty"] != pytest.approx(exact.history["penalty"], rel=1e-5)
