@@ -101,7 +101,7 @@ def test_copies_of_one_example_hold_nothing():
 
 
 def test_an_outlier_fools_precision_but_not_density():
-    real, fake = rng(1).normal(size=(500, 2)), rng(2).normal(size=(400, 2)) + [10, 0]
+    real, fake = rng(1).normal(size=(500, 2)), rng(2).normal(size=(400, 2)) + np.array([10, 0])
     assert four(real, fake)[0] == 0
     precision, _, density, coverage = four(np.vstack([real, [[40, 0]]]), fake)
     assert precision == 1
