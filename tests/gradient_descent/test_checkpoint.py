@@ -188,7 +188,7 @@ def write_in_place(path, content):
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    checkpoint._flush_folder(path.parent)
+    checkpoint.flush_folder(path.parent)
 
 
 MISTAKES = {
@@ -196,7 +196,7 @@ MISTAKES = {
         "_new", lambda folder, role: folder / f"{role}.safetensors",
         lambda folder: test_every_failure_leaves_the_old_state_or_the_new(folder)),
     "files are written in place": (
-        "_write", write_in_place, lambda folder: test_every_failure_leaves_the_old_state_or_the_new(folder)),
+        "replace_file", write_in_place, lambda folder: test_every_failure_leaves_the_old_state_or_the_new(folder)),
     "a save cut off is never finished": (
         "_finish", lambda folder: None, lambda folder: test_two_failures_in_a_row_lose_nothing(folder)),
 }

@@ -1,6 +1,7 @@
 """Files of results: whole or not there, and honest about what they lack."""
 
 import json
+import os
 import re
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     def refuse(*_):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(results.os, "fsync", refuse)
+    monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError, match="full"):
         results.write_result(path, RESULT | {"seconds": 9})
     assert results.read_result(path) == RESULT

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
+from ganbook.data.files import flush_folder, replace_file
 from ganbook.data.recipe import Recipe
 
 ROLES = ("generator", "discriminator")
@@ -59,18 +59,18 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
     if (folder / "recipe.json").exists():
         check_recipe(folder, recipe)
     else:
-        _write(folder / "recipe.json", recipe.to_json().encode())
+        replace_file(folder / "recipe.json", recipe.to_json().encode())
     files = {role: safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays[role].items()})
              for role in ROLES}
     _finish(folder)
     for role, content in files.items():
-        _write(_new(folder, role), content)
+        replace_file(_new(folder, role), content)
     hashes = {role: _hash(content) for role, content in files.items()}
     hashes |= {"recipe": _hash(recipe.to_json().encode()), "state": _hash(json.dumps(state).encode())}
-    _write(folder / "state.json", (json.dumps({"format": FORMAT, "sha256": hashes, **state}) + "\n").encode())
+    replace_file(folder / "state.json", (json.dumps({"format": FORMAT, "sha256": hashes, **state}) + "\n").encode())
     for role in ROLES:
         _new(folder, role).replace(folder / f"{role}.safetensors")
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
@@ -151,7 +151,7 @@ def _finish(folder: Path) -> None:
         path = _new(folder, role)
         if path.exists() and _hash(path.read_bytes()) == hashes[role]:
             path.replace(folder / f"{role}.safetensors")
-    _flush_folder(folder)
+    flush_folder(folder)
 
 
 def _weights(folder: Path, role: str, sha256: str) -> dict[str, np.ndarray]:
@@ -181,23 +181,3 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror}); accepted: a folder that "
                               "'python -m ganbook train' wrote") from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    # A rename survives a power cut only once the folder itself is on disk.  Windows cannot open folders.
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -21,7 +21,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,6 +32,7 @@ import safetensors.numpy
 
 from ganbook import data
 from ganbook.data import Images
+from ganbook.data.files import replace_file
 from ganbook.data.recipe import FRAMEWORKS, Optimiser, Schedule, one_of, whole
 from ganbook.gradient_descent.training import twin
 from ganbook.tensors.architectures import Activation, Blueprint, Conv2D, Dense, Flatten, Layer
@@ -393,11 +393,6 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
         "command": f"python -m ganbook classifier --side {side} --framework {framework} --seed {seed} "
         f"--steps {plan.steps}"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    replace_file(path, content)
     results.write_result(path.with_suffix(".json"), record, FIELDS)
     return record

@@ -43,7 +43,7 @@ STEPS = MappingProxyType({"tensorflow": 80_000, "pytorch": 50_000})
 #: Generator steps of every method in the comparison.
 COMPARED_STEPS = 10_000
 #: What the search chooses the learning rate of both players from, and the seed that it uses.
-RATES = (2e-4, 6e-4, 2e-3, 6e-3)
+RATES = (2e-4, 6e-4, 2e-3, 6e-3, 2e-2)
 SEARCH_SEED = 100
 #: Generator steps of the search.
 SEARCH_STEPS = 4000
@@ -88,8 +88,8 @@ METHODS: Mapping[str, Method] = MappingProxyType({
 })
 #: By method, the rate of ``RATES`` that its search found best.
 CHOSEN: Mapping[str, float] = MappingProxyType({
-    "plain": 2e-3, "packing_2": 2e-3, "packing_4": 2e-3, "unrolled": 2e-3, "wgan_gp": 2e-3, "r1": 2e-3,
-    "relativistic": 2e-3})
+    "plain": 6e-3, "packing_2": 6e-3, "packing_4": 2e-2, "unrolled": 2e-3, "wgan_gp": 2e-2, "r1": 6e-3,
+    "relativistic": 6e-3})
 
 
 def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> Recipe:

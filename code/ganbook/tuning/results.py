@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import ganbook
+from ganbook.data.files import replace_file
 from ganbook.data.recipe import FRAMEWORKS, one_of
 
 #: What every result of a run has; what was measured comes on top.
@@ -69,12 +70,7 @@ def write_result(path: str | Path, result: Mapping[str, Any], fields: Iterable[s
     _check(path, result, fields)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    with part.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    replace_file(path, text.encode())
 
 
 def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, Any]:

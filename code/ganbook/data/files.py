@@ -1,0 +1,45 @@
+"""Files that are the old one or the new one, and never a part of either.
+
+Explained in the book's section "The training step".
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, flush it, and give it its name in one step.
+
+    Args:
+        path: the file; its folder exists.
+        content: all of it.
+
+    Raises:
+        OSError: the disk refuses; an old file is still whole.
+    """
+    temporary = path.with_name(path.name + ".part")
+    with temporary.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    flush_folder(path.parent)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder last: a rename survives a power cut only once the folder itself is on disk.
+
+    Args:
+        folder: it exists.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    if os.name == "posix":  # Windows cannot open folders
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
