@@ -306,7 +306,7 @@ def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None =
 
     Returns:
         ``distance`` (None where the run diverged), ``failed`` (None, or what happened), ``opening`` (the losses of
-        step 20, for whoever runs it again) and ``seconds``.
+        step ``tables.OPENING``, for whoever runs it again) and ``seconds``.
     """
     cell = tables.Cell("trial", question.framework, recipe.replace(seed=seed))
     try:
