@@ -25,6 +25,7 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from ganbook.tuning import results, search, workers
+from ganbook.tuning.questions import QUESTIONS
 
 QUESTION = "rates"
 WORKERS = 2
@@ -92,7 +93,7 @@ def main(rounds: int, out: Path | None = None, trials: int = TRIALS, steps: int 
         one, two = (found["rate"] for found in pairs[-1])
         print(f"  {one:6.3f} and {two:6.3f} trials a second: {two / one:5.2f} times", flush=True)
     ratios = [two["rate"] / one["rate"] for one, two in pairs]
-    question = dataclasses.replace(search.QUESTIONS[QUESTION], steps=steps)
+    question = dataclasses.replace(QUESTIONS[QUESTION], steps=steps)
     where = results.provenance(question.framework)
     where["versions"]["optuna"] = importlib.metadata.version("optuna")
     where["machine"] |= {"threads": 1, "cores": cores}

@@ -20,7 +20,7 @@ from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
-from ganbook.tuning import search, tables
+from ganbook.tuning import scores, tables
 from ganbook.tuning.classifier import load_weights
 from ganbook.tuning.metrics import frechet_distance, pixels
 from ganbook.tuning.recipes import RECIPES
@@ -367,7 +367,7 @@ def fake_trials(monkeypatch, stop_at=None):
         return {"distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000, "failed": None,
                 "opening": [0.0] * 3, "seconds": 0.0}
 
-    monkeypatch.setattr(search, "run_seed", run_seed)
+    monkeypatch.setattr(scores, "run_seed", run_seed)
     return seen
 
 

@@ -31,8 +31,10 @@ from ganbook.tensors.exchange import parse_device
 from ganbook.tuning import search, searches
 from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.questions import QUESTIONS, Question
 from ganbook.tuning.recipes import RECIPES, on_data
 from ganbook.tuning.report import LARGEST, check_target, evaluate_run
+from ganbook.tuning.scores import FRESH_SEEDS, noise_floor, rescore
 from ganbook.tuning.storages import ACCEPTED, open_storage, shown
 from ganbook.tuning.tables import run_table
 from ganbook.tuning.workers import WorkerError, run_workers
@@ -168,8 +170,8 @@ def _experiment_options(command: argparse.ArgumentParser) -> None:
 
 def _tune_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("question", metavar="QUESTION", nargs="?", choices=tuple(search.QUESTIONS), default="digits",
-        help=f"what varies: {', '.join(search.QUESTIONS)}; default: %(default)s")
+    add("question", metavar="QUESTION", nargs="?", choices=tuple(QUESTIONS), default="digits",
+        help=f"what varies: {', '.join(QUESTIONS)}; default: %(default)s")
     add("--trials", type=_whole(1), metavar="N", default=searches.TRIALS, help="finished trials that the study shall "
         "have in the end, those that are there included; default: %(default)s")
     add("--study", metavar="STUDY", help=f"{ACCEPTED}; a study that is there is continued; default: "
@@ -181,8 +183,8 @@ def _tune_options(command: argparse.ArgumentParser) -> None:
     add("--workers", type=_whole(1), metavar="N", default=1, help="processes, each with one thread; default: "
         "%(default)s")
     add("--steps", type=_whole(1), metavar="N", help="of each training; another number is another question; default: "
-        "the question's own, " + ", ".join(f"{each.steps} in {name}" for name, each in search.QUESTIONS.items()))
-    add("--fresh", type=_whole(0), metavar="N", default=len(search.FRESH_SEEDS), help="seeds on which the winner is "
+        "the question's own, " + ", ".join(f"{each.steps} in {name}" for name, each in QUESTIONS.items()))
+    add("--fresh", type=_whole(0), metavar="N", default=len(FRESH_SEEDS), help="seeds on which the winner is "
         "scored again, 0 for none; default: %(default)s")
     _framework(command, f"{FRAMEWORKS[0]}; the other one is another question")
     _device(command)
@@ -406,7 +408,7 @@ def tune(options: argparse.Namespace) -> None:
     """
     changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
     tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
-    question = dataclasses.replace(search.QUESTIONS[options.question], **changes)
+    question = dataclasses.replace(QUESTIONS[options.question], **changes)
     storage = options.study or str(RUNS / f"search-{question.name}.journal")
     study = search.open_study(question, open_storage(storage, options.workers), **tools)
     print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
@@ -428,16 +430,16 @@ def tune(options: argparse.Namespace) -> None:
     _print_best(study, question, options.fresh, options.device)
 
 
-def _print_best(study: Any, question: search.Question, fresh: int, device: str | None) -> None:
+def _print_best(study: Any, question: Question, fresh: int, device: str | None) -> None:
     best, trials = search.best_trial(study), search.finished(study)
     pruned = sum(trial.state.name == "PRUNED" for trial in trials)
     print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
     for name, value in best.params.items():
         print(f"  {name:<20}{value:.4g}" if isinstance(value, float) else f"  {name:<20}{value}")
-    mean, deviation = search.noise_floor(question)
+    mean, deviation = noise_floor(question)
     print(f"its distance, median of {len(question.seeds)} seeds {best.value:9.4f}")
     if fresh:
-        again = search.rescore(question, best.params, tuple(range(100, 100 + fresh)), device)
+        again = rescore(question, best.params, tuple(range(100, 100 + fresh)), device)
         print(f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
               f"{max(again):.4f}")
     print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")

@@ -12,9 +12,10 @@ from optuna.trial import TrialState
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Recipe, Schedule
 from ganbook.gradient_descent import training
-from ganbook.tuning import search
+from ganbook.tuning import questions, scores, search
 from ganbook.tuning.metrics import frechet_distance, pixels
-from ganbook.tuning.search import QUESTIONS, Choice, Range, StudyError
+from ganbook.tuning.questions import QUESTIONS, Choice, Range
+from ganbook.tuning.search import StudyError
 from ganbook.tuning.storages import StorageError, open_storage
 
 SMALL = {"hidden": (4,), "initialiser": "he"}
@@ -22,7 +23,7 @@ BASE = Recipe(split="train", batch=8, dtype="float64",
               generator=Architecture("MLPGenerator", {"latent": 4, "shape": (8, 8, 1), **SMALL}),
               discriminator=Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **SMALL}))
 SPACE = {"generator_rate": Range(1e-4, 1e-2, log=True), "loss": Choice(("hinge", "relativistic"))}
-QUESTION = search.Question("small", BASE, SPACE, steps=2)
+QUESTION = questions.Question("small", BASE, SPACE, steps=2)
 GOOD = {"generator_rate": 1e-3, "loss": "hinge"}
 frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 
@@ -33,7 +34,7 @@ def scored(monkeypatch, distance):
         value = distance(recipe, seed)
         return {"distance": value, "failed": None if value is not None else "step 1: nan", "opening": [0.0] * 3,
                 "seconds": 0.0}
-    monkeypatch.setattr(search, "run_seed", run_seed)
+    monkeypatch.setattr(scores, "run_seed", run_seed)
 
 
 def by_rate(recipe, seed):
@@ -64,19 +65,19 @@ def test_a_setting_changes_what_it_names_and_nothing_else(name, value, expected)
     for field, change in expected.items():
         old = getattr(recipe, field)
         fields[field] = dataclasses.replace(old, **change) if isinstance(change, dict) else change
-    assert search.SETTINGS[name](recipe, value) == recipe.replace(**fields)
+    assert questions.SETTINGS[name](recipe, value) == recipe.replace(**fields)
 
 
 def test_the_width_is_that_of_both_players():
-    recipe = search.SETTINGS["width"](Recipe(), 7)
+    recipe = questions.SETTINGS["width"](Recipe(), 7)
     assert recipe == Recipe().replace(generator=Recipe().generator.with_(hidden=(7, 7, 7)),
                                       discriminator=Recipe().discriminator.with_(hidden=(7, 7, 7)))
 
 
 def test_a_penalty_that_is_not_there_does_not_appear():
-    assert search.SETTINGS["penalty"](Recipe(r2=0.0), 2.0).r2 == Schedule(0.0)
+    assert questions.SETTINGS["penalty"](Recipe(r2=0.0), 2.0).r2 == Schedule(0.0)
     with pytest.raises(ValueError, match="has neither r1 nor r2; accepted"):
-        search.SETTINGS["penalty"](Recipe(r1=0.0, r2=0.0), 2.0)
+        questions.SETTINGS["penalty"](Recipe(r1=0.0, r2=0.0), 2.0)
 
 
 @pytest.mark.parametrize(("settings", "message"), [
@@ -125,8 +126,8 @@ def test_the_fingerprint_is_that_of_everything_that_scores_depend_on():
 def test_the_named_questions_are_sound(name):
     question = QUESTIONS[name]
     assert question.name == name
-    assert not set(question.seeds) & set(search.FRESH_SEEDS)
-    assert len(search.FRESH_SEEDS) >= 10
+    assert not set(question.seeds) & set(scores.FRESH_SEEDS)
+    assert len(scores.FRESH_SEEDS) >= 10
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
     assert question.suggest(trial) == question.recipe(trial.params)
 
@@ -136,7 +137,7 @@ def test_the_named_questions_are_sound(name):
 @frameworks
 def test_a_score_is_what_training_and_measuring_give(framework):
     question = dataclasses.replace(QUESTION, framework=framework)
-    record = search.run_seed(question, question.recipe(GOOD), 5, "cpu")
+    record = scores.run_seed(question, question.recipe(GOOD), 5, "cpu")
     run = training.train(question.recipe(GOOD).replace(seed=5), framework, device="cpu")
     unseen = data.load("digits", split="test").images
     assert record["distance"] == frechet_distance(pixels(run.sample(len(unseen), 1_000_005)), pixels(unseen))
@@ -145,7 +146,7 @@ def test_a_score_is_what_training_and_measuring_give(framework):
 
 
 def test_the_floor_is_between_two_halves_as_large_as_those_that_are_scored():
-    mean, deviation = search.noise_floor(QUESTION)
+    mean, deviation = scores.noise_floor(QUESTION)
     halves = [pixels(data.load("digits", split=split).images) for split in ("train", "test")]
     assert abs(mean - frechet_distance(*halves)) < 3 * deviation
     assert 0 < deviation < 0.2 * mean
@@ -155,7 +156,7 @@ def test_samples_that_are_not_finite_are_a_failure():
     run = training.start_run(QUESTION.recipe(GOOD), device="cpu")
     run.sample = lambda n, seed: np.full((n, 8, 8, 1), np.nan)
     with pytest.raises(training.NonFiniteLoss, match="values that are not finite"):
-        search.distance(run)
+        scores.distance(run)
 
 
 # Studies
@@ -331,16 +332,16 @@ def test_winners_are_scored_on_fresh_seeds(monkeypatch):
         return None if seed == 101 else float(seed)
 
     scored(monkeypatch, distance)
-    assert search.rescore(QUESTION, GOOD, (100, 101, 102)) == [100.0, math.inf, 102.0]
+    assert scores.rescore(QUESTION, GOOD, (100, 101, 102)) == [100.0, math.inf, 102.0]
     assert seen == [100, 101, 102]
     with pytest.raises(ValueError, match="seeds has 1, on which the search chose; accepted: fresh ones"):
-        search.rescore(QUESTION, GOOD, (1, 100))
+        scores.rescore(QUESTION, GOOD, (1, 100))
 
 
 @pytest.mark.parametrize("seeds", [(), (100, 100), (-1,), (1.5,)])
 def test_wrong_seeds_are_refused(seeds):
     with pytest.raises(ValueError, match=r"seeds is .*accepted"):
-        search.score(QUESTION, GOOD, seeds)
+        scores.score(QUESTION, GOOD, seeds)
 
 
 def test_a_worker_prepares_the_same_study(monkeypatch, tmp_path):

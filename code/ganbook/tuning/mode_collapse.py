@@ -5,9 +5,9 @@ thread of a processor makes in about a minute, so they differ between the framew
 
 ``COMPARISON`` asks which method covers the modes.  Equal for all methods on both mixtures: networks, noise, batch,
 number of generator steps, schedule of the learning rate, and the search that chose the rate (the ``RATES``, one
-seed, fewer steps; ``RATES_TABLE``).  A method's own are its loss, its penalty, the constants of Adam, packing, steps
-that the generator looks ahead and discriminator steps for each generator step, as published; ``METHODS`` states them
-all.
+seed, fewer steps; ``RATES_TABLE``).  A method's own are its loss, its penalty, the constants of Adam, the
+discriminator's share of the rate, packing, steps that the generator looks ahead and discriminator steps for each
+generator step, as published; ``METHODS`` states them all.
 
 Every run is measured twice: with the 2,500 samples of the published protocol and with 10,000, whose divergence has a
 floor four times as low.
@@ -42,7 +42,7 @@ NOISE = 12345
 STEPS = MappingProxyType({"tensorflow": 80_000, "pytorch": 50_000})
 #: Generator steps of every method in the comparison.
 COMPARED_STEPS = 10_000
-#: What the search chooses the learning rate of both players from, and the seed that it uses.
+#: What the search chooses the generator's learning rate from, and the seed that it uses.
 RATES = (2e-4, 6e-4, 2e-3, 6e-3, 2e-2)
 SEARCH_SEED = 100
 #: Generator steps of the search.
@@ -60,6 +60,7 @@ class Method:
         fields: of the recipe, where they differ from those of the non-saturating GAN.
         beta1, beta2: constants of Adam, of both players.
         packing: examples that the discriminator judges together.
+        share: the discriminator's learning rate, divided by the generator's.
     """
 
     title: str
@@ -68,6 +69,7 @@ class Method:
     beta1: float = 0.5
     beta2: float = 0.999
     packing: int = 1
+    share: float = 1.0
 
 
 def _fading(data: str) -> Schedule:
@@ -79,7 +81,7 @@ METHODS: Mapping[str, Method] = MappingProxyType({
     "plain": Method("non-saturating", "radford2016"),
     "packing_2": Method("packing, 2 samples", "lin2018", packing=2),
     "packing_4": Method("packing, 4 samples", "lin2018", packing=4),
-    "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}),
+    "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}, share=0.1),
     "wgan_gp": Method("WGAN-GP", "gulrajani2017", {
         "loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5}, beta1=0.5, beta2=0.9),
     "r1": Method("non-saturating, R1", "mescheder2018", {"r1": _fading}, beta1=0.0, beta2=0.99),
@@ -98,8 +100,8 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
     Args:
         method: one of ``METHODS``.
         data: ``ring`` or ``grid``.
-        rate: learning rate of both players at the start, above 0; it falls to a hundredth by a cosine.  None means
-            the one that the search chose.
+        rate: learning rate of the generator at the start, above 0; it falls to a hundredth by a cosine, and the
+            discriminator's with it.  None means the one that the search chose.
         seed: of the run.
 
     Returns:
@@ -113,12 +115,13 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
     own = METHODS[one_of("method", method, tuple(METHODS))]
     common = RECIPES[one_of("data", data, NAMES)]
     rate = CHOSEN[method] if rate is None else rate
-    adam = Optimiser("adam", Schedule(rate, rate / 100, "cosine"), own.beta1, own.beta2)
+    adam, slow = (Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
+                  for start in (rate, own.share * rate))
     fields = {"loss": "non_saturating", "r1": 0.0, "r2": 0.0}
     fields |= {name: value(data) if callable(value) else value for name, value in own.fields.items()}
     discriminator = common.discriminator.with_(packing=own.packing) if own.packing > 1 else common.discriminator
     return common.replace(name=f"{data}-{method}", discriminator=discriminator, generator_optimiser=adam,
-                          discriminator_optimiser=adam, averaging=0.0, steps=COMPARED_STEPS, seed=seed, **fields)
+                          discriminator_optimiser=slow, averaging=0.0, steps=COMPARED_STEPS, seed=seed, **fields)
 
 
 def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:

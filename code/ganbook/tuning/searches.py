@@ -22,6 +22,8 @@ import optuna
 
 from ganbook.data.recipe import whole
 from ganbook.tuning import results, search
+from ganbook.tuning.questions import QUESTIONS, Question
+from ganbook.tuning.scores import FRESH_SEEDS, noise_floor, rescore
 from ganbook.tuning.storages import open_storage
 
 #: What the file of the winners has.
@@ -47,7 +49,7 @@ class Search:
         """Of the study's file, without its ending."""
         return f"search_{self.sampler}_{self.seed}" + ("" if self.pruner == "none" else f"_{self.pruner}")
 
-    def open(self, question: search.Question, folder: str | Path) -> optuna.Study:
+    def open(self, question: Question, folder: str | Path) -> optuna.Study:
         """Begin the study, or go on with it."""
         return search.open_study(question, open_storage(Path(folder) / f"{self.name}.journal"), self.sampler, self.seed,
                                  self.pruner)
@@ -58,8 +60,8 @@ SEARCHES = (*(Search(sampler, seed) for seed in range(3) for sampler in ("random
 TRIALS = 40
 
 
-def run_searches(question: search.Question | None = None, *, trials: int = TRIALS, out: str | Path = "results",
-                 seeds: tuple[int, ...] = search.FRESH_SEEDS, progress: bool | None = None, device: str | None = None,
+def run_searches(question: Question | None = None, *, trials: int = TRIALS, out: str | Path = "results",
+                 seeds: tuple[int, ...] = FRESH_SEEDS, progress: bool | None = None, device: str | None = None,
                  report: Callable[[str], None] = print) -> dict[str, Any]:
     """Run every search to its end, one after another, and score each winner again on fresh seeds.
 
@@ -81,7 +83,7 @@ def run_searches(question: search.Question | None = None, *, trials: int = TRIAL
 
     Explained in the book's section "Search".
     """
-    question = search.QUESTIONS["digits"] if question is None else question
+    question = QUESTIONS["digits"] if question is None else question
     whole("trials", trials, 1)
     path, started, winners = Path(out) / "search.json", time.perf_counter(), []
     before = results.read_result(path, FIELDS)["winners"] if path.exists() else []
@@ -92,7 +94,7 @@ def run_searches(question: search.Question | None = None, *, trials: int = TRIAL
         study = one.open(question, out)
         search.run_trials(study, question, trials, progress=progress, device=device)
         winners.append(_winner(one, study, question, seeds, device, [*before, *winners]))
-        mean, spread = search.noise_floor(question)
+        mean, spread = noise_floor(question)
         result = {"experiment": "search", "framework": question.framework, "question": json.loads(question.to_json()),
                   "fingerprint": question.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
                   "fresh_seeds": list(seeds), "winners": winners, **versions,
@@ -103,13 +105,13 @@ def run_searches(question: search.Question | None = None, *, trials: int = TRIAL
     return result
 
 
-def _winner(one: Search, study: optuna.Study, question: search.Question, seeds: tuple[int, ...],
+def _winner(one: Search, study: optuna.Study, question: Question, seeds: tuple[int, ...],
             device: str | None, before: list[dict[str, Any]]) -> dict[str, Any]:
     best = search.best_trial(study)
     known = [winner["rescored"] for winner in before
              if winner["settings"] == best.params and len(winner["rescored"]) == len(seeds)]
     again = known[0] if known else [None if math.isinf(value) else value
-                                    for value in search.rescore(question, best.params, seeds, device)]
+                                    for value in rescore(question, best.params, seeds, device)]
     return {"search": one.name, "sampler": one.sampler, "seed": one.seed, "pruner": one.pruner, "number": best.number,
             "settings": best.params, "score": best.value, "rescored": again,
             "trainings": sum(len(records(trial)) for trial in search.finished(study))}
@@ -127,7 +129,7 @@ def median(values: list[float | None]) -> float:
 
 
 def read_searches(folder: str | Path | None = None,
-                  question: search.Question | None = None) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
+                  question: Question | None = None) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
     """The winners and the studies that :func:`run_searches` left; nothing is written.
 
     Args:
@@ -141,7 +143,7 @@ def read_searches(folder: str | Path | None = None,
         ResultError: a file is missing, is of another question, or lacks a field.
         StudyError: a study of another question.
     """
-    question = search.QUESTIONS["digits"] if question is None else question
+    question = QUESTIONS["digits"] if question is None else question
     folder = results.results_folder() if folder is None else Path(folder)
     result = results.read_result(folder / "search.json", FIELDS)
     if result["fingerprint"] != question.fingerprint:
