@@ -336,6 +336,6 @@ def _to_next(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 def _number(value: float) -> str:
     """Four digits after the point; whole numbers without any; tiny ones with their first digits."""
-    if value == int(value) if math.isfinite(value) else False:
+    if math.isfinite(value) and value == int(value):
         return f"{int(value):,}"
     return f"{value:,.4f}" if abs(value) >= 1e-3 else f"{value:.2e}"
