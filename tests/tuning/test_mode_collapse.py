@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ganbook.data.recipe import FRAMEWORKS
+from ganbook.data.recipe import FRAMEWORKS, Schedule
 from ganbook.gradient_descent import training
 from ganbook.tuning import mixture_modes, mode_collapse, results, tables
 from ganbook.tuning.recipes import RECIPES
@@ -55,8 +55,10 @@ def test_methods_differ_in_what_they_name_alone(data):
             assert getattr(recipe, field) == getattr(plain, field), (name, field)
         assert recipe.packing == own.packing
         assert recipe.discriminator.with_(packing=1) == plain.discriminator.with_(packing=1)
-        assert recipe.generator_optimiser == recipe.discriminator_optimiser
         assert recipe.generator_optimiser.learning_rate == plain.generator_optimiser.learning_rate
+        slow = Schedule(1e-3 * own.share, 1e-3 * own.share / 100, "cosine")
+        assert recipe.discriminator_optimiser == dataclasses.replace(recipe.generator_optimiser, learning_rate=slow)
+    assert {name: own.share for name, own in mode_collapse.METHODS.items() if own.share != 1} == {"unrolled": 0.1}
     assert [(name, r.loss, r.packing, r.unrolled, r.discriminator_steps, r.gradient_penalty, r.r1.active, r.r2.active)
             for name, r in made.items()] == [
         ("plain", "non_saturating", 1, 0, 1, 0.0, False, False),

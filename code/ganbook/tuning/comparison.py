@@ -104,8 +104,8 @@ CHOSEN: Mapping[str, Mapping[str, float]] = MappingProxyType({
         "minimax": 6e-4, "non_saturating": 2e-4, "least_squares": 2e-3, "hinge": 6e-4, "wgan_clip": 2e-4,
         "wgan_gp": 6e-4, "wgan_gp_one": 6e-4, "spectral_norm": 6e-4, "r1": 2e-3, "relativistic": 6e-4}),
     "mnist": MappingProxyType({
-        "minimax": 2e-3, "non_saturating": 6e-3, "least_squares": 6e-3, "hinge": 6e-3, "wgan_clip": 6e-4,
-        "wgan_gp": 6e-3, "wgan_gp_one": 6e-3, "spectral_norm": 6e-3, "r1": 2e-3, "relativistic": 6e-3}),
+        "minimax": 2e-3, "non_saturating": 2e-2, "least_squares": 6e-3, "hinge": 6e-3, "wgan_clip": 6e-4,
+        "wgan_gp": 6e-3, "wgan_gp_one": 6e-3, "spectral_norm": 2e-2, "r1": 2e-3, "relativistic": 6e-3}),
 })
 #: Last steps that the losses are averaged over.
 TAIL = 50
