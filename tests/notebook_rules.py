@@ -4,6 +4,9 @@ import ast
 import re
 from collections.abc import Iterator
 
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
 from book_tools import colab, notebooks
 from notebook_pages import code_cells, printed, tags
 
@@ -136,6 +139,16 @@ def titled_and_labelled(notebook) -> Iterator[str]:
         yield "the first cell is not '(label)=' and a title"
 
 
+def whole_formulas(notebook) -> Iterator[str]:
+    """A line of text that begins with a minus sign becomes an item of a list, and tears the formula around it."""
+    parser = MarkdownIt("commonmark").use(dollarmath_plugin)
+    for cell in notebook.cells:
+        for block in parser.parse(cell.source) if cell.cell_type == "markdown" else []:
+            for token in block.children or []:
+                if token.type == "text" and "$" in token.content:
+                    yield f"{cell.id}: a dollar sign without its other one: {token.content!r}"
+
+
 def thin(notebook) -> Iterator[str]:
     """Statements, not lines: a cell may be laid out for a narrow page."""
     for cell in code_cells(notebook):
@@ -148,4 +161,4 @@ def thin(notebook) -> Iterator[str]:
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
          animations_described, known_tags, paired_tabs, normal_form, kernelspec, colab_cell,
-         reasons_for_ignored_outputs, titled_and_labelled, thin]
+         reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]

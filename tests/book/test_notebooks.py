@@ -94,6 +94,7 @@ MISTAKES = {
         lambda n: n.cells[2].update(source="# PyTorch\n# NBVAL_IGNORE_OUTPUT"),
     ],
     "titled_and_labelled": lambda n: n.cells[0].update(source="# Title"),
+    "whole_formulas": lambda n: n.cells[0].update(source="(label)=\n# Title\n\nwhere $p\n- q$ is positive"),
     "thin": lambda n: n.cells[2].update(source="x = 1\n" * 41),
 }
 
