@@ -153,7 +153,9 @@ def host(tmp_path):
     def start(storage: str, name: str, host: str, *, seconds: float, trials: int, hang: str = "") -> subprocess.Popen:
         started.append(subprocess.Popen(
             [sys.executable, str(script), storage, name, host, str(seconds), str(trials), hang], stderr=subprocess.PIPE,
-            text=True, start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}))
+            text=True, start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            # Whoever starts the tests in the background may have Ctrl-C ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)))
         return started[-1]
 
     yield start
