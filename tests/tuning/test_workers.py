@@ -224,7 +224,8 @@ def test_an_error_in_a_worker_is_told_and_ends_the_others(tmp_path):
 
 
 def test_workers_that_die_and_die_are_not_replaced_for_ever(tmp_path):
-    with pytest.raises(workers.WorkerError, match=r"4 workers died one after another .* exit code -9"):
+    # Two may die between one look and the next: then the fourth death and the fifth are counted together.
+    with pytest.raises(workers.WorkerError, match=r"[45] workers died one after another .* exit code -9"):
         workers.run_workers(functools.partial(studies_at_hand.prepare, end=True), str(tmp_path / "study"), 2, 5,
                             pace=QUICK)
 

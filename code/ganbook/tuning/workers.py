@@ -64,7 +64,7 @@ def run_workers(prepare: Prepare, storage: str | Path, workers: int, trials: int
 
     Raises:
         ValueError: an argument outside its range, or a storage that cannot be used.
-        WorkerError: a worker raised an error, or four workers died while no trial was finished.
+        WorkerError: a worker raised an error, or at least four workers died while no trial was finished.
         KeyboardInterrupt: Ctrl-C; the workers are stopped and their trials queued again.
 
     Explained in the book's section "Search".
@@ -114,10 +114,11 @@ class _Crew:
         self._there = [process for process in self._there if process not in ended]
         if not self._errors.empty():
             raise WorkerError(f"a worker failed: {self._errors.get()}")
-        self._deaths += sum(process.exitcode != 0 for process in ended)
-        if self._deaths >= DEATHS:
+        dead = [process for process in ended if process.exitcode != 0]
+        self._deaths += len(dead)
+        if dead and self._deaths >= DEATHS:
             raise WorkerError(f"{self._deaths} workers died one after another while no trial was finished, the last "
-                              f"with exit code {ended[-1].exitcode}; is there enough memory for {workers}?")
+                              f"with exit code {dead[-1].exitcode}; is there enough memory for {workers}?")
         with _one_thread():
             while len(self._there) < workers:
                 process = self._new()
