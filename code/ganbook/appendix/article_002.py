@@ -1,0 +1,8 @@
+"""The defects of article 002, in its own order.
+
+Explained in the book's section "Debug clinic".
+"""
+
+from ganbook.appendix.defects import Defect
+
+DEFECTS: tuple[Defect, ...] = ()
