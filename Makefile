@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+# What the environment is made from; the pins, unless another list is named.
+REQUIREMENTS ?= requirements.txt
 # Kernels that run at once; each gets one thread.
 JOBS ?= 2
 
@@ -16,11 +18,11 @@ help:
 
 env: $(STAMP)  ## make the environment .venv from requirements.txt
 
-$(STAMP): requirements.txt
+$(STAMP): $(REQUIREMENTS)
 	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
 	'Python is %d.%d; accepted: 3.11 to 3.13; name one: make PYTHON=python3.12 ...' % v)"
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r $(REQUIREMENTS)
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
 	touch $@
 

@@ -41,7 +41,7 @@ def test_torch_is_pinned_without_a_label():
 def recipes() -> dict[str, str]:
     """Each target of the Makefile with its commands."""
     text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin").replace("$(PYTHON)", "python3")
-    text = text.replace("$(JOBS)", "2").replace("$(VENV)", ".venv")
+    text = text.replace("$(JOBS)", "2").replace("$(VENV)", ".venv").replace("$(REQUIREMENTS)", "requirements.txt")
     found = re.findall(r"(?m)^([\w$()]+):[^=\n]*\n((?:\t.*\n)+)", text)
     return {name: commands for name, commands in found}
 
