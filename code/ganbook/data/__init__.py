@@ -3,7 +3,7 @@
 Every set is loaded by name with :func:`load`.  ``digits`` is the default: it is real handwriting, comes with
 scikit-learn and needs no network.
 
-Explained in the book's section "Quickstart"; the mixtures in the chapter "Tuning".
+Explained in the book's section "Quickstart"; the mixtures in the section "Mode collapse".
 """
 
 from __future__ import annotations

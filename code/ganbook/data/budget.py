@@ -1,4 +1,7 @@
-"""How much a notebook may spend: little on the reader's own machine, more on Colab with a GPU."""
+"""How much a notebook may spend: little on the reader's own machine, more on Colab with a GPU.
+
+Explained in the book's section "Quickstart".
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""Published data sets: found in a folder or downloaded, and checked by hash before use."""
+"""Published data sets: found in a folder or downloaded, and checked by hash before use.
+
+Explained in the book's section "Quickstart".
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 An IDX file of bytes is: two zero bytes, the type code 8, the number of dimensions, the dimensions as big-endian
 32-bit numbers, then the values in C order.
+
+Explained in the book's section "Quickstart".
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Labelled images as arrays: NHWC, float32, in [-1, 1]."""
+"""Labelled images as arrays: NHWC, float32, in [-1, 1].
+
+Explained in the book's section "Quickstart".
+"""
 
 from __future__ import annotations
 

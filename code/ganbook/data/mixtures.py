@@ -1,6 +1,6 @@
 """Two-dimensional Gaussian mixtures whose density is known exactly.
 
-Explained in the book's chapter "Probability"; what a GAN makes of them in the chapter "Tuning".
+Explained in the book's section "Distributions"; what a GAN makes of them in the section "Mode collapse".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Mixture:
     Raises:
         ValueError: means of another shape, or sigma not above 0.
 
-    Explained in the book's chapter "Probability".
+    Explained in the book's section "Distributions".
     """
 
     means: np.ndarray

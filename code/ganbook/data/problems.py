@@ -1,4 +1,7 @@
-"""The one exception of this floor that is not about an argument."""
+"""The one exception of this floor that is not about an argument.
+
+Explained in the book's section "Quickstart".
+"""
 
 
 class DataError(RuntimeError):

@@ -6,7 +6,7 @@ same tensor names and layout from both frameworks.  Saving writes the weights be
 step; then the new weights take their names.  Whenever this is cut off, the state on disk names weights that are on
 disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them their names.
 
-Explained in the book's section "Quickstart".
+Explained in the book's section "The training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ that it runs inside ``tf.function`` and under XLA; the caller assigns what it re
 ``t`` and ``learning_rate`` may be scalar tensors, so that a compiled step need not be traced again when they change;
 give a ``learning_rate`` tensor in the parameter's precision.
 
-Explained in the book: "Gradient descent".
+Explained in the book's section "Descent".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def sgd(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, lear
         the new parameter and the new slots.
 
     Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     return parameter - learning_rate * gradient, {}
 
@@ -64,7 +64,7 @@ def momentum(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar,
         the new parameter and the new slots.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     velocity = settings.beta1 * slots["velocity"] + gradient
     return parameter - learning_rate * velocity, {"velocity": velocity}
@@ -88,7 +88,7 @@ def rmsprop(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, 
         the new parameter and the new slots.
 
     Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
     return parameter - learning_rate * gradient / (_root(v) + settings.epsilon), {"v": v}
@@ -113,7 +113,7 @@ def adam(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, lea
         the new parameter and the new slots.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
@@ -146,7 +146,7 @@ def initial_slots(settings: Optimiser, parameter: tf.Tensor) -> dict[str, tf.Ten
         ValueError: an unknown rule.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
     return {name: tf.zeros_like(tf.convert_to_tensor(parameter)) for name in names}
@@ -172,7 +172,7 @@ def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, slots
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
 
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
     if not gradient.shape.is_compatible_with(parameter.shape):

@@ -5,7 +5,7 @@ place, so that it runs under ``torch.func`` and ``torch.compile``; in an eager l
 ``t`` and ``learning_rate`` may be zero-dimensional tensors, so that a compiled step need not be compiled again when
 they change; give a ``learning_rate`` tensor in the parameter's precision.
 
-Explained in the book: "Gradient descent".
+Explained in the book's section "Descent".
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def sgd(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_r
         the new parameter and the new slots.
 
     Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     return parameter - learning_rate * gradient, {}
 
@@ -64,7 +64,7 @@ def momentum(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learn
         the new parameter and the new slots.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     velocity = torch.add(gradient, slots["velocity"], alpha=settings.beta1)
     return parameter - learning_rate * velocity, {"velocity": velocity}
@@ -88,7 +88,7 @@ def rmsprop(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learni
         the new parameter and the new slots.
 
     Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
     return torch.addcdiv(parameter, gradient * -learning_rate, _root(v) + settings.epsilon), {"v": v}
@@ -113,7 +113,7 @@ def adam(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_
         the new parameter and the new slots.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     m = torch.lerp(slots["m"], gradient, 1.0 - settings.beta1)
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
@@ -146,7 +146,7 @@ def initial_slots(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
         ValueError: an unknown rule.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
     return {name: torch.zeros_like(parameter) for name in names}
@@ -172,7 +172,7 @@ def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, slots: Slot
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
 
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Descent".
     """
     rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
     if gradient.shape != parameter.shape:

@@ -3,7 +3,7 @@
 All rest on :func:`input_gradient`, whose result can itself be differentiated by the discriminator's weights: by an
 outer ``tf.GradientTape``, eagerly, inside ``tf.function`` and with ``jit_compile=True``.
 
-Explained in the book: "Gradient descent".
+Explained in the book's sections "Game dynamics" and "Losses and penalties".
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def input_gradient(critic: Critic, images: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Game dynamics".
     """
     if images.shape.rank is not None and images.shape.rank < 2:
         raise ValueError(f"images has shape {tuple(images.shape)}; accepted: (N, ...), two axes or more")
@@ -68,7 +68,7 @@ def r1(critic: Critic, real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, real)
     return tf.reduce_mean(_squared_norms(gradient, logits)), logits
@@ -93,7 +93,7 @@ def r2(critic: Critic, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, fake)
     return tf.reduce_mean(_squared_norms(gradient, logits)), logits
@@ -121,7 +121,7 @@ def wgan_gp(critic: Critic, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor
             :func:`input_gradient` refuses.
 
     Reference: Gulrajani et al., 2017, equation 3 and algorithm 1, arXiv:1704.00028.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     if not (real.shape.is_compatible_with(fake.shape) and weights.shape.is_compatible_with(real.shape[:1])):
         raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
@@ -147,7 +147,7 @@ def clip_weights(tensors: Mapping[str, tf.Tensor], bound: float) -> dict[str, tf
         ValueError: a bound of 0 or less.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, algorithm 1, arXiv:1701.07875.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Losses and penalties".
     """
     if not bound > 0:
         raise ValueError(f"bound is {bound!r}; accepted: a number above 0")

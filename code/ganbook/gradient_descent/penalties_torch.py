@@ -3,7 +3,7 @@
 All rest on :func:`input_gradient`, whose result can itself be differentiated by the discriminator's weights: by
 ``torch.autograd.grad``, by ``torch.func.grad`` and inside ``torch.compile``.
 
-Explained in the book: "Gradient descent".
+Explained in the book's sections "Game dynamics" and "Losses and penalties".
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Game dynamics".
     """
     if images.ndim < 2:
         raise ValueError(f"images has shape {tuple(images.shape)}; accepted: (N, ...), two axes or more")
@@ -67,7 +67,7 @@ def r1(critic: Critic, real: Tensor) -> tuple[Tensor, Tensor]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, real)
     return torch.mean(_squared_norms(gradient, logits)), logits
@@ -92,7 +92,7 @@ def r2(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, fake)
     return torch.mean(_squared_norms(gradient, logits)), logits
@@ -120,7 +120,7 @@ def wgan_gp(critic: Critic, real: Tensor, fake: Tensor, weights: Tensor) -> Tens
             :func:`input_gradient` refuses.
 
     Reference: Gulrajani et al., 2017, equation 3 and algorithm 1, arXiv:1704.00028.
-    Explained in the book: "Gradient descent".
+    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     if real.shape != fake.shape or weights.shape != real.shape[:1]:
         raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
@@ -146,7 +146,7 @@ def clip_weights(tensors: Mapping[str, Tensor], bound: float) -> dict[str, Tenso
         ValueError: a bound of 0 or less.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, algorithm 1, arXiv:1701.07875.
-    Explained in the book: "Gradient descent".
+    Explained in the book's section "Losses and penalties".
     """
     if not bound > 0:
         raise ValueError(f"bound is {bound!r}; accepted: a number above 0")

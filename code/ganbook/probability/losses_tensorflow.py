@@ -4,7 +4,7 @@ A discriminator returns one logit :math:`D(x)` per example; a large one says "re
 the batch and is stable at :math:`|D(x)| = 100`, because it is built on the softplus
 :math:`\zeta(x) = \ln(1 + e^x)` and never takes the logarithm of a sigmoid.
 
-Explained in the book: "Probability".
+Explained in the book's sections "Divergences" and "Losses and penalties".
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def minimax_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The optimal discriminator".
     """
     return tf.reduce_mean(_softplus(-_logits("real", real))) + tf.reduce_mean(_softplus(_logits("fake", fake)))
 
@@ -71,7 +71,7 @@ def minimax_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return -tf.reduce_mean(_softplus(_logits("fake", fake)))
 
@@ -92,7 +92,7 @@ def non_saturating_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return minimax_discriminator(real, fake)
 
@@ -113,7 +113,7 @@ def non_saturating_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tens
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return tf.reduce_mean(_softplus(-_logits("fake", fake)))
 
@@ -136,7 +136,7 @@ def least_squares_discriminator(real: tf.Tensor, fake: tf.Tensor, a: float = 0.0
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return (0.5 * tf.reduce_mean(tf.square(_logits("real", real) - b))
             + 0.5 * tf.reduce_mean(tf.square(_logits("fake", fake) - a)))
@@ -159,7 +159,7 @@ def least_squares_generator(real: tf.Tensor | None, fake: tf.Tensor, c: float = 
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return 0.5 * tf.reduce_mean(tf.square(_logits("fake", fake) - c))
 
@@ -180,7 +180,7 @@ def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return (tf.reduce_mean(tf.nn.relu(1.0 - _logits("real", real))) + tf.reduce_mean(tf.nn.relu(1.0
             + _logits("fake", fake))))
@@ -202,7 +202,7 @@ def hinge_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return -tf.reduce_mean(_logits("fake", fake))
 
@@ -223,7 +223,7 @@ def wasserstein_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return tf.reduce_mean(_logits("fake", fake)) - tf.reduce_mean(_logits("real", real))
 
@@ -244,7 +244,7 @@ def wasserstein_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return -tf.reduce_mean(_logits("fake", fake))
 
@@ -265,7 +265,7 @@ def relativistic_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return tf.reduce_mean(_softplus(-_pairs(real, fake)))
 
@@ -286,7 +286,7 @@ def relativistic_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return tf.reduce_mean(_softplus(_pairs(real, fake)))
 
@@ -317,7 +317,7 @@ def discriminator_loss(name: str, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
 
-    Explained in the book: "Probability".
+    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
@@ -338,6 +338,6 @@ def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Ten
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
 
-    Explained in the book: "Probability".
+    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)

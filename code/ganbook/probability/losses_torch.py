@@ -4,7 +4,7 @@ A discriminator returns one logit :math:`D(x)` per example; a large one says "re
 the batch and is stable at :math:`|D(x)| = 100`, because it is built on the softplus
 :math:`\zeta(x) = \ln(1 + e^x)` and never takes the logarithm of a sigmoid.
 
-Explained in the book: "Probability".
+Explained in the book's sections "Divergences" and "Losses and penalties".
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The optimal discriminator".
     """
     return torch.mean(_softplus(-_logits("real", real))) + torch.mean(_softplus(_logits("fake", fake)))
 
@@ -73,7 +73,7 @@ def minimax_generator(real: Tensor | None, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return -torch.mean(_softplus(_logits("fake", fake)))
 
@@ -94,7 +94,7 @@ def non_saturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return minimax_discriminator(real, fake)
 
@@ -115,7 +115,7 @@ def non_saturating_generator(real: Tensor | None, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book: "Probability".
+    Explained in the book's section "The generator's gradient".
     """
     return torch.mean(_softplus(-_logits("fake", fake)))
 
@@ -138,7 +138,7 @@ def least_squares_discriminator(real: Tensor, fake: Tensor, a: float = 0.0, b: f
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return (0.5 * torch.mean(torch.square(_logits("real", real) - b))
             + 0.5 * torch.mean(torch.square(_logits("fake", fake) - a)))
@@ -161,7 +161,7 @@ def least_squares_generator(real: Tensor | None, fake: Tensor, c: float = 1.0) -
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return 0.5 * torch.mean(torch.square(_logits("fake", fake) - c))
 
@@ -182,7 +182,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return torch.mean(torch.relu(1.0 - _logits("real", real))) + torch.mean(torch.relu(1.0 + _logits("fake", fake)))
 
@@ -203,7 +203,7 @@ def hinge_generator(real: Tensor | None, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return -torch.mean(_logits("fake", fake))
 
@@ -224,7 +224,7 @@ def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return torch.mean(_logits("fake", fake)) - torch.mean(_logits("real", real))
 
@@ -245,7 +245,7 @@ def wasserstein_generator(real: Tensor | None, fake: Tensor) -> Tensor:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return -torch.mean(_logits("fake", fake))
 
@@ -266,7 +266,7 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return torch.mean(_softplus(-_pairs(real, fake)))
 
@@ -287,7 +287,7 @@ def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book: "Probability".
+    Explained in the book's section "Divergences".
     """
     return torch.mean(_softplus(_pairs(real, fake)))
 
@@ -318,7 +318,7 @@ def discriminator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
 
-    Explained in the book: "Probability".
+    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
@@ -339,6 +339,6 @@ def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
 
-    Explained in the book: "Probability".
+    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)

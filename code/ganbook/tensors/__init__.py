@@ -6,4 +6,6 @@
 * ``configurations`` names the networks of the five articles and the book's own recommended pair.
 
 Importing this package imports no framework.
+
+Explained in the book's chapter "Tensors".
 """

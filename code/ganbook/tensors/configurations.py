@@ -4,7 +4,7 @@ Where an article ends its discriminator in a sigmoid, these end in the logit bef
 this book does; the parameters are the same.  Article 003 lists no network: it asks for leaky ReLU or ELU, weights
 from N(0, 0.02), biases of 0, batch norm, and dropout after it, and the pair here does that.
 
-Explained in the book's sections "Layers" and "Tuning".
+Explained in the book's sections "Layers", "A first GAN", "A colour DCGAN" and "Losses and penalties".
 """
 
 from __future__ import annotations

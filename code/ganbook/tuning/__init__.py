@@ -1,4 +1,7 @@
-"""Chapter 4, "Tuning": what says how good a GAN has become, and what makes it better."""
+"""Chapter 4, "Tuning": what says how good a GAN has become, and what makes it better.
+
+Explained in the book's chapter "Tuning".
+"""
 
 import warnings
 

@@ -1,4 +1,7 @@
-"""What every metric asks of its features before it computes anything."""
+"""What every metric asks of its features before it computes anything.
+
+Explained in the book's section "Evaluation".
+"""
 
 from __future__ import annotations
 
