@@ -3,6 +3,7 @@
 * ``colour_dcgan``: article 001's networks at full width on stacks of three digits; modes covered of 1,000, and
   divergence of their histogram from uniform, again and again during the training; one file for each framework.
 * ``article_004``: the same for article 004's networks, on stacks of 32x32 pixels.
+* ``digit_generator``: the quickstart's generator, see :mod:`ganbook.tuning.digit_generator`.
 * ``TABLES``: many runs each, see :mod:`ganbook.tuning.tables`.
 
 Explained in the book's section "A colour DCGAN" and in the chapter "Tuning".
@@ -24,6 +25,7 @@ from ganbook import data, figures
 from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
 from ganbook.gradient_descent import training
 from ganbook.tuning import comparison, mode_collapse, modes, results, stacked_digits
+from ganbook.tuning.digit_generator import digit_generator
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.tables import Table
 
@@ -137,5 +139,7 @@ TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for t
     stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS)})
 #: By name, what runs an experiment of one run, and the recipe that it runs.
 EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan,
-                                "article_004": functools.partial(colour_dcgan, name="article_004")})
-RECIPE_OF = MappingProxyType({"colour_dcgan": RECIPES["colour-dcgan"], "article_004": RECIPES["article-004"]})
+                                "article_004": functools.partial(colour_dcgan, name="article_004"),
+                                "digit_generator": digit_generator})
+RECIPE_OF = MappingProxyType({"colour_dcgan": RECIPES["colour-dcgan"], "article_004": RECIPES["article-004"],
+                              "digit_generator": RECIPES["quickstart"]})
