@@ -47,7 +47,7 @@ const RULES = {
   },
 };
 
-// Dense layers with leaky ReLUs between them; weights by He's rule, biases 0.
+// Dense layers; their weights by He's rule, biases 0.
 class Network {
   constructor(random, inputs, outputs, { hidden, slope, last_gain: lastGain = 1 }) {
     this.slope = slope;
@@ -60,11 +60,7 @@ class Network {
   }
 
   call(x) {
-    for (let k = 0; k < this.weights.length; k += 2) {
-      x = add(product(x, this.weights[k]), repeatedRow(this.weights[k + 1], x.rows));
-      x = k + 2 < this.weights.length ? leaky(x, this.slope) : x;
-    }
-    return x;
+    return dense(this.weights, x, this.slope);
   }
 }
 

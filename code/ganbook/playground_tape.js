@@ -17,12 +17,21 @@ function filled(rows, columns, value) {
   return new Matrix(rows, columns, new Float64Array(rows * columns).fill(value));
 }
 
+// Plain loops below, since they run in a page some hundred times a second.
 function mapped(a, f, pull) {
-  return new Matrix(a.rows, a.columns, a.data.map(f), [a], pull);
+  const data = new Float64Array(a.data.length);
+  for (let i = 0; i < data.length; i += 1) {
+    data[i] = f(a.data[i]);
+  }
+  return new Matrix(a.rows, a.columns, data, [a], pull);
 }
 
 function add(a, b) {
-  return new Matrix(a.rows, a.columns, a.data.map((value, i) => value + b.data[i]), [a, b], (g) => g);
+  const data = new Float64Array(a.data.length);
+  for (let i = 0; i < data.length; i += 1) {
+    data[i] = a.data[i] + b.data[i];
+  }
+  return new Matrix(a.rows, a.columns, data, [a, b], (g) => g);
 }
 
 function scale(a, factor) {
@@ -39,26 +48,38 @@ function subtract(a, b) {
 
 // Element by element.
 function times(a, b) {
-  return new Matrix(a.rows, a.columns, a.data.map((value, i) => value * b.data[i]), [a, b],
-    (g, i) => times(g, i === 0 ? b : a));
+  const data = new Float64Array(a.data.length);
+  for (let i = 0; i < data.length; i += 1) {
+    data[i] = a.data[i] * b.data[i];
+  }
+  return new Matrix(a.rows, a.columns, data, [a, b], (g, i) => times(g, i === 0 ? b : a));
 }
 
 function square(a) {
   return times(a, a);
 }
 
+function turned(a) { // the numbers of the transpose
+  const data = new Float64Array(a.data.length);
+  for (let i = 0; i < a.rows; i += 1) {
+    for (let j = 0; j < a.columns; j += 1) {
+      data[j * a.rows + i] = a.data[i * a.columns + j];
+    }
+  }
+  return data;
+}
+
 // The product of a and b, each of them transposed on request.
 function product(a, b, turnA = false, turnB = false) {
   const [rows, inner] = turnA ? [a.columns, a.rows] : [a.rows, a.columns];
   const columns = turnB ? b.rows : b.columns;
-  const [rowA, innerA] = turnA ? [1, a.columns] : [a.columns, 1];
-  const [innerB, columnB] = turnB ? [1, b.columns] : [b.columns, 1];
+  const [left, right] = [turnA ? turned(a) : a.data, turnB ? turned(b) : b.data];
   const data = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i += 1) {
     for (let k = 0; k < inner; k += 1) {
-      const factor = a.data[i * rowA + k * innerA];
-      for (let j = 0, at = i * columns, from = k * innerB; j < columns; j += 1, at += 1, from += columnB) {
-        data[at] += factor * b.data[from];
+      const factor = left[i * inner + k];
+      for (let j = 0; j < columns; j += 1) {
+        data[i * columns + j] += factor * right[k * columns + j];
       }
     }
   }
@@ -72,23 +93,37 @@ function product(a, b, turnA = false, turnB = false) {
 
 function sumOfRows(a) { // (n, m) to (1, m)
   const data = new Float64Array(a.columns);
-  a.data.forEach((value, i) => { data[i % a.columns] += value; });
+  for (let i = 0; i < a.rows; i += 1) {
+    for (let j = 0; j < a.columns; j += 1) {
+      data[j] += a.data[i * a.columns + j];
+    }
+  }
   return new Matrix(1, a.columns, data, [a], (g) => repeatedRow(g, a.rows));
 }
 
 function repeatedRow(a, rows) { // (1, m) to (n, m)
-  const data = Float64Array.from({ length: rows * a.columns }, (_, i) => a.data[i % a.columns]);
+  const data = new Float64Array(rows * a.columns);
+  for (let i = 0; i < rows; i += 1) {
+    data.set(a.data, i * a.columns);
+  }
   return new Matrix(rows, a.columns, data, [a], sumOfRows);
 }
 
 function sumOfColumns(a) { // (n, m) to (n, 1)
   const data = new Float64Array(a.rows);
-  a.data.forEach((value, i) => { data[Math.floor(i / a.columns)] += value; });
+  for (let i = 0; i < a.rows; i += 1) {
+    for (let j = 0; j < a.columns; j += 1) {
+      data[i] += a.data[i * a.columns + j];
+    }
+  }
   return new Matrix(a.rows, 1, data, [a], (g) => repeatedColumn(g, a.columns));
 }
 
 function repeatedColumn(a, columns) { // (n, 1) to (n, m)
-  const data = Float64Array.from({ length: a.rows * columns }, (_, i) => a.data[Math.floor(i / columns)]);
+  const data = new Float64Array(a.rows * columns);
+  for (let i = 0; i < a.rows; i += 1) {
+    data.fill(a.data[i], i * columns, (i + 1) * columns);
+  }
   return new Matrix(a.rows, columns, data, [a], sumOfColumns);
 }
 
@@ -121,6 +156,15 @@ function root(a) {
 function inverse(a) {
   const result = mapped(a, (x) => (x === 0 ? 0 : 1 / x), (g) => scale(times(g, square(result)), -1));
   return result;
+}
+
+// Dense layers, (weight, bias) after (weight, bias), with leaky ReLUs between them.
+function dense(weights, x, slope) {
+  for (let k = 0; k < weights.length; k += 2) {
+    x = add(product(x, weights[k]), repeatedRow(weights[k + 1], x.rows));
+    x = k + 2 < weights.length ? leaky(x, slope) : x;
+  }
+  return x;
 }
 
 // The derivatives of the sum of all elements of a result by each of the matrices named.
