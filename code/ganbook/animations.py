@@ -3,7 +3,7 @@
 The still image comes first: every path is drawn whole, from its ring (start) to its dot (end).  That is what paper
 shows, and a page without scripts.  With scripts a button and a slider appear below it.  Nothing moves before the
 reader presses Play, so that no page moves against a reader's wish for reduced motion; one press plays once and stops
-at the end, and Pause stops at once.  Several panels share one clock.
+at the end, and Pause stops at once.  Several panels share one clock::
 
     from ganbook.animations import Panel, animate_panels, animate_paths
 

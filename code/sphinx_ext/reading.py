@@ -1,7 +1,7 @@
 """What the theme leaves undone for the reader: nothing fetched in vain, everything named, everything on paper.
 
-Three things: a style sheet and a script of the book's own (``static/reading.css`` and ``static/reading.js``), no trace
-of Thebe, and a list of references that a screen reader understands.
+Four things: a style sheet and a script of the book's own (``static/reading.css`` and ``static/reading.js``), no trace
+of Thebe, a list of references that a screen reader understands, and no identifier twice on a page.
 """
 
 from pathlib import Path
@@ -26,6 +26,12 @@ def drop_thebe(app: Sphinx, config: Any) -> None:
                 app.disconnect(listener.id)
 
 
+def drop_repeated_ids(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Take the same two identifiers off the bodies of all exercises and solutions; nothing links to them."""
+    for section in doctree.findall(nodes.section):
+        section["ids"] = [name for name in section["ids"] if name not in ("exercise-content", "solution-content")]
+
+
 def visit_citation(translator: HTML5Translator, node: nodes.citation) -> None:
     """Write a reference as an item of its list; docutils gives it a role that lists may not hold any more."""
     HTML5Translator.visit_citation(translator, node)
@@ -44,8 +50,9 @@ def _add_static_path(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the style sheet, the script and the two repairs."""
+    """Register the style sheet, the script and the repairs."""
     app.connect("config-inited", drop_thebe)
+    app.connect("doctree-resolved", drop_repeated_ids)
     app.connect("builder-inited", _add_static_path)
     app.add_node(nodes.citation, override=True, html=(visit_citation, depart_citation))
     app.add_css_file("reading.css")

@@ -1,4 +1,4 @@
-"""Chapter 3, gradient descent: penalties, update rules and the training loop.
+"""Chapter 3, gradient descent: update rules, penalties, games, the two steps and the training loop.
 
 Explained in the book's chapter "Gradient descent".
 """

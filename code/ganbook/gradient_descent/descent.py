@@ -120,10 +120,10 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
         settings: which rule, its constants and, where ``learning_rate`` is None, the schedule of its rate.
         steps: T, at least 1.
         learning_rate: eta, above 0, constant; None follows the schedule of the settings.
-        noise: xi, shape (T, *shape of start), added to the gradients; None for none.
+        noise: xi, shape ``(T, *shape of start)``, added to the gradients; None for none.
 
     Returns:
-        the path x_0, ..., x_T, shape (T + 1, *shape of start), float64.
+        the path x_0, ..., x_T, shape ``(T + 1, *shape of start)``, float64.
 
     Raises:
         ValueError: a learning rate of 0 or below, fewer than one step, a noise or a gradient of another shape.

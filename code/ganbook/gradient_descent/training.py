@@ -118,7 +118,7 @@ def twin(module: str, framework: str) -> ModuleType:
     """Import one twin, and it alone.
 
     Args:
-        module: its name without the ending, such as ``ganbook.gradient_descent.steps``.
+        module: its name without the ending, such as that of :mod:`ganbook.gradient_descent.steps_torch`.
         framework: ``pytorch`` or ``tensorflow``.
 
     Raises:

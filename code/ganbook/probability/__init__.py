@@ -1,4 +1,4 @@
-"""Chapter 2, probability: the losses of a GAN as functions of logits.
+"""Chapter 2, probability: distributions, divergences, the optimal discriminator, and the losses.
 
 Explained in the book's chapter "Probability".
 """

@@ -14,7 +14,7 @@ from __future__ import annotations
 import functools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -133,7 +133,7 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
 
 
 #: By name, the tables of many runs, each filled by the same command.
-TABLES: MappingProxyType[str, Table] = MappingProxyType({table.name: table for table in (
+TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in (
     mode_collapse.MIXTURES, mode_collapse.RATES_TABLE, mode_collapse.COMPARISON,
     *comparison.RATE_TABLES.values(), *comparison.TABLES.values(),
     stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS)})

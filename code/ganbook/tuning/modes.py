@@ -40,8 +40,8 @@ SIDE = 8
 class Classifier:
     """A support-vector machine that names digits, and how often it is right.
 
-    Images are shrunk to 8x8 pixels first, by the filter of :func:`ganbook.data.resize`: for fitting, for scoring and
-    for use alike, so that ``accuracy`` is that of the whole pipeline.
+    Images are shrunk to 8x8 pixels first, by the filter of :func:`ganbook.data.images.resize`: for fitting, for scoring
+    and for use alike, so that ``accuracy`` is that of the whole pipeline.
 
     Args:
         model: a fitted scikit-learn classifier of 64 numbers.
