@@ -146,7 +146,7 @@ def article_000(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     return play(recipe, rng)
 
 
-def article_001(rng: np.random.Generator, steps: int = 1200, dtype: str = "float32") -> Run:
+def article_001(rng: np.random.Generator, steps: int = 1000, dtype: str = "float32") -> Run:
     """Article 001: a colour DCGAN with RMSprop, on stacks of three digits.
 
     The discriminator sees images where the article shows it labels, another batch in each turn, and the generator
@@ -192,13 +192,13 @@ def article_002(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     generator = CONFIGURATIONS["article_002_generator"].with_(shape=(8, 8, 1), output_activation="tanh")
     discriminator = CONFIGURATIONS["article_002_discriminator"].with_(
         shape=(8, 8, 1), channels=(16, 16), hidden=(32,))
-    adam = Optimiser("adam", 2e-3, beta1=0.9, beta2=0.999, epsilon=1e-7)
+    adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
     recipe = Recipe(name="article-002", data="digits", batch=32, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
     return play(recipe, rng)
 
 
-def article_003(rng: np.random.Generator, steps: int = 1200, dtype: str = "float32") -> Run:
+def article_003(rng: np.random.Generator, steps: int = 1000, dtype: str = "float32") -> Run:
     """Article 003: the DCGAN that it describes and never lists, on digits.
 
     Leaky ReLU in the generator and ELU in the discriminator, weights from N(0, 0.02), biases of 0, batch norm and
@@ -223,7 +223,7 @@ def article_003(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     return play(recipe, rng)
 
 
-def article_004(rng: np.random.Generator, steps: int = 1200, dtype: str = "float32") -> Run:
+def article_004(rng: np.random.Generator, steps: int = 1000, dtype: str = "float32") -> Run:
     """Article 004: a colour DCGAN with Adam, on stacks of three digits.
 
     Cross-entropy on logits in place of the logits themselves, an optimiser for each player, and as many real images as
@@ -241,7 +241,7 @@ def article_004(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     Explained in the book's section "The five systems, repaired".
     """
     generator = CONFIGURATIONS["article_004_generator"].with_(shape=(8, 8, 3), channels=(32, 16, 8), **_SHORT)
-    discriminator = CONFIGURATIONS["article_004_discriminator"].with_(shape=(8, 8, 3), channels=(16, 32))
+    discriminator = CONFIGURATIONS["article_004_discriminator"].with_(shape=(8, 8, 3), channels=(32, 64))
     adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
     recipe = Recipe(name="article-004", data="stacked_digits", batch=64, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
