@@ -33,6 +33,9 @@ def mistakes(text):
             yield f"{label}: no row of the table leads here"
         if not re.search(r"\{(ref|eq|cite:[pt])\}`(?!faq)", answer):
             yield f"{label}: neither a section nor a work is named"
+        articles = sorted({article for article, *_, labels in table if label in labels})
+        if re.findall(r"\d{3}", re.match(r"\s*(?:\*(Articles? [\d, and]+)\.\*)?", answer)[1] or "") != articles:
+            yield f"{label}: its first line does not name articles {articles}"
     yield from (f"{label}: the table names no answer" for label in set(named) - set(there))
     for article, parts in ASKED.items():
         for part, count in parts.items():
@@ -50,7 +53,8 @@ def test_every_question_is_answered_and_every_answer_shown():
 @pytest.mark.parametrize(("before", "after"), [
     (r"\(faq-vae\)=", "(faq-encoder)="), (r"\| 000 \| 5, point 2 \|", "| 000 | 5, point 7 |"),
     (r"\{ref\}`faq-theory`", "later"), (r"No article asks", "Nobody asks"),
-    (r"(?s)(\(faq-optimisers\)=\n### .*?\n\n).*?(?=\n\(faq-)", r"\1It is known.\n"),
+    (r"\*Articles 000 and 002\.\*", "*Article 000.*"),
+    (r"(?s)(\(faq-optimisers\)=\n### .*?\n\n\*.*?\n\n).*?(?=\n\(faq-)", r"\1It is known.\n"),
 ])
 def test_a_planted_mistake_is_found(before, after):
     wrong, times = re.subn(before, after, PAGE)
