@@ -52,7 +52,7 @@ def write_docstring(app: Sphinx, what: str, name: str, obj: object, options: obj
     what = "object" if what in ("data", "attribute", "property") else what
     text = str(GoogleDocstring(text, _STYLE, app, what, name, obj, options))
     # In a field's name a blank would part a type from the name: "x, y" is written without, and read with one.
-    text = _FIELD.sub(lambda field: field[0].replace(", ", ","), text)
+    text = _FIELD.sub(lambda field: field[0].replace(", ", ",").replace("_,", r"\_,"), text)
     named = places(text)
     for kind, title in named:
         if not kind:

@@ -99,6 +99,8 @@ class Register:
 
     def origin(self, module: str, name: str) -> str:
         """The full name of what a module calls by this name."""
+        if name in self.entries:
+            return name
         first, dot, rest = name.partition(".")
         return self.names.get(f"{module}.{first}", f"{module}.{first}") + dot + rest
 
