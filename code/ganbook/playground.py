@@ -131,7 +131,8 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
         recipe: the first choice, as ``Recipe.to_json`` writes it: two MLPs, constant schedules, float64.
         mixtures: by name, what has ``means`` of shape (K, 2) and ``sigma``; the recipe's ``data`` is one of them.
         losses: names of losses on offer.
-        penalties: by what the reader chooses, the recipe's fields that it replaces; the first is the recipe's own.
+        penalties: by what the reader chooses, the numbers ``r1``, ``r2``, ``gradient_penalty`` and ``clip`` of the
+            recipe; the first are the recipe's own.
         optimisers: by name, the constants of a rule: ``name``, ``beta1``, ``beta2`` and ``epsilon``.
         still: what the recipe leads to, for the still picture.
         name: letters, digits and single dashes, beginning with a letter; once per page.
@@ -149,7 +150,7 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
                                   ("optimiser", fields["generator_optimiser"]["name"], optimisers)):
         if value not in accepted:
             raise ValueError(f"recipe has the {what} {value!r}; accepted: {', '.join(accepted)}")
-    content = {"recipe": fields, "penalties": {key: dict(value) for key, value in penalties.items()},
+    content = {"recipe": fields, "penalties": {key: _written(value) for key, value in penalties.items()},
                "optimisers": {key: dict(value) for key, value in optimisers.items()}, "frame": FRAME,
                "mixtures": {key: {"means": np.asarray(value.means).tolist(), "sigma": float(value.sigma)}
                             for key, value in mixtures.items()}}
@@ -353,6 +354,12 @@ def _png(grey: np.ndarray) -> str:
     content = b"".join(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
                        for kind, body in chunks)
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
+
+
+def _written(penalty: Mapping[str, float]) -> dict[str, Any]:
+    """A penalty's fields as a recipe's JSON has them: its weights R1 and R2 are schedules."""
+    return {name: {"start": value, "end": 0.0, "kind": "constant"} if name in ("r1", "r2") else value
+            for name, value in penalty.items()}
 
 
 def _select(figure: str, label: str, name: str, options: Mapping[Any, str], chosen: Any) -> str:

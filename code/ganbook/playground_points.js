@@ -138,6 +138,9 @@ class Trainer {
   }
 
   start() {
+    if (!this.game) {
+      this.begin();
+    }
     this.running = true;
     this.button.textContent = "Pause";
     this.said = performance.now();
