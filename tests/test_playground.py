@@ -30,18 +30,6 @@ PARTS = ("random", "tape", "game")
 
 # --- a browser -------------------------------------------------------------------------------------------------------
 
-@pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api", reason="no Playwright here to open a page with")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no chromium here to open a page in")
-    with sync_api.sync_playwright() as engine:
-        window = engine.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield window
-        window.close()
-
-
 @pytest.fixture
 def opened(browser, tmp_path):
     """Opens figures in a fresh page; whatever it complains of or asks for elsewhere fails the test."""
