@@ -72,11 +72,12 @@ def animations_described(notebook) -> Iterator[str]:
     for cell in code_cells(notebook):
         for output in cell.outputs:
             text = output.get("data", {}).get("text/html", "")
-            for name in re.findall(r'<figure class="ganbook-animation" id="([\w-]+)"', text):
+            for name in re.findall(r'<figure class="ganbook-(?:animation|playground)[\w -]*" id="([\w-]+)"', text):
                 if name in seen:
                     yield f"{cell.id}: a second animation with the id {name}"
                 seen.add(name)
-                if len("".join(re.findall(r"<desc[^>]*>(.*?)</desc>", text, re.DOTALL)).split()) < 5:
+                words = re.findall(r'<desc[^>]*>(.*?)</desc>|<img [^>]*alt="([^"]*)"', text, re.DOTALL)
+                if len(" ".join(map(" ".join, words)).split()) < 5:
                     yield f"{cell.id}: an animation whose description does not say what it shows"
                 if not cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "").strip():
                     yield f"{cell.id}: an animation without mystnb.figure.caption"

@@ -194,7 +194,7 @@ MISTAKES = {  # what stands in the script, what a mistake writes there, and the 
     "a sign of the generator's loss": ("non_saturating: (real, fake) => mean(softplus(scale(fake, -1)))",
                                        "non_saturating: (real, fake) => mean(softplus(fake))", {}),
     "pairs the wrong way round": ("softplus(subtract(fake, real))", "softplus(subtract(real, fake))", RELATIVISTIC),
-    "half a penalty": ("r1.start / 2", "r1.start", {}),
+    "twice the penalty": ("r1.start / 2", "r1.start", {}),
     "a penalty at the wrong points": ("mean(this.slopes(fake)[1])", "mean(this.slopes(real)[1])", RELATIVISTIC),
     "no second derivative": ("(x > 0 ? 1 : slope)", "1", {}),
     "Adam without its correction": ("v[i] / (1 - beta2 ** t)", "v[i]", {}),
@@ -475,9 +475,9 @@ def test_the_canvas_shows_the_still_picture(opened):
     still = np.asarray(Image.open(io.BytesIO(base64.b64decode(
         page.get_attribute("img", "src").partition(",")[2]))), int)
     shown = np.array(page.evaluate("""() => { const c = document.querySelector(".ganbook-plane canvas");
-        return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data); }""")).reshape(56, 56, 4)
+        return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data); }""")).reshape(63, 63, 4)
     assert np.abs(shown[..., 0] - still).max() <= 1
-    tiles = pictures[..., 0].reshape(7, 7, 8, 8).swapaxes(1, 2).reshape(56, 56)
+    tiles = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(7, 7, 9, 9).swapaxes(1, 2).reshape(63, 63)
     np.testing.assert_allclose(still, (tiles + 1) * 127.5, atol=0.51)
     middle = picture_of(page).reshape(8, 8)  # at the start: the middle of the plane
     np.testing.assert_allclose(middle, pictures[24, ..., 0], atol=1e-10)
@@ -525,6 +525,22 @@ def test_the_plane_has_its_corners_and_its_variance():
     shares = latent_plane(np.eye(4), 5)
     np.testing.assert_allclose((shares**2).sum(1), 1, rtol=1e-12)  # the variance of each coordinate
     assert (latent_plane(np.eye(4), 5, normalise=False)**2).sum(1).min() == pytest.approx(0.25)
+
+
+def test_the_shares_of_the_corners():
+    # Mixing in two ways: along the top and the bottom edge by u, then between the edges by v.
+    corners, plane = latent_corners(5, 32).astype(float), latent_plane(latent_corners(5, 32), 4, normalise=False)
+    for row, column in itertools.product(range(4), range(4)):
+        u, v = column / 3, row / 3
+        top, bottom = corners[0] + u * (corners[1] - corners[0]), corners[2] + u * (corners[3] - corners[2])
+        np.testing.assert_allclose(plane[4 * row + column], top + v * (bottom - top), rtol=0, atol=1e-14)
+
+
+def test_a_mixture_of_corners_is_normal_again():
+    draws = np.stack([latent_plane(latent_corners(seed, 32), 3) for seed in range(1000)])  # (1000, 9, 32)
+    np.testing.assert_allclose(draws.var(axis=(0, 2)), 1, atol=0.03)
+    np.testing.assert_allclose(draws.mean(axis=(0, 2)), 0, atol=0.03)
+    np.testing.assert_allclose((draws**4).mean(axis=(0, 2)), 3, atol=0.3)
 
 
 # --- the weights -----------------------------------------------------------------------------------------------------

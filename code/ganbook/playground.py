@@ -44,6 +44,7 @@ RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1)
 STYLE = """
 .ganbook-playground{margin:1em 0;max-width:100%}
 .ganbook-ground{background:#fff;color:#111;border-radius:.25rem;padding:.6em;font:14px/1.4 sans-serif}
+.ganbook-fields label{text-align:left}
 .ganbook-ground svg{display:block;width:100%;max-width:420px;height:auto;margin:0 auto;background:#fff}
 .ganbook-ground text{fill:#111;font:13px sans-serif;stroke:none}
 .ganbook-ground p{margin:.4em 0}
@@ -171,7 +172,7 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
         (DATA, "● data, and what D takes for real"), (GENERATOR, "● generated points and generator’s loss"),
         (DISCRIMINATOR, "― discriminator’s loss")))
     body = (f'{_picture(name, description, still)}<p class="ganbook-legend">{legend}</p>'
-            f'<p class="ganbook-state">step {still.history["step"][-1]} of the choices below</p>'
+            f'<p class="ganbook-state">step {still.history["step"][-1]}, as computed beforehand</p>'
             '<p class="ganbook-heard" role="status"></p>'
             f'<form hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>{buttons}</form>')
     return Playground(name, _figure(name, "points", body, content, ("random", "tape", "game", "points")))
@@ -242,7 +243,8 @@ def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, 
         raise ValueError("weights has numbers that half precision does not hold; accepted: rounded to float16")
     content = {"shapes": [array.shape for array in arrays], "weights": base64.b64encode(packed).decode(),
                "latent": arrays[0].shape[0], "slope": slope, "shape": [height, width], "side": side}
-    grid = pictures[..., 0].reshape(side, side, height, width).swapaxes(1, 2).reshape(side * height, side * width)
+    framed = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(side, side, height + 1, width + 1)
+    grid = framed.swapaxes(1, 2).reshape(side * (height + 1), side * (width + 1))
     alternative = html.escape(description)
     slider = 'type="range" min="0" max="100" step="1" value="50"'
     controls = "".join([

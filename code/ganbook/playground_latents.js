@@ -64,15 +64,18 @@ class Explorer {
     return [mapped(dense(this.weights, noise, this.data.slope), Math.tanh), noise];
   }
 
+  // Pictures side by side, with a grey line after each row and column of a grid.
   paint(canvas, pictures, columns) {
     const [height, width] = this.data.shape;
-    canvas.width = width * columns;
-    canvas.height = height * pictures.rows / columns;
+    const gap = columns > 1 ? 1 : 0;
+    canvas.width = (width + gap) * columns;
+    canvas.height = (height + gap) * pictures.rows / columns;
     const image = new ImageData(canvas.width, canvas.height);
+    image.data.set(Array.from(image.data, (_, i) => (i % 4 === 3 ? 255 : 128)));
     pictures.data.forEach((value, i) => {
       const [n, pixel] = [Math.floor(i / (height * width)), i % (height * width)];
-      const x = n % columns * width + pixel % width;
-      const y = Math.floor(n / columns) * height + Math.floor(pixel / width);
+      const x = n % columns * (width + gap) + pixel % width;
+      const y = Math.floor(n / columns) * (height + gap) + Math.floor(pixel / width);
       const grey = Math.round((value + 1) * 127.5);
       image.data.set([grey, grey, grey, 255], 4 * (y * canvas.width + x));
     });

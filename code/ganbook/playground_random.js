@@ -35,24 +35,24 @@ class Random {
 
   // SeedSequence(seed).generate_state(8): eight words of 32 bits, for a seed below 2^32.
   static entropy(seed) {
-    let constant = 0x43b0d7e5;
+    let constant = 0x43B0D7E5;
     const hash = (value, factor) => {
       value ^= constant;
       constant = Math.imul(constant, factor);
       value = Math.imul(value, constant);
       return (value ^ value >>> 16) >>> 0;
     };
-    const pool = [seed >>> 0, 0, 0, 0].map((value) => hash(value, 0x931e8875));
+    const pool = [seed >>> 0, 0, 0, 0].map((value) => hash(value, 0x931E8875));
     for (let from = 0; from < 4; from += 1) {
       for (let to = 0; to < 4; to += 1) {
         if (from !== to) {
-          const mixed = Math.imul(0xca01f9dd, pool[to]) - Math.imul(0x4973f715, hash(pool[from], 0x931e8875)) | 0;
+          const mixed = Math.imul(0xCA01F9DD, pool[to]) - Math.imul(0x4973F715, hash(pool[from], 0x931E8875)) | 0;
           pool[to] = (mixed ^ mixed >>> 16) >>> 0;
         }
       }
     }
-    constant = 0x8b51f9dd;
-    return Array.from({ length: 8 }, (_, i) => hash(pool[i % 4], 0x58f38ded));
+    constant = 0x8B51F9DD;
+    return Array.from({ length: 8 }, (_, i) => hash(pool[i % 4], 0x58F38DED));
   }
 
   step() {
@@ -110,7 +110,7 @@ class Random {
     for (;;) {
       const [upper, lower] = this.bits64();
       const layer = lower & 0xff;
-      const place = (upper & 0x1fffffff) * 2 ** 23 + (lower >>> 9);
+      const place = (upper & 0x1FFFFFFF) * 2 ** 23 + (lower >>> 9);
       const x = (lower & 0x100 ? -1 : 1) * place * width[layer];
       if (place < limit[layer]) {
         return x;

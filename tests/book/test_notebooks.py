@@ -4,12 +4,14 @@ import copy
 import re
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import notebook_rules as rules
 from book_tools import colab, notebooks
 from ganbook.animations import animate_paths
+from ganbook.playground import explore_latents
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
 
 
@@ -35,6 +37,8 @@ def _good() -> nbformat.NotebookNode:
     cells += [new_code_cell(f"animate_paths(paths, name='{name}')", metadata={
         "mystnb": {"figure": {"caption": "A point moves.", "name": name}}}, outputs=[_played(name)])
         for name in ("first", "second")]
+    cells.append(new_code_cell("explore_latents()", metadata={"mystnb": {"figure": {"caption": "A plane."}}},
+                               outputs=[_explored("third")]))
     notebook = new_notebook(cells=cells)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
@@ -45,6 +49,13 @@ def _good() -> nbformat.NotebookNode:
 def _played(name, words="A point moves straight to the right"):
     shown = animate_paths({"a": [(0, 0), (1, 0)]}, name=name, description=words)
     return new_output("execute_result", data={"text/html": shown.html, "text/plain": repr(shown)})
+
+
+def _explored(name, words='alt="Nine grey pictures that turn into each other"'):
+    weights = {"dense_1.weight": np.ones((2, 4)), "dense_1.bias": np.zeros(4)}
+    shown = explore_latents(weights, np.zeros((9, 2, 2, 1)), name=name, description="Some words that stand for others")
+    text = re.sub('alt="[^"]*"', words, shown.html)
+    return new_output("execute_result", data={"text/html": text, "text/plain": repr(shown)})
 
 
 MISTAKES = {
@@ -69,6 +80,8 @@ MISTAKES = {
         lambda n: n.cells[6].update(outputs=[_played("first")]),
         lambda n: n.cells[6].update(outputs=[_played("second", "An animation")]),
         lambda n: n.cells[6].metadata.mystnb.pop("figure"),
+        lambda n: n.cells[6].update(outputs=[_explored("first")]),
+        lambda n: n.cells[6].update(outputs=[_explored("other", "alt=\"Pictures\"")]),
     ],
     "known_tags": lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
     "paired_tabs": [
