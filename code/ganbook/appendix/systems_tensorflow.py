@@ -4,8 +4,8 @@ Each program names what is its article's own, the two networks, the optimiser of
 and hands them to one loop, :func:`play`.  The loop is the one that all five articles try to write: a turn of the
 discriminator, in which the fakes are constants, and a turn of the generator, through the discriminator.
 
-The articles' networks are made for 28 or 32 pixels and hours of training.  Here images have 8x8 pixels and networks
-fewer channels, so that a run takes seconds; it is so much shorter that learning rates are ten times the articles'.
+The articles' networks are made for 28 or 32 pixels and hours of training.  Here images have 8x8 pixels and most
+networks fewer channels, so that a run takes seconds; it is so short that learning rates are ten times the articles'.
 One thing is added to all: samples come from a moving average of the generator's weights, since both players circle.
 
 Explained in the book's section "The five systems, repaired".
@@ -27,8 +27,8 @@ from ganbook.tensors.configurations import CONFIGURATIONS
 
 #: What all five have in common: cross-entropy on logits, no penalty, turns one after another.
 COMMON = MappingProxyType({"loss": "non_saturating", "r1": 0.0, "r2": 0.0, "order": "alternating", "averaging": 0.99})
-#: Batch norm that knows its moving statistics after a short run; Keras's momentum, 0.99, is made for longer ones.
-_SHORT = MappingProxyType({"momentum": 0.9, "epsilon": 1e-5})
+#: Batch norm whose moving statistics follow a short run; the momentum of Keras, 0.99, is made for longer ones.
+BATCH_NORM = MappingProxyType({"momentum": 0.9, "epsilon": 1e-5})
 
 
 def discriminator_turn(players: Players, draws: Draws) -> tf.Tensor:
@@ -119,7 +119,7 @@ def play(recipe: Recipe, rng: np.random.Generator) -> Run:
     return run
 
 
-def article_000(rng: np.random.Generator, steps: int = 1200, dtype: str = "float32") -> Run:
+def article_000(rng: np.random.Generator, steps: int = 1000, dtype: str = "float32") -> Run:
     """Article 000: a dense generator against a discriminator of two convolutions, on digits.
 
     The discriminator ends in the logit, where the article puts a sigmoid before a loss that has one of its own; its
@@ -139,7 +139,7 @@ def article_000(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     """
     generator = CONFIGURATIONS["article_000_generator"].with_(shape=(8, 8, 1), output_activation="tanh")
     discriminator = CONFIGURATIONS["article_000_discriminator"].with_(
-        shape=(8, 8, 1), channels=(16, 32), kernel=3, padding="same")
+        shape=(8, 8, 1), kernel=3, padding="same")
     adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
     recipe = Recipe(name="article-000", data="digits", batch=32, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
@@ -163,7 +163,7 @@ def article_001(rng: np.random.Generator, steps: int = 1000, dtype: str = "float
     Reference: Radford, Metz and Chintala, ICLR 2016, arXiv:1511.06434.
     Explained in the book's section "The five systems, repaired".
     """
-    generator = CONFIGURATIONS["article_001_generator"].with_(shape=(8, 8, 3), channels=(64, 32, 16), **_SHORT)
+    generator = CONFIGURATIONS["article_001_generator"].with_(shape=(8, 8, 3), channels=(64, 32, 16), **BATCH_NORM)
     discriminator = CONFIGURATIONS["article_001_discriminator"].with_(shape=(8, 8, 3), channels=(32, 64))
     rmsprop = Optimiser("rmsprop", 2e-3, beta2=0.5, epsilon=1e-7)
     recipe = Recipe(name="article-001", data="stacked_digits", batch=32, steps=steps, dtype=dtype, generator=generator,
@@ -171,7 +171,7 @@ def article_001(rng: np.random.Generator, steps: int = 1000, dtype: str = "float
     return play(recipe, rng)
 
 
-def article_002(rng: np.random.Generator, steps: int = 1200, dtype: str = "float32") -> Run:
+def article_002(rng: np.random.Generator, steps: int = 1000, dtype: str = "float32") -> Run:
     """Article 002: a dense ReLU generator against a convolutional discriminator, with Adam and tapes.
 
     The discriminator ends in a layer with one logit, which the article makes and never applies; fakes are made where
@@ -191,7 +191,7 @@ def article_002(rng: np.random.Generator, steps: int = 1200, dtype: str = "float
     """
     generator = CONFIGURATIONS["article_002_generator"].with_(shape=(8, 8, 1), output_activation="tanh")
     discriminator = CONFIGURATIONS["article_002_discriminator"].with_(
-        shape=(8, 8, 1), channels=(16, 16), hidden=(32,))
+        shape=(8, 8, 1), channels=(32, 32), hidden=(64,))
     adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
     recipe = Recipe(name="article-002", data="digits", batch=32, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
@@ -240,10 +240,10 @@ def article_004(rng: np.random.Generator, steps: int = 1000, dtype: str = "float
     Reference: Radford, Metz and Chintala, ICLR 2016, arXiv:1511.06434.
     Explained in the book's section "The five systems, repaired".
     """
-    generator = CONFIGURATIONS["article_004_generator"].with_(shape=(8, 8, 3), channels=(32, 16, 8), **_SHORT)
+    generator = CONFIGURATIONS["article_004_generator"].with_(shape=(8, 8, 3), channels=(32, 16, 8), **BATCH_NORM)
     discriminator = CONFIGURATIONS["article_004_discriminator"].with_(shape=(8, 8, 3), channels=(32, 64))
     adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
-    recipe = Recipe(name="article-004", data="stacked_digits", batch=64, steps=steps, dtype=dtype, generator=generator,
+    recipe = Recipe(name="article-004", data="stacked_digits", batch=32, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
     return play(recipe, rng)
 
