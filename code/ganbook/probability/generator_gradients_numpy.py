@@ -150,7 +150,7 @@ def quadrature_nodes(limit: float = 12.0, spacing: float = 1 / 32) -> tuple[np.n
     The trapezoidal rule on a smooth function that dies out at both ends converges faster than any power of h.
 
     Args:
-        limit: largest |z|, above 0; the density beyond 12 is below 1e-32.
+        limit: largest absolute value of z, above 0; the density beyond 12 is below 1e-32.
         spacing: h, above 0.
 
     Returns:
@@ -176,7 +176,7 @@ def paired_nodes(limit: float = 9.0, spacing: float = 1 / 16) -> tuple[np.ndarra
     .. math:: E\, g(x, z) \approx \sum_k w_k\, g(x_k, z_k)
 
     Args:
-        limit: largest |x| and |z|, above 0.
+        limit: largest absolute value of x and of z, above 0.
         spacing: h, above 0.
 
     Returns:
