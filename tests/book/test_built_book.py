@@ -1,67 +1,27 @@
 """The book as a reader gets it: built strictly, then read back page by page."""
 
-import os
 import re
-import subprocess
-import sys
-from html.parser import HTMLParser
+from collections import Counter
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 from book_tools import colab
+from built_book import Page, is_external, page_files
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, ROOT, code_cells, read, tags
 
 pytestmark = pytest.mark.slow
 
-# Attributes that make a browser fetch something by itself; <a href> waits for the reader.
-FETCHED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src"),
-           ("embed", "src"), ("object", "data"), ("img", "srcset"), ("input", "src"), ("use", "href")}
-FETCHING_LINKS = {"stylesheet", "preload", "prefetch", "preconnect", "dns-prefetch", "icon", "shortcut icon",
-                  "manifest", "modulepreload"}
-
-
-class Page(HTMLParser):
-    """What one page fetches, which images it shows and where its links go."""
-
-    def __init__(self, path: Path):
-        super().__init__()
-        self.path, self.fetched, self.images, self.links = path, [], [], []
-        self.feed(path.read_text(encoding="utf-8"))
-
-    def handle_starttag(self, tag, attrs):
-        attributes = dict(attrs)
-        self.fetched += [value for name, value in attrs if (tag, name) in FETCHED and value]
-        if tag == "link" and attributes.get("rel", "").lower() in FETCHING_LINKS:
-            self.fetched.append(attributes["href"])
-        if tag == "img":
-            self.images.append(attributes)
-        if tag == "a" and attributes.get("href"):
-            self.links.append(attributes["href"])
-
-
-@pytest.fixture(scope="module")
-def html(tmp_path_factory):
-    """Build the book with the flags of ``make book`` and return its folder of pages."""
-    out = tmp_path_factory.mktemp("book")
-    environment = {**os.environ, "MPLBACKEND": "Agg"}
-    result = subprocess.run(
-        [Path(sys.executable).with_name("jupyter-book"), "build", str(ROOT), "--path-output", str(out),
-         "-W", "-n", "--keep-going", "--all"],
-        capture_output=True, text=True, env=environment)
-    assert result.returncode == 0, result.stdout[-4000:] + result.stderr[-4000:]
-    return out / "_build" / "html"
-
-
 @pytest.fixture(scope="module")
 def pages(html):
-    """Every page; the theme leaves templates in _static that are none."""
-    return [Page(path) for path in sorted(html.rglob("*.html")) if path.relative_to(html).parts[0] != "_static"]
+    return [Page(path) for path in page_files(html)]
 
 
-def is_external(url: str) -> bool:
-    return url.startswith("//") or urlsplit(url).scheme in ("http", "https")
+@pytest.fixture(scope="module")
+def chapters(pages, html):
+    """The pages that we write; Sphinx makes the indexes and the search page."""
+    return [page for page in pages if page.path.is_relative_to(html / "chapters")]
 
 
 def test_every_page_of_the_contents_is_built(html):
@@ -100,24 +60,52 @@ def test_inline_scripts_name_no_other_machine(pages):
     assert all("mybinder.org" not in page.path.read_text(encoding="utf-8") for page in pages)
 
 
-def test_every_image_has_alt_text(pages):
-    for page in pages:
-        for image in page.images:
-            alt = image.get("alt") or ""
-            assert alt.strip(), (page.path.name, image)
-            assert not re.search(r"[0-9a-f]{16,}|\.(png|svg|jpe?g)$", alt), (page.path.name, alt)
+def poor_alt_texts(page: Page) -> list[str]:
+    """Alt texts that describe nothing: fewer than five words, or the name of a file."""
+    texts = [image.get("alt") or "" for image in page.images]
+    return [text for text in texts if len(text.split()) < 5 or re.search(r"[0-9a-f]{16,}|\.(png|svg|jpe?g)\b", text)]
 
 
-def test_links_within_the_book_lead_somewhere(pages):
+def broken_links(page: Page, ids: dict[Path, list[str]]) -> list[str]:
+    """Links within the book whose page or whose place on that page does not exist."""
     broken = []
-    for page in pages:
-        for url in page.links:
-            parts = urlsplit(url)
-            if parts.scheme or not parts.path:
-                continue
-            if not (page.path.parent / unquote(parts.path)).resolve().exists():
-                broken.append((page.path.name, url))
-    assert broken == []
+    for url in page.links:
+        parts = urlsplit(url)
+        if parts.scheme or parts.netloc:
+            continue
+        target = (page.path.parent / unquote(parts.path)).resolve() if parts.path else page.path
+        if not target.exists() or (parts.fragment and unquote(parts.fragment) not in ids.get(target, [])):
+            broken.append(url)
+    return broken
+
+
+def test_every_image_has_an_alt_text_that_says_something(chapters):
+    assert sum(len(page.images) for page in chapters) > 40
+    assert [(page.path.name, text) for page in chapters for text in poor_alt_texts(page)] == []
+
+
+@pytest.mark.parametrize("alt", ["", 'alt=""', 'alt="a figure of losses"', 'alt="../_images/0123456789abcdef01.png"',
+                                 'alt="one two three four losses.svg"'])
+def test_a_poor_alt_text_is_found(alt):
+    assert len(poor_alt_texts(Page(Path("a.html"), f"<article><img src='a.png' {alt}></article>"))) == 1
+
+
+def test_every_link_within_the_book_leads_to_a_page_and_a_place(pages):
+    ids = {page.path: page.ids for page in pages}
+    assert [(page.path.name, url) for page in pages for url in broken_links(page, ids)] == []
+
+
+@pytest.mark.parametrize("url", ["b.html", "#nowhere", "a.html#nowhere", "../a.html", "b.html#here"])
+def test_a_broken_link_is_found(tmp_path, url):
+    path = tmp_path / "a.html"
+    path.write_text(f"<p id='here'><a href='{url}'>a</a><a href='#here'>b</a><a href='a.html#here'>c</a>"
+                    "<a href='https://example.org#there'>d</a></p>")
+    page = Page(path)
+    assert broken_links(page, {path: page.ids}) == [url]
+
+
+def test_an_identifier_names_one_place_of_a_page(pages):
+    assert [(page.path.name, name) for page in pages for name, n in Counter(page.ids).items() if n > 1] == []
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
