@@ -240,7 +240,7 @@ def article_004(rng: np.random.Generator, steps: int = 1000, dtype: str = "float
     generator = CONFIGURATIONS["article_004_generator"].with_(shape=(8, 8, 3), channels=(32, 16, 8), **BATCH_NORM)
     discriminator = CONFIGURATIONS["article_004_discriminator"].with_(shape=(8, 8, 3), channels=(32, 64))
     adam = Optimiser("adam", 2e-3, beta1=0.5, beta2=0.999, epsilon=1e-7)
-    recipe = Recipe(name="article-004", data="stacked_digits", batch=32, steps=steps, dtype=dtype, generator=generator,
+    recipe = Recipe(name="article-004", data="stacked_digits", batch=64, steps=steps, dtype=dtype, generator=generator,
                     discriminator=discriminator, generator_optimiser=adam, discriminator_optimiser=adam, **COMMON)
     return play(recipe, rng)
 
