@@ -132,6 +132,8 @@ def test_the_one_page_is_set_and_printed_without_a_request_off_the_machine(html,
         page.emulate_media(media="print")
         hidden = page.evaluate("[...document.querySelectorAll('.sd-tab-content')].filter(e => !e.offsetHeight).length")
         assert hidden == 0
+        titles = page.evaluate("[...document.querySelectorAll('h1')].map(e => e.offsetHeight > 0)")
+        assert titles == [True] * one_page.count('class="one-page-document"')
         assert page.locator(".sd-tab-content").count() > 100
         browser.close()
     assert away == []
