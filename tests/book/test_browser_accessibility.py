@@ -1,8 +1,8 @@
 """What axe-core finds on every page, light and dark.
 
-Two things are done to a page before it is examined, because they cost minutes and hide nothing: formulas stay as
-written (one page is examined with its formulas set), and listings lose their colours (the colours are examined once,
-one sample of each).
+Three things save minutes and hide nothing: formulas stay as written (one page is examined with its formulas set),
+listings lose their colours (one sample of each is examined at the end), and contrast is examined once for each kind of
+text: its colour, ground, size and weight.
 """
 
 from dataclasses import dataclass
@@ -25,23 +25,25 @@ SAMPLES = """colours => {
     listing.id = "samples";
 }"""
 
-# Mark the first visible text of each colour on each ground, size and weight.
-MARK = """() => {
-    const seen = new Set();
+# Mark the first visible text of each kind that is not known yet: contrast depends on nothing else.
+MARK = """known => {
+    const seen = new Set(known);
     const ground = each => {
         for (; each; each = each.parentElement) {
             const colour = getComputedStyle(each).backgroundColor;
             if (!/, 0\\)$/.test(colour)) return colour + (/rgba/.test(colour) ? ground(each.parentElement) : "");
         }
     };
+    const opacity = each => each ? getComputedStyle(each).opacity * opacity(each.parentElement) : 1;
     document.querySelectorAll("[data-sample]").forEach(each => delete each.dataset.sample);
     for (const each of document.querySelectorAll("body *")) {
         if (![...each.childNodes].some(node => node.nodeType == 3 && node.data.trim())) continue;
         if (!each.checkVisibility({visibilityProperty: true, opacityProperty: true})) continue;
         const {color, fontSize, fontWeight} = getComputedStyle(each);
-        const key = [color, ground(each), fontSize, fontWeight].join();
-        if (!seen.has(key)) { seen.add(key); each.dataset.sample = ""; }
+        const kind = [each.tagName == "A", color, ground(each), opacity(each), fontSize, fontWeight].join();
+        if (!seen.has(kind)) { seen.add(kind); each.dataset.sample = ""; }
     }
+    return [...seen];
 }"""
 
 EXAMINE = """async ({context, options}) => {
@@ -50,9 +52,9 @@ EXAMINE = """async ({context, options}) => {
         [rule.id, node.impact, node.target.join(" "), node.html.slice(0, 160)]));
 }"""
 
-CONTRAST = {"runOnly": ["color-contrast"]}
+CONTRAST = ["color-contrast", "link-in-text-block"]
 # The rule "region" is a moderate one, and slow.
-ALL_ELSE = {"rules": {"color-contrast": {"enabled": False}, "region": {"enabled": False}}}
+ALL_ELSE = {"rules": {rule: {"enabled": False} for rule in (*CONTRAST, "region")}}
 
 
 @dataclass(frozen=True)
@@ -70,12 +72,15 @@ def examine(page, name: str, context: object = "body", options: dict | None = No
     return [Fault(name, rule, selector, html) for rule, impact, selector, html in found if impact in GRAVE]
 
 
-def contrast(page, name: str, scheme: str) -> list[Fault]:
-    """Examine the contrast of every kind of text; dark differs from light in its colours alone."""
+def contrast(page, name: str, scheme: str, known: set[str]) -> list[Fault]:
+    """Examine the contrast of every kind of text that is not yet known, and add it to those."""
     page.emulate_media(color_scheme=scheme)
     page.wait_for_function(f"document.documentElement.dataset.theme == '{scheme}'")
-    page.evaluate(MARK)
-    return examine(page, f"{name} ({scheme})", {"include": [["[data-sample]"]]}, CONTRAST)
+    before = len(known)
+    known.update(page.evaluate(MARK, sorted(known)))
+    if len(known) == before:
+        return []
+    return examine(page, f"{name} ({scheme})", {"include": [["[data-sample]"]]}, {"runOnly": CONTRAST})
 
 
 @pytest.fixture(scope="module")
@@ -85,8 +90,8 @@ def axe():
 
 @pytest.fixture(scope="module")
 def examined(browser, site, axe):
-    """Return the faults of every page and the kinds of coloured words in all listings."""
-    faults, colours = [], set()
+    """Return the faults of every page, the kinds of coloured words in all listings and the kinds of text."""
+    faults, colours, known = [], set(), set()
     with site.reader(browser, color_scheme="light") as reader:
         page = reader.page
         reader.context.add_init_script(axe)
@@ -100,17 +105,18 @@ def examined(browser, site, axe):
 
         for name in site.names():
             open_plainly(name)
-            faults += examine(page, name, options=ALL_ELSE) + contrast(page, name, "dark")
-            faults += contrast(page, name, "light")
+            faults += examine(page, name, options=ALL_ELSE)
+            faults += contrast(page, name, "dark", known) + contrast(page, name, "light", known)
         open_plainly("chapters/quickstart.html")
         page.evaluate(SAMPLES, sorted(colours))
-        faults += contrast(page, "listings", "light") + contrast(page, "listings", "dark")
-    return faults, colours
+        faults += contrast(page, "listings", "dark", known) + contrast(page, "listings", "light", known)
+    return faults, colours, known
 
 
 def test_axe_finds_no_grave_fault(examined):
-    faults, colours = examined
+    faults, colours, known = examined
     assert len(colours) > 15
+    assert len(known) > 50
     assert faults == []
 
 
@@ -119,7 +125,7 @@ def test_axe_finds_no_grave_fault_among_set_formulas(browser, site, axe):
         reader.context.add_init_script(axe)
         reader.open("chapters/quickstart.html")
         assert reader.page.locator("mjx-container").count() > 10
-        assert examine(reader.page, "chapters/quickstart.html", "article") == []
+        assert examine(reader.page, "chapters/quickstart.html", "article", ALL_ELSE) == []
 
 
 @pytest.mark.parametrize(("planted", "rule"), [
@@ -134,5 +140,5 @@ def test_a_planted_fault_is_found(browser, site, axe, planted, rule):
         reader.context.add_init_script(axe)
         reader.open("chapters/tensors/index.html")
         reader.page.evaluate("html => document.querySelector('article').insertAdjacentHTML('beforeend', html)", planted)
-        faults = examine(reader.page, "page", "article", ALL_ELSE) + contrast(reader.page, "page", "light")
+        faults = examine(reader.page, "page", "article", ALL_ELSE) + contrast(reader.page, "page", "light", set())
         assert [each.rule for each in faults] == [rule]
