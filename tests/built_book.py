@@ -72,9 +72,9 @@ class Site:
         self.server.server_close()
 
     def names(self) -> list[str]:
-        """Every page but the front door, which only sends the reader on."""
+        """Every page but the front door, which only sends the reader on, and the one page that repeats all others."""
         names = [path.relative_to(self.folder).as_posix() for path in page_files(self.folder)]
-        return [name for name in names if name != "index.html"]
+        return [name for name in names if name not in ("index.html", "ganbook.html")]
 
     @contextmanager
     def reader(self, browser, **settings):

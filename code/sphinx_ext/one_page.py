@@ -23,6 +23,7 @@ _TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _ATTRIBUTE = re.compile(r'(?<=\s)(id|name|for|aria-\w+|href|src|data|poster|xlink:href)="([^"]*)"')
 _NAMES = {"id", "name", "for", "aria-controls", "aria-labelledby", "aria-describedby", "aria-details", "aria-owns"}
 _ADDRESSES = {"href", "src", "data", "poster", "xlink:href"}
+_SCROLLS = 'class="pst-scrollable-table-container"'
 _TITLE = re.compile(r"(?s)<h1>(.*?)</h1>")
 
 
@@ -84,7 +85,9 @@ def localised(article: str, docname: str, pages: dict[str, str]) -> str:
 
     def tag(match: re.Match[str]) -> str:
         text = _ATTRIBUTE.sub(attribute, match[0]).replace("url(#", f"url(#{prefix}")
-        return text.replace("<details", "<details open", 1) if " open" not in text else text
+        text = text.replace("<details", "<details open", 1) if " open" not in text else text
+        # What scrolls by itself can be reached by keyboard.
+        return text.replace(_SCROLLS, f'{_SCROLLS} tabindex="0"')
 
     return _TAG.sub(tag, _DROPPED.sub("", article))
 
