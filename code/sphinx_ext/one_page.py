@@ -19,6 +19,7 @@ from sphinx.application import Sphinx
 NAME = "ganbook.html"
 _ARTICLE = re.compile(r'(?s)<article class="bd-article">(.*)</article>')
 _DROPPED = re.compile(r'(?s)<script\b.*?</script>|<a class="headerlink".*?</a>|<input\b[^>]*type="radio"[^>]*>')
+_TAB = re.compile(r'(?s)<label [^>]*class="sd-tab-label"[^>]*>(.*?)</label>')
 _TAG = re.compile(r"<[a-zA-Z][^<>]*>")
 _ATTRIBUTE = re.compile(r'(?<=\s)(id|name|for|aria-\w+|href|src|data|poster|xlink:href)="([^"]*)"')
 _NAMES = {"id", "name", "for", "aria-controls", "aria-labelledby", "aria-describedby", "aria-details", "aria-owns"}
@@ -89,7 +90,7 @@ def localised(article: str, docname: str, pages: dict[str, str]) -> str:
         # What scrolls by itself can be reached by keyboard.
         return text.replace(_SCROLLS, f'{_SCROLLS} tabindex="0"')
 
-    return _TAG.sub(tag, _DROPPED.sub("", article))
+    return _TAG.sub(tag, _TAB.sub(r'<p class="sd-tab-label">\1</p>', _DROPPED.sub("", article)))
 
 
 def head(page: str, relative: Callable[[str], str]) -> str:

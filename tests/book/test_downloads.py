@@ -38,6 +38,27 @@ def test_a_page_without_a_button_is_seen():
     assert address_of_button('<a href="x.ipynb" class="btn">') is None
 
 
+@pytest.mark.parametrize(("text", "expected"), [
+    ('<p id="a b">', '<p id="x.y.a x.y.b">'),
+    ('<a href="#a">', '<a href="#x.y.a">'),
+    ('<a href="../x/z.html#a">', '<a href="#x.z.a">'),
+    ('<a href="z.html">', '<a href="#x.z">'),
+    ('<a href="https://elsewhere.org/z.html#a">', '<a href="https://elsewhere.org/z.html#a">'),
+    ('<img src="../_images/a.png" alt="src=&quot;a&quot;">',
+     '<img src="_images/a.png" alt="src=&quot;a&quot;">'),
+    ('<a class="headerlink" href="#a">#</a><script>x</script>', ""),
+    ('<input checked="checked" id="t" name="s" type="radio">\n<label class="sd-tab-label" for="t">\nPyTorch</label>',
+     '\n<p class="sd-tab-label">\nPyTorch</p>'),
+    ('<details class="hide">', '<details open class="hide">'),
+    ("no <b>tag</b> of ours: id=\"a\"", "no <b>tag</b> of ours: id=\"a\""),
+])
+def test_a_piece_of_a_page_finds_its_place_on_the_one_page(monkeypatch, text, expected):
+    monkeypatch.syspath_prepend(str(ROOT / "code" / "sphinx_ext"))
+    from one_page import localised
+
+    assert localised(text, "x/y", {"x/y.html": "x/y", "x/z.html": "x/z"}) == expected
+
+
 @pytest.fixture(scope="module")
 def one_page(html):
     return (html / "ganbook.html").read_text(encoding="utf-8")
