@@ -401,8 +401,10 @@ def test_reduced_motion_draws_once_a_second(opened):
 def test_without_scripts_the_picture_stands_and_no_control_is_dead(opened):
     weights, pictures = small()
     page = opened(trainer(), explorer(weights, pictures), java_script_enabled=False)
-    assert page.locator("figure svg").is_visible()
+    assert page.locator("figure svg[role=img]").is_visible()
     assert page.locator("figure img").is_visible()
+    box = page.locator("figure img").bounding_box()
+    assert box["width"] / box["height"] == pytest.approx(3 * 5 / (3 * 4), rel=0.01)  # pictures of 3 x 4 pixels, a gap
     assert not any(page.locator("button, select, input, canvas").nth(k).is_visible()
                    for k in range(page.locator("button, select, input, canvas").count()))
 
@@ -411,7 +413,7 @@ def test_paper_shows_no_controls(opened):
     weights, pictures = small()
     page = opened(trainer(), explorer(weights, pictures))
     page.emulate_media(media="print")
-    assert page.locator("figure svg").is_visible()
+    assert page.locator("figure svg[role=img]").is_visible()
     assert not any(page.locator("form").nth(k).is_visible() for k in range(2))
 
 

@@ -48,11 +48,13 @@ STYLE = """
 .ganbook-ground svg{display:block;width:100%;max-width:420px;height:auto;margin:0 auto;background:#fff}
 .ganbook-ground text{fill:#111;font:13px sans-serif;stroke:none}
 .ganbook-ground p{margin:.4em 0}
+.ganbook-legend svg{display:inline;width:.7em;height:.7em;margin-right:.4em}
 .ganbook-legend{display:flex;flex-wrap:wrap;justify-content:center;gap:.1em 1.2em;text-align:center}
 .ganbook-state{text-align:center;font-variant-numeric:tabular-nums;min-height:2.8em}
 .ganbook-pair{display:flex;flex-wrap:wrap;justify-content:center;align-items:flex-start;gap:1em}
 .ganbook-plane{position:relative;flex:0 1 336px;line-height:0}
 .ganbook-plane img,.ganbook-plane canvas{width:100%;image-rendering:pixelated}
+.ganbook-plane img{height:auto}
 .ganbook-plane [hidden],.ganbook-scripted[hidden]{display:none}
 .ganbook-one{flex:0 0 auto;width:144px;height:144px;image-rendering:pixelated}
 .ganbook-marker{position:absolute;width:14.3%;height:14.3%;transform:translate(-50%,-50%);box-sizing:border-box;
@@ -168,9 +170,9 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
         _field(name, "Seed", "seed", f'type="number" min="0" max="4294967295" step="1" value="{fields["seed"]}"')])
     buttons = "".join(f'<button type="button" class="ganbook-{each.lower()}">{each}</button>'
                       for each in ("Start", "Step", "Reset"))
-    legend = "".join(f'<span style="color:{colour}">{text}</span>' for colour, text in (
-        (DATA, "● data, and what D takes for real"), (GENERATOR, "● generated points and generator’s loss"),
-        (DISCRIMINATOR, "― discriminator’s loss")))
+    legend = "".join(f'<span><svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4" fill="{colour}"/>'
+                     f"</svg>{text}</span>" for colour, text in (
+        (DATA, "data"), (GENERATOR, "generated points, generator’s loss"), (DISCRIMINATOR, "discriminator’s loss")))
     body = (f'{_picture(name, description, still)}<p class="ganbook-legend">{legend}</p>'
             f'<p class="ganbook-state">step {still.history["step"][-1]}, as computed beforehand</p>'
             '<p class="ganbook-heard" role="status"></p>'
