@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 
-FOLDERS = ("tensors", "probability", "gradient_descent", "tuning")
+FOLDERS = ("tensors", "probability", "gradient_descent", "tuning", "appendix")
 ROWS = (
     "optimal D", "generator gradient at frozen D*", "parallel lines", "bilinear xy, simultaneous", "alternating",
     "extragradient", "optimistic", "Dirac-GAN", "Dirac, NS and relativistic", "Dirac, R1 (or R2)", "R1 step bound",
@@ -43,7 +43,7 @@ class Book:
 
     @classmethod
     def read(cls, root: Path) -> "Book":
-        """Read tests/equations.toml and the pages of the four chapters, with the home page and quickstart."""
+        """Read tests/equations.toml and the pages of the chapters and the appendix, with the pages that open the book."""
         chapters = root / "chapters"
         paths = [*chapters.glob("*.*"), *(path for folder in FOLDERS for path in (chapters / folder).rglob("*.*"))]
         pages = {path.relative_to(chapters).with_suffix("").as_posix(): prose(path) for path in sorted(paths)
