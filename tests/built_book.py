@@ -51,6 +51,7 @@ def page_files(html: Path) -> list[Path]:
 
 
 def browser_program() -> str | None:
+    """The first of ``BROWSERS`` on the path."""
     return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 

@@ -43,7 +43,7 @@ class Book:
 
     @classmethod
     def read(cls, root: Path) -> "Book":
-        """Read tests/equations.toml and the pages of the chapters and the appendix, with the pages that open the book."""
+        """Read tests/equations.toml and the pages of the chapters and the appendix, with those that open the book."""
         chapters = root / "chapters"
         paths = [*chapters.glob("*.*"), *(path for folder in FOLDERS for path in (chapters / folder).rglob("*.*"))]
         pages = {path.relative_to(chapters).with_suffix("").as_posix(): prose(path) for path in sorted(paths)

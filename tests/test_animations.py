@@ -3,13 +3,13 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from built_book import browser_program
 from ganbook import animations, figures
 from ganbook.animations import Panel, animate_panels, animate_paths, thinned
 
@@ -255,9 +255,9 @@ setTimeout(note, 14000);
 
 def played(folder, script):
     """What the dots did in a real browser while the hand was there: see HAND."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = browser_program()
     if chromium is None:
-        pytest.skip("no chromium here to press the button in")
+        pytest.skip("no Chromium or Chrome on the path")
     moved = animate_panels([Panel({"a": circle()}), Panel({"b": 3 * circle()})], name="moved", description=WORDS)
     figures = (made(name="still").html + moved.html).replace(animations._script(), script)
     page = folder / "page.html"

@@ -28,7 +28,6 @@ _SCROLLS = 'class="pst-scrollable-table-container"'
 _TITLE = re.compile(r"(?s)<h1>(.*?)</h1>")
 
 
-
 def contents(app: Sphinx) -> Iterator[tuple[str, str, int]]:
     """Yield ("part", heading, 0) and ("page", document, depth) in the order of the book."""
     root = app.config.root_doc

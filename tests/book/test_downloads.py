@@ -2,13 +2,11 @@
 
 import html as entities
 import re
-from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
 
-from built_book import browser_program
 from notebook_pages import NAMES, NOTEBOOKS, ROOT
 
 pytestmark = pytest.mark.slow
@@ -133,20 +131,14 @@ def test_links_of_the_one_page_lead_somewhere(html, one_page):
     assert [link for link in files if not (html / unquote(link.partition("#")[0])).exists()] == []
 
 
-def test_the_one_page_is_set_and_printed_without_a_request_off_the_machine(html, one_page, tmp_path):
-    program = browser_program()
-    if program is None:
-        pytest.skip("no Chromium or Chrome on the path")
-    sync_api = pytest.importorskip("playwright.sync_api")
+def test_the_one_page_is_set_for_screen_and_paper_without_a_request_off_the_machine(html, one_page, browser):
     away, errors = [], []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        page = browser.new_page()
+    with browser.new_page() as page:
         page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:"))
                 else away.append(request.url))
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.set_default_timeout(300_000)
-        page.goto(Path(html / "ganbook.html").as_uri())
+        page.goto((html / "ganbook.html").as_uri())
         page.evaluate("MathJax.startup.promise.then(() => true)")
         assert page.locator("mjx-merror").count() == 0
         assert page.locator("mjx-container").count() == one_page.count('class="math ')
@@ -156,6 +148,5 @@ def test_the_one_page_is_set_and_printed_without_a_request_off_the_machine(html,
         titles = page.evaluate("[...document.querySelectorAll('h1')].map(e => e.offsetHeight > 0)")
         assert titles == [True] * one_page.count('class="one-page-document"')
         assert page.locator(".sd-tab-content").count() > 100
-        browser.close()
     assert away == []
     assert errors == []
