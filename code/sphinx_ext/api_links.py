@@ -74,7 +74,7 @@ def write_signature(app: Sphinx, what: str, name: str, obj: Any, options: object
                     result: str | None) -> tuple[str | None, str | None] | None:
     """Show a signature as the source writes it; evaluated annotations are long and name what is private elsewhere."""
     entry = app.api_register.entries.get(name)
-    if entry and entry.signature:
+    if entry and entry.signature and what != "property":  # whose type autodoc writes by itself
         return entry.signature
     if what == "class" and signature:
         return stringify_signature(inspect.signature(obj), show_return_annotation=False), None
