@@ -74,13 +74,13 @@ def animations_described(notebook) -> Iterator[str]:
             text = output.get("data", {}).get("text/html", "")
             for name in re.findall(r'<figure class="ganbook-(?:animation|playground)[\w -]*" id="([\w-]+)"', text):
                 if name in seen:
-                    yield f"{cell.id}: a second animation with the id {name}"
+                    yield f"{cell.id}: a second figure with the id {name}"
                 seen.add(name)
                 words = re.findall(r'<desc[^>]*>(.*?)</desc>|<img [^>]*alt="([^"]*)"', text, re.DOTALL)
                 if len(" ".join(map(" ".join, words)).split()) < 5:
-                    yield f"{cell.id}: an animation whose description does not say what it shows"
+                    yield f"{cell.id}: a figure whose description does not say what it shows"
                 if not cell.metadata.get("mystnb", {}).get("figure", {}).get("caption", "").strip():
-                    yield f"{cell.id}: an animation without mystnb.figure.caption"
+                    yield f"{cell.id}: a figure without mystnb.figure.caption"
 
 
 def known_tags(notebook) -> Iterator[str]:

@@ -169,7 +169,7 @@ class Trainer {
         this.said = begun;
         this.say("Training");
       }
-      setTimeout(work, 8);
+      this.timer = setTimeout(work, 8);
     };
     work();
   }
@@ -177,6 +177,7 @@ class Trainer {
   pause(why) {
     if (this.running) {
       this.running = false;
+      clearTimeout(this.timer); // else a quick Start would make two of it
       this.button.textContent = "Start";
       this.draw();
       if (why) {

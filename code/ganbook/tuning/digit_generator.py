@@ -20,7 +20,7 @@ import safetensors.numpy
 
 from ganbook import data
 from ganbook.data.files import replace_file
-from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, stored
+from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, stored, whole
 from ganbook.gradient_descent.training import train, twin
 from ganbook.tuning import results
 from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
@@ -38,7 +38,8 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
         framework: ``pytorch`` or ``tensorflow``.
         recipe: what to run; None means the quickstart's.
         every, minutes: None, since there is nothing to measure or to stop on the way.
-        samples: pictures whose distance from the digits is measured; None means as many as there are digits.
+        samples: pictures whose distance from the digits is measured, at least 2; None means as many as there are
+            digits.
         out: folder of ``digit_generator_FRAMEWORK.safetensors`` and ``.json``.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if there is one.
         report: gets a line at the end.
@@ -55,11 +56,11 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
             raise ValueError(f"{name} is {value!r}; accepted for digit_generator: none, since the run is short")
     one_of("framework", framework, FRAMEWORKS)
     recipe, digits = Recipe() if recipe is None else recipe, data.load("digits")
+    count = len(digits) if samples is None else whole("samples", samples, 2)
     started = time.perf_counter()
     run = train(recipe, framework, device=device)
     network = run.players.average if run.players.average is not None else run.generator
     content = safetensors.numpy.save({name: array.astype(np.float16) for name, array in network.export().items()})
-    count = len(digits) if samples is None else samples
     record = {
         "experiment": "digit_generator", "framework": framework, "recipe": json.loads(recipe.to_json()),
         "seed": recipe.seed, **results.provenance(framework), "seconds": round(time.perf_counter() - started, 1),
@@ -122,7 +123,15 @@ def generated(recipe: Recipe, arrays: Mapping[str, np.ndarray], noise: np.ndarra
 
 
 def distance(recipe: Recipe, arrays: Mapping[str, np.ndarray], count: int, framework: str = "pytorch") -> float:
-    """Fréchet distance, on pixels, from the bundled digits to ``count`` pictures of the generator, noise of seed 0."""
+    """Fréchet distance, on pixels, from the bundled digits to pictures of the generator, whose noise has the seed 0.
+
+    Args:
+        recipe, arrays, framework: as for :func:`generated`.
+        count: how many pictures, at least 2.
+
+    Returns:
+        a number of at least 0, as :func:`ganbook.tuning.metrics.frechet_distance` computes it.
+    """
     noise = np.random.default_rng(0).standard_normal((count, arrays["dense_1.weight"].shape[0])).astype(np.float32)
     made = generated(recipe, arrays, noise, framework)
     return float(frechet_distance(pixels(made), pixels(data.load("digits").images)))
