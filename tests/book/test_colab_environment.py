@@ -66,6 +66,10 @@ def first_cells(count: int) -> list[tuple[str, str]]:
 def environment(tmp_path_factory):
     if shutil.which("git") is None or not (ROOT / ".git").exists():
         pytest.skip("no git here, or no repository of it to install the package from")
+    # pip clones without the files' contents; from a clone whose history is cut off, git then fetches for ever.
+    shallow = subprocess.run(["git", "rev-parse", "--is-shallow-repository"], cwd=ROOT, capture_output=True, text=True)
+    if shallow.stdout.strip() != "false":
+        pytest.skip("the repository's history is cut off; git fetch --unshallow brings it")
     folder = tmp_path_factory.mktemp("colab")
     repository = folder / "ganbook.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
