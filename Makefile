@@ -30,7 +30,7 @@ book: $(STAMP)  ## build the HTML book, strictly, in _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 
 test: $(STAMP)  ## run every test and every notebook
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
 notebooks: $(STAMP)  ## execute and normalise every notebook in place
 	$(BIN)/python -m book_tools.notebooks chapters

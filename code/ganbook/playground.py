@@ -101,7 +101,7 @@ class Snapshot:
         history: equally long sequences ``step``, ``discriminator_loss`` and ``generator_loss``.
 
     Raises:
-        ValueError: an array of another shape, or a value that is not finite.
+        ValueError: an array of another shape, a value that is not finite, or a history that lacks a sequence.
     """
 
     real: np.ndarray
@@ -113,7 +113,11 @@ class Snapshot:
         for name in ("real", "generated"):
             _array(name, getattr(self, name), (None, 2))
         _array("logits", self.logits, (FRAME["cells"]**2,))
-        for name in ("discriminator_loss", "generator_loss"):
+        columns = ("step", "discriminator_loss", "generator_loss")
+        lacking = [name for name in columns if name not in self.history]
+        if lacking:
+            raise ValueError(f"history lacks {', '.join(lacking)}; accepted: {', '.join(columns)}")
+        for name in columns[1:]:
             _array(f"history[{name!r}]", self.history[name], (len(self.history["step"]),))
 
 

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 from sphinx import addnodes
 from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
 
 NAME = "ganbook.html"
 _ARTICLE = re.compile(r'(?s)<article class="bd-article">(.*)</article>')
@@ -92,6 +93,18 @@ def localised(article: str, docname: str, pages: dict[str, str]) -> str:
     return _TAG.sub(tag, _TAB.sub(r'<p class="sd-tab-label">\1</p>', _DROPPED.sub("", article)))
 
 
+def part(pattern: re.Pattern[str], text: str, docname: str) -> str:
+    """The group that a pattern catches in the HTML of a document.
+
+    Raises:
+        ExtensionError: there is none: the theme writes its pages otherwise than this extension expects.
+    """
+    found = pattern.search(text)
+    if found is None:
+        raise ExtensionError(f"{docname}: no {pattern.pattern!r} in its page, so {NAME} cannot be written")
+    return found[1]
+
+
 def head(page: str, relative: Callable[[str], str]) -> str:
     """The style sheets and the formulas' script of a page, for a page in the book's folder."""
     sheets = re.findall(r'<link [^>]*href="([^"]+\.css[^"]*)"', page)
@@ -113,13 +126,13 @@ def write_one_page(app: Sphinx, exception: Exception | None) -> None:
     texts = {docname: (out / f"{docname}.html").read_text(encoding="utf-8") for docname in documents}
     root = app.config.root_doc
     folder = posixpath.dirname(root)
-    bodies = {docname: localised(_ARTICLE.search(text)[1], docname, pages) for docname, text in texts.items()}
+    bodies = {docname: localised(part(_ARTICLE, text, docname), docname, pages) for docname, text in texts.items()}
     listed = []
     for kind, name, depth in lines:
         if kind == "part":
             listed.append(f'<p class="one-page-part">{html.escape(name)}</p>')
         else:
-            title = re.sub(r"<[^>]+>", "", _TITLE.search(bodies[name])[1])
+            title = re.sub(r"<[^>]+>", "", part(_TITLE, bodies[name], name))
             listed.append(f'<p class="one-page-line one-page-depth-{depth}"><a href="#{slug(name)}">{title}</a></p>')
     sections = [f'<section class="one-page-document" id="{slug(docname)}">{body}</section>'
                 for docname, body in bodies.items()]

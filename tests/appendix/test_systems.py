@@ -13,14 +13,15 @@ from ganbook.data.recipe import Architecture, Optimiser
 from ganbook.gradient_descent.training import train
 from ganbook.probability import losses_tensorflow
 from ganbook.tensors.configurations import CONFIGURATIONS
+from ganbook.tuning.systems import SYSTEMS
 from notebook_pages import CHAPTERS, read
 from parity import relative_error
 
-ARTICLES = tuple(systems_torch.PROGRAMS)
+ARTICLES = tuple(SYSTEMS)
 TOLERANCE = 1e-9
 STEPS = 5
 LOSSES = ("discriminator_loss", "generator_loss")
-#: What may differ from the article's network: its size, and what the program's docstring names.
+#: What may differ from the article's network: its size, and what the recipe's docstring names.
 SCALED = {"shape", "channels", "hidden", "momentum", "epsilon"}
 REPAIRED = {"000": {"output_activation", "kernel", "padding"}, "002": {"output_activation"}}
 PAGE = CHAPTERS / "appendix" / "debug_clinic" / "systems.ipynb"
@@ -28,7 +29,7 @@ every_article = pytest.mark.parametrize("article", ARTICLES)
 
 
 def run(module, article, steps=STEPS):
-    return module.PROGRAMS[article](np.random.default_rng(3), steps=steps, dtype="float64")
+    return module.play(SYSTEMS[article](steps, "float64"), np.random.default_rng(3))
 
 
 def difference(one, other):
@@ -96,7 +97,7 @@ def test_each_player_has_an_optimiser_of_the_article_s_rule(article, torch_runs)
 @every_article
 @pytest.mark.parametrize("module", [systems_torch, systems_tensorflow], ids=["pytorch", "tensorflow"])
 def test_samples_are_images(article, module):
-    made = module.PROGRAMS[article](np.random.default_rng(0), steps=2)
+    made = module.play(SYSTEMS[article](2), np.random.default_rng(0))
     samples = made.sample(5)
     assert samples.shape == (5, 8, 8, 3 if article in ("001", "004") else 1)
     assert np.abs(samples).max() <= 1

@@ -12,7 +12,7 @@ import pytest
 from book_tools import colab
 from notebook_pages import NOTEBOOKS, ROOT, code_cells, read
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.downloads]
 
 # What Colab ships, August 2026; of torch 2.11 on Colab's Python 3.13, the nearest that is pinned for this book.
 SHIPPED = ("torch==2.13.0", "tensorflow==2.20.0", "keras==3.13.*", "numpy==2.1.3", "matplotlib==3.10.*",
@@ -74,7 +74,7 @@ def environment(tmp_path_factory):
     repository = folder / "ganbook.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
     made = Environment(folder / "venv", repository)
-    shipped = made.run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", *SHIPPED)
+    shipped = made.run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", *SHIPPED)
     if shipped.returncode:
         pytest.skip(f"Colab's versions cannot be installed here: {shipped.stderr.strip().splitlines()[-1]}")
     paths = made.run("-c", "import sysconfig; print(sysconfig.get_path('purelib'))").stdout.strip()

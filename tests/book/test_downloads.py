@@ -6,6 +6,7 @@ from urllib.parse import unquote
 
 import nbformat
 import pytest
+from sphinx.errors import ExtensionError
 
 from notebook_pages import NAMES, NOTEBOOKS, ROOT
 
@@ -55,6 +56,15 @@ def test_a_piece_of_a_page_finds_its_place_on_the_one_page(monkeypatch, text, ex
     from one_page import localised
 
     assert localised(text, "x/y", {"x/y.html": "x/y", "x/z.html": "x/z"}) == expected
+
+
+def test_a_page_that_the_theme_wrote_otherwise_is_named(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "code" / "sphinx_ext"))
+    from one_page import part
+
+    assert part(re.compile("<h1>(.*)</h1>"), "<h1>Title</h1>", "x/y") == "Title"
+    with pytest.raises(ExtensionError, match=r"x/y: no '<h1>.* in its page, so ganbook.html cannot be written"):
+        part(re.compile("<h1>(.*)</h1>"), "<h2>Title</h2>", "x/y")
 
 
 @pytest.fixture(scope="module")
