@@ -74,6 +74,7 @@ def environment(tmp_path_factory):
     repository = folder / "ganbook.git"
     subprocess.run(["git", "clone", "--quiet", "--bare", str(ROOT), str(repository)], check=True)
     made = Environment(folder / "venv", repository)
+    # Not compiled: Python compiles what is imported, when it is.
     shipped = made.run("-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile", *SHIPPED)
     if shipped.returncode:
         pytest.skip(f"Colab's versions cannot be installed here: {shipped.stderr.strip().splitlines()[-1]}")
