@@ -13,7 +13,13 @@ from book_tools.environment import NOTEBOOK, set_defaults  # noqa: E402
 set_defaults()
 
 import matplotlib  # noqa: E402
+import nbval.plugin  # noqa: E402
 import pytest  # noqa: E402
+
+import ganbook  # noqa: E402, F401  before either framework
+from book_tools.kernels import WatchedKernel  # noqa: E402
+
+nbval.plugin.RunningKernel = WatchedKernel  # nbval offers no other way to give its notebooks another kernel
 
 # Not through MPLBACKEND: kernels would inherit it, and notebooks draw with their own inline backend.
 matplotlib.use("Agg")

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 TABLES = ("steps", "compiled", "quality", "features", "search_workers", "step_costs", "mixed_precision", "distributed")
 

@@ -7,15 +7,15 @@ import yaml
 from book_tools.environment import ROOT
 
 TAG = "remove-cell"  # the page need not show it; Colab and Jupyter do
-MARK = "# Set-up for Google Colab; anywhere else this cell does nothing."
+MARK = "# Set-up: installs the package on Google Colab, and prepares PyTorch and TensorFlow for one process."
 _TEXT = f"""\
 {MARK}
-import os
 import sys
 
 if "google.colab" in sys.modules:
-    os.environ["TF_FORCE_GPU_ALLOW_GROWTH"] = "true"  # TensorFlow leaves GPU memory for PyTorch
     %pip install --quiet "ganbook @ git+{{url}}"
+
+import ganbook  # noqa: F401  before either framework
 """
 
 

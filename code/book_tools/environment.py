@@ -20,7 +20,6 @@ def set_defaults(environment: MutableMapping[str, str] = os.environ) -> None:
     for name in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         environment.setdefault(name, threads)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    environment.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
     environment.setdefault("IPYKERNEL_CELL_NAME", "<cell>")
     environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)

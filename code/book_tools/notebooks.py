@@ -14,10 +14,12 @@ import unicodedata
 from pathlib import Path
 
 import nbformat
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
 from book_tools import colab
 from book_tools.environment import NOTEBOOK, ROOT, set_defaults
+from book_tools.kernels import KernelDied
 
 CHAPTERS = ROOT / "chapters"
 METADATA = {
@@ -55,23 +57,28 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:
         timeout: seconds that one cell may take.
 
     Raises:
-        nbclient.exceptions.CellExecutionError: a cell raised an error that it is not tagged to raise.
+        CellExecutionError: a cell raised an error that it is not tagged to raise.
+        KernelDied: the kernel's process ended; names the cell.
     """
     from jupyter_client.manager import AsyncKernelManager
     from nbclient import NotebookClient
     from nbval.kernel import CURRENT_ENV_KERNEL_NAME, NbvalKernelspecManager
+
+    begun: list[NotebookNode] = []
 
     manager = AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager())
     client = NotebookClient(
         notebook, km=manager, timeout=timeout, resources={"metadata": {"path": str(folder)}},
         # As under nbval: what TensorFlow's C++ writes goes to the terminal, not into the page.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
-        coalesce_streams=True, record_timing=False,
+        coalesce_streams=True, record_timing=False, on_cell_start=lambda cell, cell_index: begun.append(cell),
     )
 
     async def run() -> None:
         try:
             await client.async_execute(env=dict(os.environ))
+        except DeadKernelError as error:
+            raise KernelDied(f"the kernel died in the cell {begun[-1].id}; its other cells cannot run") from error
         finally:
             if manager.has_kernel:
                 await manager.shutdown_kernel(now=True)
@@ -195,9 +202,14 @@ def main(arguments: list[str] | None = None) -> int:
         return 1 if wrong else 0
     set_defaults()
     os.environ.update(NOTEBOOK)
+    failed = False
     for path in notebooks:
-        print(f"{path}: {'changed' if refresh(path, run=not options.no_execute) else 'unchanged'}", flush=True)
-    return 0
+        try:
+            print(f"{path}: {'changed' if refresh(path, run=not options.no_execute) else 'unchanged'}", flush=True)
+        except (CellExecutionError, KernelDied) as error:
+            print(f"{path}: {error}", file=sys.stderr, flush=True)
+            failed = True
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,40 @@
+"""What has to be settled before PyTorch and TensorFlow are loaded into one process.
+
+Explained in the book's section "Practice".
+"""
+
+import os
+import sys
+
+#: Environment variables that libraries read once, when they are loaded; a value that is there already stands.
+DEFAULTS = {
+    # A thread of PyTorch's that waits for another sleeps. Spinning, it would keep a core from whoever else computes,
+    # and small networks would train tens of times slower beside a busy neighbour.
+    "OMP_WAIT_POLICY": "PASSIVE",
+    # TensorFlow prints warnings and errors, and no notes on the processor.
+    "TF_CPP_MIN_LOG_LEVEL": "1",
+    # TensorFlow takes a GPU's memory as it needs it, and leaves the rest to PyTorch.
+    "TF_FORCE_GPU_ALLOW_GROWTH": "true",
+}
+# By this module of its own TensorFlow shows its symbols to libraries that are loaded later; without it, it hides them.
+# It needs them shown only where its parts do not name each other as dependencies; in its wheels for Linux they do.
+_SHOWS_SYMBOLS = "tensorflow.python.pywrap_dlopen_global_flags"
+
+
+def prepare() -> None:
+    """Make this process safe for both frameworks, in either order; ``import ganbook`` calls it.
+
+    On Linux TensorFlow 2.20 and newer show two things to every library that is loaded later: an LLVM of its own, on
+    which Triton, which PyTorch for CUDA loads with its first optimiser, ends the process with a segmentation fault;
+    and stand-ins for CUDA's functions, through which PyTorch finds no GPU and warns of it. Here both are hidden.
+    Where TensorFlow is loaded already, Triton is hidden instead: PyTorch trains without it, but compiles nothing for
+    a GPU.
+
+    ``DEFAULTS`` are set where the environment says nothing.
+
+    Reference: tensorflow/tensorflow, issue 124205, 2026.
+    """
+    for name, value in DEFAULTS.items():
+        os.environ.setdefault(name, value)
+    # None in place of a module makes its import fail with ImportError.
+    sys.modules.setdefault("triton" if "tensorflow" in sys.modules else _SHOWS_SYMBOLS, None)
