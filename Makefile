@@ -2,13 +2,18 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-# What the environment is made from; the pins, unless another list is named.
+# What the whole environment is made from; the pins, unless another list is named.
 REQUIREMENTS ?= requirements.txt
+# What pip installs as PyTorch before all else, such as a CPU build; by itself it takes the registry's own wheel.
+TORCH ?=
 # Kernels that run at once; each gets one thread.
 JOBS ?= 2
 
 BIN = $(VENV)/bin
-STAMP = $(VENV)/.requirements
+PIP = $(BIN)/python -m pip install --disable-pip-version-check --quiet
+# Two environments in one place: a small one that builds the book, and the whole one, which builds it too.
+SMALL = $(VENV)/.small
+WHOLE = $(VENV)/.whole
 export PYTHONPATH := $(CURDIR)/code$(if $(PYTHONPATH),:$(PYTHONPATH))
 
 .PHONY: help env book test notebooks lint bench serve home clean
@@ -16,37 +21,48 @@ export PYTHONPATH := $(CURDIR)/code$(if $(PYTHONPATH),:$(PYTHONPATH))
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-env: $(STAMP)  ## make the environment .venv from requirements.txt
+env: $(WHOLE)  ## make the whole environment .venv from requirements.txt
 
-$(STAMP): $(REQUIREMENTS)
-	$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
-	'Python is %d.%d; accepted: 3.11 to 3.13; name one: make PYTHON=python3.12 ...' % v)"
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r $(REQUIREMENTS)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --editable .
+define new_venv
+$(PYTHON) -c "import sys; v = sys.version_info[:2]; sys.exit(None if (3, 11) <= v <= (3, 13) else \
+'Python is %d.%d; accepted: 3.11 to 3.13; name one: make PYTHON=python3.12 ...' % v)"
+$(PYTHON) -m venv --clear $(VENV)
+endef
+
+$(SMALL): requirements-book.txt
+	$(new_venv)
+	$(PIP) -r requirements-book.txt
+	$(PIP) --no-deps --editable .
 	touch $@
 
-book: $(STAMP)  ## build the HTML book, strictly, in _build/html
+$(WHOLE): $(REQUIREMENTS) requirements-book.txt
+	$(new_venv)
+	$(if $(TORCH),$(PIP) $(TORCH))
+	$(PIP) -r $(REQUIREMENTS)
+	$(PIP) --no-deps --editable .
+	touch $@
+
+book: $(or $(wildcard $(WHOLE)),$(SMALL))  ## build the HTML book, strictly, in _build/html
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 
-test: $(STAMP)  ## run every test and every notebook
+test: $(WHOLE)  ## run every test and every notebook
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-notebooks: $(STAMP)  ## execute and normalise every notebook in place
+notebooks: $(WHOLE)  ## execute and normalise every notebook in place
 	$(BIN)/python -m book_tools.notebooks chapters
 
-lint: $(STAMP)  ## style, floors and the notebooks' normal form
+lint: $(WHOLE)  ## style, floors and the notebooks' normal form
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m book_tools.notebooks --check chapters
 
-bench: $(STAMP)  ## print what is timed, as ratios
+bench: $(WHOLE)  ## print what is timed, as ratios
 	$(BIN)/python -m benchmarks
 
 serve: book  ## build the book and show it at http://localhost:8000
 	$(BIN)/python -m http.server 8000 --bind localhost --directory _build/html
 
-home: $(STAMP)  ## write the public address: make home URL=https://github.com/ACCOUNT/REPOSITORY
+home: $(WHOLE)  ## write the public address: make home URL=https://github.com/ACCOUNT/REPOSITORY
 	$(if $(URL),,$(error URL is empty; run: make home URL=https://github.com/ACCOUNT/REPOSITORY))
 	$(BIN)/python -m book_tools.home '$(URL)'
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-TABLES = ("steps", "compiled", "quality", "features", "search_workers", "step_costs", "mixed_precision", "distributed")
+TABLES = ("steps", "compiled", "neighbour", "quality", "features", "search_workers", "step_costs", "mixed_precision",
+          "distributed")
 
 
 def main() -> None:
@@ -15,8 +16,8 @@ def main() -> None:
     parser.add_argument("tables", nargs="*", metavar="table", default=list(TABLES), help=f"of {', '.join(TABLES)}")
     parser.add_argument("--rounds", type=int, default=15, help="times that each side is timed, in turn")
     parser.add_argument("--minutes", type=float, default=15.0, help="training time of the plain DCGAN in 'quality'")
-    parser.add_argument("--out", type=Path, help="folder for the results of the last four tables, such as "
-                        "results, beside printing them")
+    parser.add_argument("--out", type=Path, help="folder for the results of the tables that pages show, such "
+                        "as results, beside printing them")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.tables) - set(TABLES))
     if unknown or arguments.rounds < 1 or arguments.minutes <= 0:
@@ -28,7 +29,10 @@ def main() -> None:
             steps.main(arguments.rounds)
         elif table == "compiled":
             from benchmarks import compiled
-            compiled.main(arguments.rounds)
+            compiled.main(arguments.rounds, arguments.out)
+        elif table == "neighbour":
+            from benchmarks import neighbour
+            neighbour.main(arguments.rounds, arguments.out)
         elif table == "quality":
             from benchmarks import quality
             quality.main(arguments.minutes)

@@ -1,43 +1,56 @@
-"""The compiled step against the plain one, on the 3x64 networks of the grid, the sort that a compiler helps most."""
+"""The compiled step against the plain one, for small dense networks, which a compiler helps most, and convolutions."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
+from pathlib import Path
 
-import torch
-
-from benchmarks.timing import in_turn, ratio
+from benchmarks.step_costs import quotients
+from benchmarks.steps import Pictures
+from benchmarks.timing import in_turn
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent import training
+from ganbook.tuning import results
 from ganbook.tuning.recipes import RECIPES
 
-STEPS = training.ROOM
+FIELDS = ("title", "rounds", "provenance", "records")
+#: By recipe, how many steps one call makes.
+STEPS = {"grid": training.ROOM, "quickstart": training.ROOM, "recommended": 4, "dcgan": 2}
 
 
-def contestant(framework: str, kind: str) -> Callable[[], object]:
-    """A call that runs ``STEPS`` steps: compiled, plain or, in TensorFlow, plain and without any graph."""
-    run = training.start_run(RECIPES["grid"], framework, device="cpu")
-    dealer = training.make_dealer(run, training.load_source(run.recipe))
-    rounds = training.make_runner(run, compiled=kind == "compiled")
+def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
+    """A call that runs the steps of a recipe: plain, compiled, or in TensorFlow without any graph.
+
+    The draws are made beforehand, so that only steps are timed.
+    """
+    run = training.start_run(RECIPES[name], framework, device="cpu")
+    dealer = training.make_dealer(run, Pictures(run.generator.output_shape_))
+    draws = [dealer.round(k, run.rng) for k in range(STEPS[name])]
+    if kind == "compiled":
+        rounds = training.twin("ganbook.gradient_descent.compiled", framework).CompiledRounds(run.players)
+        return lambda: rounds.run(draws, len(draws))
+    steps = training.twin("ganbook.gradient_descent.steps", framework)
     if kind == "eager":
-        steps = training.twin("ganbook.gradient_descent.steps", framework)
-        return lambda: [steps.round_losses(run.players, run.players.native_round(dealer.round(k, run.rng)))
-                        for k in range(STEPS)]
-    return lambda: rounds([dealer.round(k, run.rng) for k in range(STEPS)])
+        return lambda: [steps.round_losses(run.players, run.players.native_round(each)) for each in draws]
+    return lambda: steps.run_rounds(run.players, draws)
 
 
-def main(rounds: int) -> None:
-    """Print the table."""
-    kinds = {"pytorch": ("plain", "compiled"), "tensorflow": ("eager", "plain", "compiled")}
-    calls = {f"{framework} {kind}": contestant(framework, kind)
-             for framework in FRAMEWORKS for kind in kinds[framework]}
-    seconds = in_turn(calls, rounds, warm_up=2)
-    print(f"Grid, 3x64 networks, batch 128, {torch.get_num_threads()} threads: {STEPS} steps a call, draws included; "
-          f"medians of {rounds} rounds in turn")
-    for name, values in seconds.items():
-        print(f"  {name:20} {statistics.median(values) / STEPS * 1e3:7.2f} ms a step")
-    for name in seconds:
-        framework, kind = name.split()
-        if kind != "compiled":
-            print(f"  {framework}: compiled over {kind:6} {ratio(seconds[name], seconds[f'{framework} compiled'])}")
+def main(rounds: int, out: Path | None = None) -> None:
+    """Time every network, print what it says and, with ``out``, write ``compiled.json`` there."""
+    records = []
+    for framework in FRAMEWORKS:
+        for name, steps in STEPS.items():
+            kinds = ("compiled", "plain", *["eager"] * ((framework, name) == ("tensorflow", "grid")))
+            seconds = in_turn({kind: contestant(name, framework, kind) for kind in kinds}, rounds, warm_up=2)
+            for kind, values in list(seconds.items())[1:]:
+                records.append({"framework": framework, "recipe": name, "kind": kind,
+                                "milliseconds": 1e3 * statistics.median(values) / steps,
+                                **quotients(values, seconds["compiled"])})
+                print("{framework:11} {recipe:12} {kind:6} {milliseconds:8.2f} ms a step, over compiled {ratio:5.2f} "
+                      "({low:.2f} to {high:.2f})".format(**records[-1]), flush=True)
+    if out is not None:
+        results.write_result(out / "compiled.json", {
+            "title": "Seconds of a plain training step over those of a compiled one, in turn", "rounds": rounds,
+            "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS}, "records": records},
+            FIELDS)

@@ -231,7 +231,7 @@ def test_bad_points_are_named(points):
 def imported(statement):
     """The modules that a statement imports in a fresh Python, beyond those Python starts with."""
     program = (f"import sys, json; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); {statement}; "
-               "print(json.dumps(sorted(set(sys.modules) - before)))")
+               "print(json.dumps(sorted(name for name in set(sys.modules) - before if sys.modules[name])))")
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     return set(json.loads(output))
 

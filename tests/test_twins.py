@@ -108,7 +108,7 @@ def imported_with(modules):
     """What a fresh Python has in sys.modules once it has imported these."""
     program = (f"import importlib, sys; sys.path.insert(0, {str(CODE)!r})\n"
                f"for name in {modules!r}: importlib.import_module(name)\n"
-               "print(*{name.partition('.')[0] for name in sys.modules})")
+               "print(*{name.partition('.')[0] for name in sys.modules if sys.modules[name]})")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return set(done.stdout.split())

@@ -6,8 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Notebooks store CPU results, so that a machine with a GPU must not compute them there.
-NOTEBOOK = {"CUDA_VISIBLE_DEVICES": "-1"}
+# Notebooks store CPU results, so that a machine with a GPU must not compute them there.  Nor may PyTorch's compiler
+# look for CUDA's, which it does in places of its own unless both names are there: found without a GPU, it warns.
+NOTEBOOK = {"CUDA_VISIBLE_DEVICES": "-1", "CUDA_HOME": "", "CUDA_PATH": ""}
 
 
 def set_defaults(environment: MutableMapping[str, str] = os.environ) -> None:

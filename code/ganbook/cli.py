@@ -116,7 +116,7 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true", help="go on with the run that the folder holds, if it holds one; default: "
         "refuse a folder that holds one")
     add("--compiled", action="store_true", help="run many steps in one compiled call: several times faster for small "
-        "networks, after some seconds of compiling; default: no")
+        "dense networks, after some seconds of compiling; convolutions hardly gain; default: no")
     add("--distributed", action="store_true", help="be one of several processes or devices that train this run "
         "together, as torchrun or TF_CONFIG says; default: no")
     add("--save-every", type=_whole(0), metavar="N", help="steps between two checkpoints, 0 for none on the way; "

@@ -52,7 +52,7 @@ def test_every_question_is_answered_and_every_answer_shown():
 
 @pytest.mark.parametrize(("before", "after"), [
     (r"\(faq-vae\)=", "(faq-encoder)="), (r"\| 000 \| 5, point 2 \|", "| 000 | 5, point 7 |"),
-    (r"\{ref\}`faq-theory`", "later"), (r"No article asks", "Nobody asks"),
+    (r"\{ref\}`faq-theory`", "later"), (r"No article asks, since none", "Nobody asks, since none"),
     (r"\*Articles 000 and 002\.\*", "*Article 000.*"),
     (r"(?s)(\(faq-optimisers\)=\n### .*?\n\n\*.*?\n\n).*?(?=\n\(faq-)", r"\1It is known.\n"),
 ])

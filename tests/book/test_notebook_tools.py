@@ -9,7 +9,7 @@ import nbformat
 import nbformat.v4
 import pytest
 
-from book_tools import colab, notebooks
+from book_tools import colab, kernels, notebooks
 
 ROOT = Path(__file__).resolve().parents[2]
 PLOT = """\
@@ -104,6 +104,47 @@ def test_a_failing_cell_leaves_the_file_alone(tmp_path):
         notebooks.refresh(path)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == ["fails.ipynb"]
+
+
+DIES = "import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)"
+
+
+def dying_and_living(folder: Path) -> list[Path]:
+    """Two notebooks: the kernel of the first dies in its second cell of three."""
+    paths = [folder / "dies.ipynb", folder / "lives.ipynb"]
+    for path, sources in zip(paths, (["x = 1", DIES, "x"], ["print('alive')"]), strict=True):
+        cells = [nbformat.v4.new_code_cell(source, id=f"cell-{k}") for k, source in enumerate(sources)]
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return paths
+
+
+def test_a_kernel_that_dies_fails_its_notebook_and_the_run_goes_on(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "code")])
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "-rA", "-p", "conftest", "-p", "no:cacheprovider",
+         f"--rootdir={tmp_path}", *map(str, dying_and_living(tmp_path))],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert "2 failed, 2 passed" in result.stdout, result.stdout
+    assert "PASSED lives.ipynb::Cell 0" in result.stdout
+    assert "FAILED dies.ipynb::Cell 1" in result.stdout
+    assert "the kernel died in this cell, by signal 11 (SIGSEGV)" in result.stdout
+
+
+def test_notebooks_go_on_after_a_kernel_that_dies(tmp_path, capsys):
+    dies, lives = dying_and_living(tmp_path)
+    before = dies.read_bytes()
+    assert notebooks.main([str(tmp_path)]) == 1
+    told = capsys.readouterr()
+    assert f"{dies}: the kernel died in the cell cell-1" in told.err
+    assert f"{lives}: changed" in told.out
+    assert dies.read_bytes() == before
+
+
+@pytest.mark.parametrize(("code", "words"), [(-11, "signal 11 (SIGSEGV)"), (-9, "signal 9 (SIGKILL)"),
+                                             (3, "exit code 3")])
+def test_how_a_process_ended_in_words(code, words):
+    assert kernels.ending(code) == words
 
 
 def test_a_path_that_is_no_notebook_is_an_error(tmp_path, capsys):

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from book_tools import newest
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-def pins() -> dict[str, str]:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+def pins(name: str = "requirements.txt") -> dict[str, str]:
+    lines = newest.pins(ROOT / name)
     requirements = [Requirement(line) for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"==[\w.]+", str(each.specifier)) for each in requirements)
     return {each.name.lower().replace("_", "-"): str(each.specifier)[2:] for each in requirements}
@@ -40,16 +42,21 @@ def test_torch_is_pinned_without_a_label():
 
 def recipes() -> dict[str, str]:
     """Each target of the Makefile with its commands."""
-    text = (ROOT / "Makefile").read_text().replace("$(BIN)", ".venv/bin").replace("$(PYTHON)", "python3")
-    text = text.replace("$(JOBS)", "2").replace("$(VENV)", ".venv").replace("$(REQUIREMENTS)", "requirements.txt")
+    text = (ROOT / "Makefile").read_text()
+    _, commands, _ = re.split(r"define new_venv\n|endef\n", text)
+    text = text.replace("\t$(new_venv)\n", re.sub("(?m)^", "\t", commands))
+    values = {"PIP": "$(BIN)/python -m pip install", "BIN": ".venv/bin", "PYTHON": "python3", "JOBS": "2",
+              "VENV": ".venv", "REQUIREMENTS": "requirements.txt"}
+    for name, value in values.items():
+        text = text.replace(f"$({name})", value)
     found = re.findall(r"(?m)^([\w$()]+):[^=\n]*\n((?:\t.*\n)+)", text)
     return {name: commands for name, commands in found}
 
 
 def test_the_readmes_plain_commands_are_those_of_make():
     readme = (ROOT / "README.md").read_text()
-    plain = re.findall(r"(?s)```sh\n(.*?)```", readme)[1]
-    makefile = "\n".join(recipes().values()).replace("--disable-pip-version-check --quiet ", "").replace(" --clear", "")
+    plain = next(block for block in re.findall(r"(?s)```sh\n(.*?)```", readme) if "-m venv" in block)
+    makefile = "\n".join(recipes().values()).replace(" --clear", "")
     for command in plain.strip().splitlines():
         assert command in makefile, command
 
@@ -63,7 +70,25 @@ def test_every_make_command_named_exists(file):
     assert {"book", "test", "notebooks", "lint", "bench", "serve", "home"} <= targets
 
 
-def test_ci_calls_the_two_commands_in_an_environment_of_its_own():
+def test_building_the_book_installs_no_framework():
+    small = pins("requirements-book.txt")
+    assert small.items() < pins().items()
+    assert not small.keys() & {"torch", "tensorflow", "keras", "triton", "scikit-learn", "scipy", "matplotlib"}
+    assert "requirements-book.txt" in recipes()["$(SMALL)"]
+    assert "-r requirements.txt" not in recipes()["$(SMALL)"]
+
+
+def test_a_wheel_of_pytorch_can_be_named():
+    command = ["make", "-n", "env", "VENV=elsewhere"]
+    plain, named = (subprocess.run([*command, *extra], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+                    for extra in ((), ("TORCH=torch --index-url ADDRESS",)))
+    added = [line for line in named.splitlines() if line not in plain.splitlines()]
+    assert added == ["elsewhere/bin/python -m pip install --disable-pip-version-check --quiet "
+                     "torch --index-url ADDRESS"]
+    assert named.index(added[0]) < named.index("-r requirements.txt")
+
+
+def test_ci_calls_the_two_commands_in_environments_of_their_own():
     script = (ROOT / ".ci" / "run").read_text()
     assert os.access(ROOT / ".ci" / "run", os.X_OK)
     assert script.index("make test VENV=") < script.index("make book VENV=")

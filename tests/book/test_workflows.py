@@ -16,7 +16,7 @@ from book_tools import newest
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-REQUIREMENTS = (ROOT / "requirements.txt").read_text(encoding="utf-8")
+PINS = list(newest.pins(ROOT / "requirements.txt"))
 
 
 def check(path: Path) -> subprocess.CompletedProcess:
@@ -49,6 +49,14 @@ def test_every_supported_python_is_tested():
     versions = read("book.yml")["jobs"]["test"]["strategy"]["matrix"]["python"]
     accepted = SpecifierSet(PROJECT["requires-python"])
     assert versions == [f"3.{minor}" for minor in range(30) if f"3.{minor}" in accepted]
+
+
+def test_the_weekly_run_takes_the_wheel_for_cuda_too():
+    test = read("newest.yml")["jobs"]["test"]
+    indices = {each["torch"]: each["index"] for each in test["strategy"]["matrix"]["include"]}
+    assert indices == {"CPU build": "${{ vars.PIP_EXTRA_INDEX_URL }}", "CUDA build": ""}
+    assert test["env"] == {"PIP_EXTRA_INDEX_URL": "${{ matrix.index }}"}
+    assert not any("PIP_EXTRA_INDEX_URL" in each.get("env", {}) for each in (read("newest.yml"), *test["steps"]))
 
 
 def test_nothing_is_published_that_did_not_pass():
@@ -86,11 +94,12 @@ def test_a_failed_weekly_run_opens_an_issue():
 
 
 def test_the_newest_versions_are_those_that_the_project_accepts():
-    pinned = [Requirement(line) for line in REQUIREMENTS.splitlines() if line and not line.startswith("#")]
-    freed = [Requirement(line) for line in newest.newest(REQUIREMENTS, PROJECT) if line and not line.startswith("#")]
+    pinned = [Requirement(line) for line in PINS if line and not line.startswith("#")]
+    freed = [Requirement(line) for line in newest.newest(PINS, PROJECT) if line and not line.startswith("#")]
     assert [each.name for each in freed] == [each.name for each in pinned]
     stated = {each.name: each.specifier for each in map(Requirement, PROJECT["dependencies"])}
     for before, after in zip(pinned, freed, strict=True):
+        assert after.marker == before.marker
         if before.name in newest.KEPT:
             assert after == before
         else:

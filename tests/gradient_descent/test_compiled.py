@@ -86,6 +86,17 @@ def test_compiled_rounds_of_tensorflow_are_the_plain_ones(name):
     check_compiled("tensorflow", case(name))
 
 
+@pytest.mark.parametrize(("name", "fused"), [("clip", True), ("packing, unrolled", True), ("convolutions", False)])
+def test_xla_compiles_no_convolution_for_a_processor(monkeypatch, name, fused):
+    asked = []
+    compiled = module("gradient_descent.compiled", "tensorflow")
+    monkeypatch.setattr(compiled, "tf", variant(
+        compiled.tf, function=lambda function, **options: asked.append(options) or function))
+    run, dealer = start("tensorflow", case(name))
+    compiled.CompiledRounds(run.players).run(deal(run, dealer, 1), ROOM)
+    assert asked == [{"jit_compile": fused}]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["everything", "simultaneous"])
 def test_compiled_rounds_of_pytorch_are_the_plain_ones(name):

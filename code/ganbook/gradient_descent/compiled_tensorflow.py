@@ -2,6 +2,7 @@
 
 A small network's step is dozens of tiny operations, and TensorFlow spends more time on starting each than on
 computing it.  Here the plain steps stand in a loop inside one ``tf.function``, and XLA makes one program of the lot.
+On a processor convolutions are left to TensorFlow's own kernels, since XLA's are many times slower there.
 
 Explained in the book's section "Quickstart".
 """
@@ -18,6 +19,7 @@ import tensorflow as tf
 from ganbook.data.recipe import stored
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.steps_tensorflow import Players, round_losses, run_rounds
+from ganbook.tensors import architectures
 from ganbook.tensors.networks_tensorflow import find_device
 
 
@@ -50,7 +52,7 @@ class CompiledRounds:
         if self._works is False:
             return run_rounds(self.players, rounds)
         try:
-            self._compiled = self._compiled or tf.function(self._loop, jit_compile=True)
+            self._compiled = self._compiled or tf.function(self._loop, jit_compile=_fuses(self.players))
             losses = self._compiled(*self._inputs(rounds, room))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
@@ -77,6 +79,13 @@ class CompiledRounds:
             one = tf.nest.map_structure(lambda leaf: leaf[k], draws)  # noqa: B023 traced once, with k as a tensor
             losses = tf.tensor_scatter_nd_update(losses, [[k]], [run_one(self.players, one)])
         return losses
+
+
+def _fuses(players: Players) -> bool:
+    """Whether XLA compiles the loop; without it the loop is a graph all the same."""
+    layers = (*players.generator.layers_spec, *players.discriminator.layers_spec)
+    return "GPU" in find_device(players.device) or not any(
+        isinstance(layer, architectures.Conv2D | architectures.ConvTranspose2D) for layer in layers)
 
 
 def _first_line(error: Exception) -> str:

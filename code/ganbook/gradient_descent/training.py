@@ -175,7 +175,7 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         resume: go on with the run that ``out`` holds; if it holds none, start one.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
         compiled: run many steps in one compiled call: the same numbers up to rounding, and several times faster for
-            small networks, after some seconds of compiling.
+            small dense networks, after some seconds of compiling; convolutions hardly gain.
         distributed: be one of several processes or devices that train this run together, each on its part of every
             batch: the same numbers up to rounding. ``device`` is then ``cpu``, ``gpu`` or None, and one process alone
             writes files.

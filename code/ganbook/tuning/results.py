@@ -22,6 +22,7 @@ from typing import Any
 import ganbook
 from ganbook.data.files import replace_file
 from ganbook.data.recipe import FRAMEWORKS, one_of
+from ganbook.frameworks import cores
 
 #: What every result of a run has; what was measured comes on top.
 FIELDS = ("experiment", "framework", "recipe", "seed", "versions", "machine", "date", "seconds")
@@ -48,7 +49,7 @@ def provenance(framework: str) -> dict[str, Any]:
     package, variable = _PACKAGES[one_of("framework", framework, FRAMEWORKS)]
     versions = {name: importlib.metadata.version(name) for name in (package, "numpy", "scikit-learn")}
     threads = os.environ.get(variable, "")
-    machine = {"processor": _processor(), "threads": int(threads) if threads.isdigit() and int(threads) else _cores()}
+    machine = {"processor": _processor(), "threads": int(threads) if threads.isdigit() and int(threads) else cores()}
     return {"versions": {"ganbook": ganbook.__version__, "python": platform.python_version(), **versions},
             "machine": machine, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
 
@@ -129,8 +130,3 @@ def _processor() -> str:
         lines = []
     named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     return named[0] if named else platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
