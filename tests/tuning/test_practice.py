@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganbook.data.recipe import Optimiser
+from ganbook.data.recipe import FRAMEWORKS, Optimiser
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.distributed import share
 from ganbook.tensors.architectures import Dense
+from ganbook.tuning.results import read_result
 from gradient_descent.runs_at_hand import BASE, start
 from parity import TWINS, as_numpy, module
 
@@ -187,3 +188,19 @@ def test_gradient_of_an_average_over_devices():
     by_mean = [torch.autograd.grad(loss, mean, retain_graph=True)[0] for loss in losses]
     for gradient in by_parts:
         assert torch.allclose(gradient, sum(by_mean) / 9, rtol=1e-14)
+
+
+def test_a_busy_neighbour_costs_at_most_what_the_section_says():
+    records = read_result("neighbour.json", ("records",))["records"]
+    assert {(each["framework"], each["way"]) for each in records} == set(
+        itertools.product(FRAMEWORKS, ("command line", "program", "notebook")))
+    assert max(each["ratio"] for each in records) <= 2
+
+
+def test_compiled_steps_gain_for_small_networks_and_cost_large_ones_less_than_a_tenth():
+    records = read_result("compiled.json", ("records",))["records"]
+    gains = {(each["framework"], each["recipe"]): each["ratio"] for each in records if each["kind"] == "plain"}
+    assert gains.keys() == set(itertools.product(FRAMEWORKS, ("grid", "quickstart", "recommended", "dcgan")))
+    assert min(gains.values()) >= 1 / 1.1
+    for framework in FRAMEWORKS:
+        assert gains[framework, "grid"] > gains[framework, "quickstart"] > gains[framework, "recommended"]
