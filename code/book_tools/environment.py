@@ -23,6 +23,8 @@ def set_defaults(environment: MutableMapping[str, str] = os.environ) -> None:
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     environment.setdefault("IPYKERNEL_CELL_NAME", "<cell>")
     environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    # What PyTorch's compiler says on Python 3.13.0 alone, of a fault of that version that changes no result.
+    environment.setdefault("PYTHONWARNINGS", "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")
     paths = environment.get("PYTHONPATH", "").split(os.pathsep)
     if str(ROOT / "code") not in paths:
         environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "code"), *filter(None, paths)])
