@@ -471,7 +471,7 @@ def test_a_wrong_recipe_file_is_refused(content, message, tmp_path):
 def test_missing_data_say_what_to_do(monkeypatch, tmp_path):
     monkeypatch.setenv("GANBOOK_DATA", str(tmp_path))
     line = refused("train", "--data", "mnist", "--out", tmp_path / "run")
-    assert re.search("mnist.*'digits' needs no network", line)
+    assert re.search("mnist.*'digits' and 'mnist_5k' need no network", line)
     assert not (tmp_path / "run").exists()
 
 

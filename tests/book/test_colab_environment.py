@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.downloads]
 
 # What Colab ships, 19 August 2026, on Python 3.13; on 3.11, which it left, the torch that is pinned for this book.
 SHIPPED = ("torch==2.13.0" if sys.version_info < (3, 12) else "torch==2.11.0", "tensorflow==2.20.0", "keras==3.13.2",
-           "numpy==2.1.3", "matplotlib==3.10.0", "pillow==11.3.0", "scikit-learn==1.6.1", "scipy==1.16.3",
-           "ipython==7.34.0", "ipykernel==6.17.1")
+           "numpy==2.1.3", "matplotlib==3.10.0", "mlxtend==0.23.4", "pillow==11.3.0", "scikit-learn==1.6.1",
+           "scipy==1.16.3", "ipython==7.34.0", "ipykernel==6.17.1")
 # Notebooks that are executed there whole, another three for another seed.
 SAMPLE = random.Random(13).sample(NOTEBOOKS, 3)
 # Colab is recognised by this module; its notebooks run in IPython, whose %pip installs into the running environment.
@@ -122,7 +122,7 @@ def test_the_cell_installs_the_package_from_the_repository(environment, set_up):
 
 def test_what_colab_ships_is_left_untouched(set_up):
     before, after, _ = set_up
-    assert {"torch", "tensorflow", "numpy", "keras"} <= before.keys()
+    assert {"torch", "tensorflow", "numpy", "keras", "mlxtend"} <= before.keys()
     assert {name: after.get(name) for name in before} == before
 
 

@@ -29,7 +29,8 @@ def test_every_dependency_is_pinned_within_its_range():
 
 
 def test_the_ranges_hold_what_colab_ships():
-    ships = {"torch": "2.11.0", "tensorflow": "2.20.0", "numpy": "2.1.3", "matplotlib": "3.10.0"}
+    ships = {"torch": "2.11.0", "tensorflow": "2.20.0", "numpy": "2.1.3", "matplotlib": "3.10.0",
+             "mlxtend": "0.23.4"}
     for each in map(Requirement, PROJECT["dependencies"]):
         assert ships.get(each.name, "") in each.specifier or each.name not in ships, each
     assert PROJECT["requires-python"] == ">=3.11,<3.14"
@@ -99,7 +100,7 @@ def test_ci_calls_the_two_commands_in_environments_of_their_own():
 
 def test_make_home_without_an_address_says_what_to_give():
     # Without -o, make would first build an environment, or build the present one anew under the tests' feet.
-    result = subprocess.run(["make", "-s", "-o", ".venv/.requirements", "home", "URL="], cwd=ROOT, capture_output=True,
+    result = subprocess.run(["make", "-s", "-o", ".venv/.whole", "home", "URL="], cwd=ROOT, capture_output=True,
                             text=True)
     assert result.returncode != 0
     assert "run: make home URL=https://github.com/ACCOUNT/REPOSITORY" in result.stderr

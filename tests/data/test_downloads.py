@@ -2,22 +2,21 @@
 
 import contextlib
 import functools
+import gzip
+import hashlib
 import http.server
-import os
 import socket
 import threading
-from pathlib import Path
 
 import numpy as np
 import pooch
 import pytest
 
 from ganbook.data import DataError, downloads, load
-from idx_files import idx_bytes, publication, squeeze, write_published
+from idx_files import REAL, idx_bytes, needs_real_mnist, publication, squeeze, write_published
 
 COUNTS = {"train": 30, "test": 20}
 TEST_IMAGES, TEST_LABELS = "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -160,6 +159,48 @@ def test_a_folder_that_does_not_exist(tmp_path, monkeypatch):
         load("mnist")
 
 
+# From a package of the operating system
+
+def packaged(monkeypatch, tmp_path, counts=COUNTS, name="fashion_mnist"):
+    """The published files, and the same content without name and time in the header in the folder of a package."""
+    md5 = write_published(tmp_path / "published", counts)
+    content = {}
+    (tmp_path / "package").mkdir()
+    for file in md5:
+        plain = gzip.decompress((tmp_path / "published" / file).read_bytes())
+        content[file] = hashlib.sha256(plain).hexdigest()
+        (tmp_path / "package" / file).write_bytes(gzip.compress(plain, 5, mtime=77))
+    monkeypatch.setitem(downloads.PUBLICATIONS, name, downloads.Publication(
+        sources=(), md5=md5, package=tmp_path / "package", content=content))
+    return tmp_path / "package"
+
+
+def test_a_package_is_found_without_a_word(tmp_path, monkeypatch):
+    package = packaged(monkeypatch, tmp_path)
+    assert downloads.locate("fashion_mnist", TEST_IMAGES).parent == package
+    assert len(load("fashion_mnist")) == 50
+    assert len(load("fashion_mnist", folder=package)) == 50  # the same files, wherever they lie
+
+
+def test_a_named_folder_goes_before_a_package(tmp_path, monkeypatch):
+    package = packaged(monkeypatch, tmp_path)
+    monkeypatch.setenv("GANBOOK_DATA", str(tmp_path / "published"))
+    assert downloads.locate("fashion_mnist", TEST_IMAGES).parent == tmp_path / "published"
+    (tmp_path / "published" / TEST_IMAGES).unlink()
+    assert downloads.locate("fashion_mnist", TEST_IMAGES).parent == package
+    with pytest.raises(DataError, match="is in the data folder"):  # the argument means this folder and no other
+        downloads.locate("fashion_mnist", TEST_IMAGES, tmp_path / "published")
+
+
+@pytest.mark.parametrize("damage", ["truncated", "of another set", "not gzip"])
+def test_a_damaged_package_is_named(tmp_path, monkeypatch, damage):
+    path = packaged(monkeypatch, tmp_path) / TEST_IMAGES
+    path.write_bytes({"truncated": path.read_bytes()[:-9], "not gzip": b"\x1f\x8bno",
+                      "of another set": squeeze(idx_bytes(np.zeros((20, 28, 28))))}[damage])
+    with pytest.raises(DataError, match=r"package/t10k-images.* is not the published file of fashion_mnist"):
+        load("fashion_mnist", split="test")
+
+
 # From the network
 
 def test_downloads_once(tmp_path, monkeypatch, cache):
@@ -231,20 +272,14 @@ def test_each_set_has_several_sources_and_eight_hashes():
     sums = [md5 for published in downloads.PUBLICATIONS.values() for md5 in published.md5.values()]
     assert all(len(md5) == 32 and set(md5) <= set("0123456789abcdef") for md5 in sums)
     assert len(set(sums)) == 8
+    fashion = downloads.PUBLICATIONS["fashion_mnist"]
+    assert fashion.content.keys() == fashion.md5.keys()
+    assert all(len(sha256) == 64 for sha256 in fashion.content.values())
 
 
 # The real files
 
-def real_folder():
-    places = [os.environ.get("GANBOOK_DATA"), ROOT.parent / "shared" / "data"]
-    return next((Path(place) for place in places
-                 if place and any((Path(place) / part / TEST_IMAGES).is_file() for part in ("mnist", "."))), None)
-
-
-REAL = real_folder()  # before a fixture hides the environment
-
-
-@pytest.mark.skipif(REAL is None, reason="the MNIST test files are neither in GANBOOK_DATA nor in ../shared/data")
+@needs_real_mnist
 def test_the_real_mnist_test_set():
     images = load("mnist", split="test", folder=REAL)
     assert images.images.shape == (10_000, 28, 28, 1)
@@ -254,11 +289,23 @@ def test_the_real_mnist_test_set():
     assert (images.images.mean(dtype=np.float64) + 1) * 127.5 == pytest.approx(33.791, abs=1e-3)
 
 
-@pytest.mark.skipif(REAL is None, reason="the MNIST test files are neither in GANBOOK_DATA nor in ../shared/data")
+@needs_real_mnist
 def test_real_stacks():
     stacks = load("stacked_mnist", split="test", folder=REAL, count=100, size=16)
     assert stacks.images.shape == (100, 16, 16, 3)
     assert stacks.name == "stacked_mnist"
+
+
+@pytest.mark.skipif(not downloads.PUBLICATIONS["fashion_mnist"].package.is_dir(),
+                    reason="Debian's package dataset-fashion-mnist is not installed")
+def test_the_real_fashion_mnist_where_debian_puts_it():
+    images = load("fashion_mnist")
+    assert images.images.shape == (70_000, 28, 28, 1)
+    assert (images.images.min(), images.images.max()) == (-1, 1)
+    np.testing.assert_array_equal(np.bincount(images.labels), np.full(10, 7000))
+    np.testing.assert_array_equal(images.labels[:10], [9, 0, 0, 3, 0, 2, 7, 2, 5, 5])  # as its authors' page shows them
+    np.testing.assert_array_equal(images.labels[60_000:60_010], [9, 2, 1, 1, 6, 1, 4, 6, 5, 7])
+    assert (images.images[:60_000].mean(dtype=np.float64) + 1) / 2 == pytest.approx(0.2860, abs=1e-4)
 
 
 @pytest.mark.network

@@ -1,4 +1,4 @@
-"""Labelled images: digits, stacks, splits, resizing, and the arguments of `load`."""
+"""Labelled images: stacks, splits, resizing, and the arguments of `load`."""
 
 import numpy as np
 import pytest
@@ -17,32 +17,6 @@ def some(n=20, side=4, channels=1):
     return Images(images, np.arange(n, dtype=np.int64) % 10, "some")
 
 
-def test_digits():
-    digits = load("digits")
-    assert (digits.name, len(digits), digits.shape) == ("digits", 1797, (8, 8, 1))
-    assert digits.images.dtype == np.float32
-    assert digits.labels.dtype == np.int64
-    assert set(np.unique(digits.images)) == set(np.arange(17) / 8 - 1)
-    np.testing.assert_array_equal(digits.labels[:12], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1])
-    # The first row of the first digit as scikit-learn's documentation prints it.
-    np.testing.assert_array_equal((digits.images[0, 0, :, 0] + 1) * 8, [0, 0, 5, 13, 9, 1, 0, 0])
-
-
-def test_digits_is_the_default():
-    np.testing.assert_array_equal(load().images, load("digits").images)
-
-
-def test_halves_of_digits_are_disjoint_stratified_and_seeded():
-    everything, halves = load("digits"), [load("digits", split=split) for split in ("train", "test")]
-    assert [len(half) for half in halves] == [899, 898]
-    rows = np.sort(np.concatenate([half.images for half in halves]).reshape(1797, -1).view("S256").ravel())
-    np.testing.assert_array_equal(rows, np.sort(everything.images.reshape(1797, -1).view("S256").ravel()))
-    counts = [np.bincount(half.labels) for half in halves]
-    assert np.abs(counts[0] - counts[1]).max() <= 1
-    np.testing.assert_array_equal(load("digits", split="train").images, halves[0].images)
-    assert not np.array_equal(load("digits", split="train", seed=1).images, halves[0].images)
-
-
 @settings(deadline=None, derandomize=True)
 @given(st.lists(st.integers(0, 4), min_size=10, max_size=200), st.floats(0.2, 0.8), st.integers(0, 9))
 def test_split_indices(labels, share, seed):
@@ -52,6 +26,17 @@ def test_split_indices(labels, share, seed):
     assert len(second) == round(share * len(labels))
     for label in np.unique(labels):
         assert abs((labels[second] == label).sum() - share * (labels == label).sum()) < 1
+
+
+def test_parts_are_the_two_of_a_split_or_the_set():
+    images = some()
+    train, test = images.split(0.3, rng(4))
+    np.testing.assert_array_equal(images.part("train", 0.3, rng(4)).images, train.images)
+    np.testing.assert_array_equal(images.part("test", 0.3, rng(4)).images, test.images)
+    assert len(test) == 6
+    assert images.part("all", 0.3, rng(4)) is images
+    with pytest.raises(ValueError, match="split is 'valid'; accepted: train, test, all"):
+        images.part("valid", 0.3, rng())
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0, 1e-9, -0.1, 1.1, float("nan")])
@@ -210,7 +195,7 @@ def test_bad_arguments_are_named(arguments, message):
     assert str(caught.value).startswith(message)
 
 
-@pytest.mark.parametrize("name", ["digits", "stacked_digits", "ring", "grid"])
+@pytest.mark.parametrize("name", ["digits", "mnist_5k", "stacked_digits", "stacked_mnist_5k", "ring", "grid"])
 def test_every_set_offers_the_same_three_things(name):
     data = load(name)
     batch = data.batch(rng(), 6)

@@ -33,7 +33,7 @@ def test_the_default_is_the_quickstart():
     assert all(name == recipe.name for name, recipe in RECIPES.items())
 
 
-@pytest.mark.parametrize("name", ["digits", "stacked_digits", "ring", "grid"])
+@pytest.mark.parametrize("name", ["digits", "mnist_5k", "stacked_digits", "stacked_mnist_5k", "ring", "grid"])
 def test_shapes_are_those_of_the_data(name):
     assert data.load(name).shape == SHAPES[name]
 

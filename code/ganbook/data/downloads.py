@@ -1,4 +1,4 @@
-"""Published data sets: found in a folder or downloaded, and checked by hash before use.
+"""Published data sets: found in a folder, in a package of the system or downloaded, and checked by hash before use.
 
 Explained in the book's section "Quickstart".
 """
@@ -6,23 +6,25 @@ Explained in the book's section "Quickstart".
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import hashlib
 import logging
 import os
 import sys
 import textwrap
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from ganbook.data.idx import read_idx
-from ganbook.data.images import Images
+from ganbook.data.images import Images, to_range
 from ganbook.data.problems import DataError
 
 FOLDER_VARIABLE = "GANBOOK_DATA"
 PARTS = {"train": "train", "test": "t10k"}
 SIDE, CLASSES = 28, 10
-OFFLINE = "the data set 'digits' needs no network"
+OFFLINE = "the data sets 'digits' and 'mnist_5k' need no network"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,10 +34,15 @@ class Publication:
     Args:
         sources: addresses to try in this order; a file's name is appended to each.
         md5: the published MD5 sum of each file, by file name.
+        package: folder in which a package of the operating system puts the files; None where there is no package.
+        content: SHA-256 of each file's content before compression, by file name; only where a package compresses the
+            files anew, or takes name and time out of their headers.
     """
 
     sources: tuple[str, ...]
     md5: dict[str, str]
+    package: Path | None = None
+    content: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 PUBLICATIONS = {
@@ -53,7 +60,13 @@ PUBLICATIONS = {
         md5={"train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
              "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
              "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310"}),
+             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310"},
+        # Debian's dataset-fashion-mnist.  With name and time put back its files have the published MD5 sums.
+        package=Path("/usr/share/datasets/fashion-mnist"),
+        content={"train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+                 "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+                 "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+                 "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}),
 }
 
 
@@ -73,7 +86,7 @@ def load_published(name: str, split: str = "all", folder: str | Path | None = No
     """
     parts = [_part(name, prefix, folder) for part, prefix in PARTS.items() if split in (part, "all")]
     pixels, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    return Images((pixels / np.float32(127.5) - 1)[..., None], labels.astype(np.int64), name)
+    return Images(to_range(pixels)[..., None], labels.astype(np.int64), name)
 
 
 def _part(name: str, prefix: str, folder: str | Path | None) -> tuple[np.ndarray, np.ndarray]:
@@ -91,7 +104,7 @@ def _part(name: str, prefix: str, folder: str | Path | None) -> tuple[np.ndarray
 
 
 def locate(name: str, file: str, folder: str | Path | None = None) -> Path:
-    """The path of one published file whose hash has been checked, downloaded where no folder is named.
+    """The path of one published file whose hash has been checked: in a folder, in a system's package, or downloaded.
 
     Args:
         name: a key of ``PUBLICATIONS``.
@@ -101,28 +114,42 @@ def locate(name: str, file: str, folder: str | Path | None = None) -> Path:
     Raises:
         DataError: the file is not in the folder, is not the published one, or no source of it can be reached.
     """
-    folder = folder or os.environ.get(FOLDER_VARIABLE) or None
-    if folder is None:
+    published, places = PUBLICATIONS[name], []
+    named = folder or os.environ.get(FOLDER_VARIABLE) or None
+    if named is not None:
+        named = Path(named).expanduser()
+        if not named.is_dir():
+            raise DataError(f"the data folder {named} does not exist; name another, or unset {FOLDER_VARIABLE} and "
+                            f"give no folder to download {name}; {OFFLINE}")
+        places = [named / name / file, named / file]
+    if published.package and not folder:
+        places.append(published.package / file)
+    there = [path for path in places if path.is_file()]
+    for path in there:
+        if _is_published(published, path):
+            return path
+    if there:
+        raise DataError(f"{there[0]} is not the published file of {name}: its MD5 sum is {_md5(there[0])} instead of "
+                        f"{published.md5[file]}; fetch the file again")
+    if named is None:
         return _download(name, file)
-    folder = Path(folder).expanduser()
-    if not folder.is_dir():
-        raise DataError(f"the data folder {folder} does not exist; name another, or unset {FOLDER_VARIABLE} and give "
-                        f"no folder to download {name}; {OFFLINE}")
-    wrong = None
-    for path in (folder / name / file, folder / file):
-        if path.is_file():
-            found = _md5(path)
-            if found == PUBLICATIONS[name].md5[file]:
-                return path
-            wrong = wrong or (path, found)
-    if wrong:
-        raise DataError(f"{wrong[0]} is not the published file of {name}: its MD5 sum is {wrong[1]} instead of "
-                        f"{PUBLICATIONS[name].md5[file]}; fetch the file again")
-    there = [part for part, prefix in PARTS.items()
-             if any((path / f"{prefix}-images-idx3-ubyte.gz").is_file() for path in (folder / name, folder))]
-    also = f", which holds split {there[0]!r} alone" if len(there) == 1 else ""
-    raise DataError(f"neither {name}/{file} nor {file} is in the data folder {folder}{also}; put it there, or unset "
+    parts = [part for part, prefix in PARTS.items()
+             if any((path / f"{prefix}-images-idx3-ubyte.gz").is_file() for path in (named / name, named))]
+    also = f", which holds split {parts[0]!r} alone" if len(parts) == 1 else ""
+    raise DataError(f"neither {name}/{file} nor {file} is in the data folder {named}{also}; put it there, or unset "
                     f"{FOLDER_VARIABLE} and give no folder to download it; {OFFLINE}")
+
+
+def _is_published(published: Publication, path: Path) -> bool:
+    if _md5(path) == published.md5[path.name]:
+        return True
+    if path.name not in published.content:
+        return False
+    try:
+        with gzip.open(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == published.content[path.name]
+    except (OSError, EOFError, zlib.error):
+        return False
 
 
 def _md5(path: Path) -> str:

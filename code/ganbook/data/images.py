@@ -65,6 +65,13 @@ class Images:
         first, second = split_indices(self.labels, share, rng)
         return self.take(first), self.take(second)
 
+    def part(self, split: str, share: float, rng: np.random.Generator) -> Images:
+        """``train`` or ``test`` of two stratified parts, the second of which holds ``share``; ``all`` is the set."""
+        if one_of("split", split, SPLITS) == "all":
+            return self
+        train, test = self.split(share, rng)
+        return train if split == "train" else test
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class StackedImages:
@@ -134,6 +141,11 @@ class StackedImages:
         return np.ascontiguousarray(np.moveaxis(self.base.images[indices, :, :, 0], 1, -1))
 
 
+def to_range(pixels: np.ndarray) -> np.ndarray:
+    """Whole numbers from 0 to 255 as float32 from -1 to 1."""
+    return pixels / np.float32(127.5) - 1
+
+
 def split_indices(labels: np.ndarray, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Split at random so that every label keeps its share in both parts, up to one example.
 
@@ -186,26 +198,3 @@ def resize(images: Images, size: int | None) -> Images:
         resized[i, :, :, c] = plane.resize((size, size), Image.Resampling.BILINEAR)
     # A weighted mean of values in [-1, 1] may leave the range by one rounding.
     return Images(np.clip(resized, -1, 1), images.labels, images.name)
-
-
-def load_digits(split: str = "all", rng: np.random.Generator | None = None) -> Images:
-    """The 1,797 handwritten digits of 8x8 pixels that come with scikit-learn.
-
-    Args:
-        split: ``all``, or ``train`` or ``test`` for one of two stratified halves.
-        rng: source of the halves; None means seed 0.
-
-    Returns:
-        Images of shape (N, 8, 8, 1), float32 in [-1, 1] in steps of 1/8, with labels 0 to 9.
-
-    Reference: Alpaydin and Kaynak, Optical recognition of handwritten digits, UCI machine learning repository, 1998.
-    """
-    from sklearn.datasets import load_digits as bundled
-
-    one_of("split", split, SPLITS)
-    pixels, labels = bundled(return_X_y=True)
-    images = Images((pixels.reshape(-1, 8, 8, 1) / 8 - 1).astype(np.float32), labels.astype(np.int64), "digits")
-    if split == "all":
-        return images
-    train, test = images.split(0.5, np.random.default_rng(0) if rng is None else rng)
-    return train if split == "train" else test

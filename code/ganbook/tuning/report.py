@@ -241,7 +241,7 @@ class _Measuring:
         side, base = self.source.shape[0], self.run.recipe.data.removeprefix("stacked_")
         try:
             known = classifier.TRAININGS[classifier.check_side(side)].data
-            if base not in known:
+            if classifier.PART_OF.get(base, base) not in known:
                 raise classifier.ClassifierError(f"the classifier of {side}x{side} images was trained on "
                                                  f"{' and '.join(known)}, not on {base}")
             reader = twin("ganbook.tuning.features", self.run.framework).DigitReader(
