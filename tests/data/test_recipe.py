@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +51,30 @@ def test_in_range_open_below():
     assert in_range("x", 1e-12, 0.0, open_low=True) == 1e-12
     with pytest.raises(ValueError, match=r"^x is 0; accepted: a number above 0$"):
         in_range("x", 0, 0.0, open_low=True)
+
+
+@pytest.mark.parametrize(("value", "kind"), [
+    (np.int64(3), int), (np.uint8(3), int), (np.array([3, 4])[0], int), (np.array(3), int), (3, int)])
+def test_whole_numbers_of_numpy_are_whole_numbers(value, kind):
+    assert type(whole("n", value, 1)) is kind
+    assert whole("n", value, 1) == in_range("n", value, 1) == 3
+    assert type(in_range("n", value, 1)) is kind
+
+
+@pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.array(0.5)])
+def test_numbers_of_numpy_are_numbers(value):
+    assert in_range("x", value, 0.0) == 0.5
+    assert type(in_range("x", value, 0.0)) is float
+
+
+@pytest.mark.parametrize("value", [np.float32(1), np.bool_(True), np.array([1]), np.array([1, 2]), np.str_("1"),
+                                   np.datetime64("2026-01-01")])
+def test_what_else_comes_from_numpy_is_refused(value):
+    with pytest.raises(ValueError, match=r"^n is .*; accepted: a whole number of at least 1$"):
+        whole("n", value, 1)
+    if not isinstance(value, np.float32):
+        with pytest.raises(ValueError, match=r"^n is .*; accepted: a number at least 0$"):
+            in_range("n", value, 0)
 
 
 @pytest.mark.parametrize("value", [0, 1.0, True, "1", None])
@@ -126,6 +151,17 @@ def test_architectures_compare_by_value_and_cannot_be_changed():
         one.settings["latent"] = 3
     with pytest.raises(ValueError, match="kind is 'MLP'; accepted: " + ", ".join(NETWORKS)):
         Architecture("MLP")
+
+
+def test_an_architecture_of_numbers_of_numpy_is_one_of_numbers():
+    images = np.zeros((5, 8, 8, 1))
+    one = Architecture("MLPGenerator", {"latent": np.int64(32), "shape": images[0].shape, "slope": np.float64(0.2),
+                                        "hidden": np.array([64, 32]), "bias": np.bool_(True), "kernel": [np.int8(3)]})
+    same = Architecture("MLPGenerator", {"latent": 32, "shape": (8, 8, 1), "slope": 0.2, "hidden": (64, 32),
+                                         "bias": True, "kernel": (3,)})
+    assert one == same
+    assert hash(one) == hash(same)
+    assert repr(one) == repr(same)
 
 
 def test_an_architecture_does_not_follow_its_argument():
@@ -224,6 +260,20 @@ def test_varied_differs_from_the_default_in_every_field():
     same = [field.name for field in dataclasses.fields(Recipe)
             if getattr(VARIED, field.name) == getattr(Recipe(), field.name)]
     assert same == ["discriminator_optimiser", "discriminator_steps", "unrolled"]  # one point leaves no choice
+
+
+def test_a_recipe_of_numbers_of_numpy_is_one_of_numbers():
+    def numbers(kind, real):
+        optimiser = Optimiser("adam", Schedule(real(0.25), real(0.125), "linear"), real(0.5), real(0.75), real(0.5))
+        return Recipe(size=kind(16), scale=real(2), gradient_penalty=real(0.5), clip=real(0.5), r1=real(1),
+                      averaging=real(0.5), dequantisation=real(0.5), discriminator_steps=kind(2), unrolled=kind(1),
+                      batch=kind(64), steps=kind(7), seed=kind(9), generator_optimiser=optimiser,
+                      discriminator=Architecture("MLPDiscriminator", {"packing": kind(2)}))
+
+    one, same = numbers(np.int64, np.float32), numbers(int, float)
+    assert one == same
+    assert one.to_json() == same.to_json()
+    assert repr(one) == repr(same)
 
 
 def changed(path, value):

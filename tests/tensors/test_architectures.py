@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,6 +50,16 @@ def test_points_need_no_reshaping():
     assert blueprint.layers[-1].gain == 0.5
     assert blueprint.layers[0].gain == 1.0
     assert names_of(a.mlp_discriminator(shape=(2,), hidden=())) == ["dense_1", "reshape_1"]
+
+
+def test_settings_that_come_from_numpy_are_numbers():
+    images = np.zeros((5, 8, 8, 1), np.float32)
+    given = {"latent": np.int64(3), "shape": np.array(images.shape[1:]), "hidden": [np.int32(4), 5],
+             "slope": np.float32(0.25), "bias": np.bool_(True), "batch_norm": np.array([1])}
+    plain = {"latent": 3, "shape": (8, 8, 1), "hidden": (4, 5), "slope": 0.25, "bias": True, "batch_norm": (1,)}
+    made = a.blueprint(a.mlp_generator, given)
+    assert made == a.blueprint(a.mlp_generator, plain)
+    assert "np." not in repr(made)
 
 
 def test_one_value_per_convolution():

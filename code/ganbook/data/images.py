@@ -58,7 +58,7 @@ class Images:
 
     def take(self, indices: np.ndarray) -> Images:
         """The images at ``indices``, in that order, as a set of the same name."""
-        return Images(self.images[indices], self.labels[indices], self.name)
+        return dataclasses.replace(self, images=self.images[indices], labels=self.labels[indices])
 
     def split(self, share: float, rng: np.random.Generator) -> tuple[Images, Images]:
         """Two disjoint stratified parts, the second of which holds ``share`` of the images; see `split_indices`."""
@@ -187,7 +187,10 @@ def resize(images: Images, size: int | None) -> Images:
     Raises:
         ValueError: ``size`` is not a whole number of at least 1.
     """
-    if size is None or images.shape[:2] == (whole("size", size, 1), size):
+    if size is None:
+        return images
+    size = whole("size", size, 1)
+    if images.shape[:2] == (size, size):
         return images
     from PIL import Image
 
@@ -197,4 +200,4 @@ def resize(images: Images, size: int | None) -> Images:
         plane = Image.fromarray(np.ascontiguousarray(images.images[i, :, :, c]))
         resized[i, :, :, c] = plane.resize((size, size), Image.Resampling.BILINEAR)
     # A weighted mean of values in [-1, 1] may leave the range by one rounding.
-    return Images(np.clip(resized, -1, 1), images.labels, images.name)
+    return dataclasses.replace(images, images=np.clip(resized, -1, 1))

@@ -40,7 +40,7 @@ class Mixture:
         if means.ndim != 2 or means.shape[1] != 2 or not len(means) or not np.isfinite(means).all():
             raise ValueError(f"means has shape {means.shape}; accepted: (K, 2), at least one mean, finite")
         object.__setattr__(self, "means", means)
-        in_range("sigma", self.sigma, 0.0, open_low=True)
+        object.__setattr__(self, "sigma", in_range("sigma", self.sigma, 0.0, open_low=True))
 
     @property
     def shape(self) -> tuple[int]:

@@ -18,6 +18,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
 OPTIMISERS = ("sgd", "momentum", "rmsprop", "adam")
 ORDERS = ("alternating", "simultaneous")
@@ -46,12 +48,20 @@ def stored(dtype: str) -> str:
     return "float32" if dtype == "mixed_bfloat16" else dtype
 
 
+def plain(value: Any) -> Any:
+    """Numbers that come from NumPy as Python's own, sequences and arrays as tuples; anything else as it is."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
+    return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
+
+
 def in_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
-    """Return ``value`` if ``low <= value <= high`` (``low < value`` with ``open_low``).
+    """Return ``value``, as a number of Python's own, if ``low <= value <= high`` (``low < value`` with ``open_low``).
 
     Raises:
         ValueError: names the argument, what came and what is accepted; NaN and non-numbers never pass.
     """
+    value = plain(value)
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < low or value > high or (open_low and value == low):
         bounds = f"above {low:g}" if open_low else f"at least {low:g}"
@@ -61,11 +71,12 @@ def in_range(name: str, value: float, low: float, high: float = math.inf, *, ope
 
 
 def whole(name: str, value: int, low: int) -> int:
-    """Return ``value`` if it is an integer of at least ``low``.
+    """Return ``value``, as a number of Python's own, if it is an integer of at least ``low``.
 
     Raises:
         ValueError: names the argument, what came and what is accepted.
     """
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ValueError(f"{name} is {value!r}; accepted: a whole number of at least {low}")
     return value
@@ -98,8 +109,8 @@ class Schedule:
 
     def __post_init__(self) -> None:
         one_of("kind", self.kind, SCHEDULES)
-        in_range("start", self.start, 0.0)
-        in_range("end", self.end, 0.0)
+        for field in ("start", "end"):
+            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0))
 
     def value(self, step: int, steps: int) -> float:
         """The value at ``step`` of a run of ``steps``."""
@@ -143,9 +154,10 @@ class Optimiser:
             object.__setattr__(self, "learning_rate", Schedule(self.learning_rate))
         in_range("learning_rate", self.learning_rate.start, 0.0, open_low=True)
         for field in ("beta1", "beta2"):
-            if in_range(field, getattr(self, field), 0.0, 1.0) == 1.0:
+            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0, 1.0))
+            if getattr(self, field) == 1.0:
                 raise ValueError(f"{field} is 1.0; accepted: a number at least 0 and below 1")
-        in_range("epsilon", self.epsilon, 0.0, open_low=True)
+        object.__setattr__(self, "epsilon", in_range("epsilon", self.epsilon, 0.0, open_low=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,8 +176,7 @@ class Architecture:
         one_of("kind", self.kind, NETWORKS)
         if not isinstance(self.settings, Mapping):
             raise ValueError(f"settings is {self.settings!r}; accepted: a mapping from names to values")
-        frozen = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in self.settings.items()}
-        object.__setattr__(self, "settings", MappingProxyType(frozen))
+        object.__setattr__(self, "settings", MappingProxyType({k: plain(v) for k, v in self.settings.items()}))
 
     def __hash__(self) -> int:
         return hash((self.kind, tuple(sorted(self.settings.items()))))
@@ -248,15 +259,15 @@ class Recipe:
         for field in ("r1", "r2"):
             if not isinstance(getattr(self, field), Schedule):
                 object.__setattr__(self, field, Schedule(getattr(self, field)))
-        in_range("scale", self.scale, 0.0, open_low=True)
-        for field in ("gradient_penalty", "clip", "dequantisation"):
-            in_range(field, getattr(self, field), 0.0)
-        if in_range("averaging", self.averaging, 0.0, 1.0) == 1.0:
-            raise ValueError("averaging is 1.0; accepted: a number at least 0 and below 1")
+        object.__setattr__(self, "scale", in_range("scale", self.scale, 0.0, open_low=True))
+        for field in ("gradient_penalty", "clip", "dequantisation", "averaging"):
+            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0))
+        if self.averaging >= 1.0:
+            raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
         for field, low in (("discriminator_steps", 1), ("unrolled", 0), ("batch", 1), ("steps", 1), ("seed", 0)):
-            whole(field, getattr(self, field), low)
+            object.__setattr__(self, field, whole(field, getattr(self, field), low))
         if self.size is not None:
-            whole("size", self.size, 1)
+            object.__setattr__(self, "size", whole("size", self.size, 1))
         if self.order == "simultaneous" and self.discriminator_steps != 1:
             raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
                              "'simultaneous': 1, since both gradients are taken at one point")
@@ -296,13 +307,11 @@ class Recipe:
 
     def to_json(self) -> str:
         """The recipe as indented JSON, one field a line."""
-        def plain(value: Any) -> Any:
+        def fields(value: Any) -> Any:
             if dataclasses.is_dataclass(value):
-                return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-            if isinstance(value, Mapping):
-                return {k: plain(v) for k, v in value.items()}
-            return value
-        return json.dumps(plain(self), indent=2) + "\n"
+                return {f.name: fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
+            return dict(value) if isinstance(value, Mapping) else value
+        return json.dumps(fields(self), indent=2) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:

@@ -87,7 +87,7 @@ class Normal(Continuous):
     def __post_init__(self) -> None:
         """Check the fields."""
         _number("mean", self.mean)
-        in_range("sigma", _plain(self.sigma), 0.0, open_low=True)
+        in_range("sigma", self.sigma, 0.0, open_low=True)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -134,7 +134,7 @@ class Uniform(Continuous):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        in_range("high", _plain(self.high), _number("low", self.low), open_low=True)
+        in_range("high", self.high, _number("low", self.low), open_low=True)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -246,10 +246,10 @@ class Density(Continuous):
 
     def __post_init__(self) -> None:
         """Check the function on every point that quadrature visits, and keep its integral piece by piece."""
-        if not _plain(self.low) < _plain(self.high):
+        if not self.low < self.high:
             raise ValueError(f"low is {self.low!r} and high is {self.high!r}; accepted: low below high")
         for b in self.breaks:
-            in_range("breaks", _plain(b), self.low, self.high)
+            in_range("breaks", b, self.low, self.high)
         object.__setattr__(self, "breaks", tuple(sorted(float(b) for b in self.breaks)))
         pieces = _pieces(self)
         try:
@@ -524,13 +524,8 @@ def _levels(u: ArrayLike) -> np.ndarray:
     return u
 
 
-def _plain(value: float) -> float:
-    """A NumPy number as a plain one, which the checks of numbers take."""
-    return value.item() if isinstance(value, np.generic) else value
-
-
 def _number(name: str, value: float) -> float:
-    return in_range(name, _plain(value), -math.inf)
+    return in_range(name, value, -math.inf)
 
 
 def _probabilities(name: str, values: ArrayLike | None, n: int) -> np.ndarray:

@@ -15,7 +15,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ganbook.data.recipe import in_range, one_of, whole
+from ganbook.data.recipe import in_range, one_of, plain, whole
 
 Shape = tuple[int, ...]
 
@@ -817,7 +817,7 @@ def blueprint(architecture: Callable[..., Blueprint], settings: Mapping[str, Any
     for name, value in settings.items():
         if name not in accepted:
             raise ValueError(f"setting {name!r} (here {value!r}) is unknown; accepted: {', '.join(accepted)}")
-    return architecture(**settings)
+    return architecture(**{name: plain(value) for name, value in settings.items()})
 
 
 ARCHITECTURES = {"MLPGenerator": mlp_generator, "MLPDiscriminator": mlp_discriminator,
