@@ -24,6 +24,7 @@ import numpy as np
 
 import ganbook
 from ganbook import data, figures
+from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
@@ -347,7 +348,7 @@ def sample(options: argparse.Namespace) -> None:
 
 def _draw(examples: np.ndarray, recipe: Recipe, path: Path, columns: int | None = None) -> None:
     if examples.ndim == 4:
-        figures.save_grid_png(examples, path, columns)
+        save_grid_png(examples, path, columns)
         return
     real = training.load_source(recipe).batch(np.random.default_rng(recipe.seed), LARGEST)
     figure = figures.scatter_2d(real, examples)
