@@ -29,7 +29,8 @@ def _good() -> nbformat.NotebookNode:
     cells = [
         new_markdown_cell("(label)=\n# Title"),
         new_code_cell(colab.cell_source(colab.repository_url()), metadata={"tags": [colab.TAG]}),
-        new_code_cell("# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch"]}, outputs=[stream]),
+        new_code_cell("# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch", "about-5"]},
+                      outputs=[stream]),
         new_code_cell("# TensorFlow\nprint('loss 0.6931')", metadata={"tags": ["tab-tensorflow"]}, outputs=[stream]),
         new_code_cell("# The loss falls: compare the two curves.\nplt.show()", outputs=[picture],
                       metadata={"mystnb": {"image": {"alt": alt}, "figure": {"caption": "A line.", "name": "line"}}}),
@@ -83,7 +84,17 @@ MISTAKES = {
         lambda n: n.cells[6].update(outputs=[_explored("first")]),
         lambda n: n.cells[6].update(outputs=[_explored("other", "alt=\"Pictures\"")]),
     ],
-    "known_tags": lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
+    "known_tags": [
+        lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-0"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-51"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-2.5"]),
+        lambda n: n.cells[0].metadata.update(tags=["about-5"]),
+    ],
+    "one_tolerance": [
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-5", "about-9"]),
+        lambda n: n.cells[2].update(outputs=[], metadata={"tags": ["tab-pytorch", "about-5"]}),
+    ],
     "paired_tabs": [
         lambda n: n.cells.pop(3),
         lambda n: n.cells.pop(2),
