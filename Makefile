@@ -48,10 +48,10 @@ book: $(or $(wildcard $(WHOLE)),$(SMALL))  ## build the HTML book, strictly, in 
 test: $(WHOLE)  ## run every test and every notebook
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-notebooks: $(WHOLE)  ## execute and normalise every notebook in place
+notebooks: $(WHOLE)  ## fill from modules, execute and normalise every notebook
 	$(BIN)/python -m book_tools.notebooks chapters
 
-lint: $(WHOLE)  ## style, floors and the notebooks' normal form
+lint: $(WHOLE)  ## style, floors, and the notebooks as make notebooks leaves them
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m book_tools.notebooks --check chapters

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from book_tools import about, colab, notebooks
+from book_tools import about, colab, filled, notebooks
 from notebook_pages import code_cells, printed, tags
 
 TABS = ("tab-pytorch", "tab-tensorflow")
@@ -121,6 +121,10 @@ def normal_form(notebook) -> Iterator[str]:
         yield "not in normal form; run: make notebooks"
 
 
+def as_in_its_module(notebook) -> Iterator[str]:
+    yield from filled.differing(notebook)
+
+
 def kernelspec(notebook) -> Iterator[str]:
     if notebook.metadata.get("kernelspec", {}).get("name") != "python3":
         yield "kernelspec is not python3"
@@ -169,5 +173,5 @@ def thin(notebook) -> Iterator[str]:
 
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
-         animations_described, known_tags, one_tolerance, paired_tabs, normal_form, kernelspec, colab_cell,
-         reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]
+         animations_described, known_tags, one_tolerance, paired_tabs, normal_form, as_in_its_module, kernelspec,
+         colab_cell, reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]

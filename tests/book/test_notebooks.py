@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import notebook_rules as rules
-from book_tools import colab, notebooks
+from book_tools import colab, filled, notebooks
 from ganbook.animations import animate_paths
 from ganbook.playground import explore_latents
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
@@ -40,7 +40,9 @@ def _good() -> nbformat.NotebookNode:
         for name in ("first", "second")]
     cells.append(new_code_cell("explore_latents()", metadata={"mystnb": {"figure": {"caption": "A plane."}}},
                                outputs=[_explored("third")]))
+    cells.append(new_code_cell(metadata={"ganbook": {"from": "ganbook.data.budget:on_colab"}}))
     notebook = new_notebook(cells=cells)
+    filled.fill(notebook)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
     notebooks.normalise(notebook)
@@ -106,6 +108,11 @@ MISTAKES = {
         lambda n: n.cells[2].update(id="0a1b2c3d"),
         lambda n: n.cells[2].metadata.update(execution={"started": "now"}),
         lambda n: n.metadata.language_info.update(version="3.11.7"),
+    ],
+    "as_in_its_module": [
+        lambda n: n.cells[-1].update(source=n.cells[-1].source + "  # no"),
+        lambda n: n.cells[-1].metadata.ganbook.update({"from": "ganbook.data.budget:has_gpu"}),
+        lambda n: n.cells[-1].metadata.ganbook.update({"from": "ganbook.data.absent:on_colab"}),
     ],
     "kernelspec": lambda n: n.metadata.kernelspec.update(name="conda"),
     "colab_cell": [
