@@ -16,7 +16,7 @@ SMALL = $(VENV)/.small
 WHOLE = $(VENV)/.whole
 export PYTHONPATH := $(CURDIR)/code$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help env book test notebooks lint bench serve home clean
+.PHONY: help env book test notebooks pages lint bench serve home clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -50,6 +50,9 @@ test: $(WHOLE)  ## run every test and every notebook
 
 notebooks: $(WHOLE)  ## fill from modules, execute and normalise every notebook
 	$(BIN)/python -m book_tools.notebooks chapters
+
+pages: $(WHOLE)  ## print where each page stands: words, imports, cells, pictures
+	$(BIN)/python -m book_tools.pages
 
 lint: $(WHOLE)  ## style, floors, and the notebooks as make notebooks leaves them
 	$(BIN)/ruff check .
