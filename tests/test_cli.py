@@ -1,8 +1,6 @@
 """The command line: what it writes, what it prints, and how it says what is wrong."""
 
 import argparse
-import contextlib
-import io
 import json
 import re
 import signal
@@ -16,6 +14,7 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
+from commands import call, refused
 from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
@@ -32,25 +31,6 @@ FILES = {"recipe.json", "state.json", "generator.safetensors", "discriminator.sa
 SMALL = {"hidden": (8,), "initialiser": "he"}
 TINY = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **SMALL}),
               discriminator=Architecture("MLPDiscriminator", SMALL), averaging=0.5, dtype="float64")
-
-
-def call(*arguments):
-    """Exit code, standard output and standard error of one command."""
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            code = end.code
-    return code, out.getvalue(), err.getvalue()
-
-
-def refused(*arguments, code=2):
-    """The one line that a command which fails writes to standard error."""
-    got, _, err = call(*arguments)
-    assert got == code
-    assert "Traceback" not in err
-    return err.strip().splitlines()[-1]
 
 
 def weights(folder):
@@ -175,8 +155,36 @@ def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
 
 
 def test_resuming_refuses_another_recipe(folder):
-    assert "differ: steps, seed" in refused("train", "--resume", "--steps", 9, "--seed", 3, "--out", folder)
+    assert "differ: seed" in refused("train", "--resume", "--steps", 9, "--seed", 3, "--out", folder)
+    assert "differ: name, data, size" in refused("train", "--resume", "--data", "mnist_5k", "--out", folder)
     assert "recipe differ" in refused("train", "--resume", "--recipe", "quickstart", "--out", folder)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_more_steps_extend_a_run(framework, recipe, tmp_path):
+    """The command is given again with another number; its recipe and its schedules stay."""
+    command = ("train", "--framework", framework, "--out", tmp_path / "run", "--recipe", recipe)
+    assert call(*command)[0] == 0
+    code, out, _ = call(*command, "--resume", "--steps", 9, "--until", 8)
+    assert code == 0
+    assert "steps 9, from step 6" in out
+    assert "step 8 of 9 after" in out
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["steps"] == 6
+    code, out, _ = call("train", "--resume", "--out", tmp_path / "run")
+    assert "steps 9, from step 8" in out
+    assert "step 9 of 9 after" in call("info", tmp_path / "run")[1]
+    assert "at step 9 of 9 against" in call("evaluate", tmp_path / "run", "--count", 8)[1]
+    assert "steps is 5; accepted: a whole number of at least 9" in refused(*command, "--resume", "--steps", 5)
+    run = training.train(TINY, framework, steps=9, device="cpu")
+    made = training.load_run(tmp_path / "run", device="cpu")
+    assert np.array_equal(run.sample(5), made.sample(5))
+
+
+def test_a_run_started_with_its_own_steps_goes_on_by_the_same_command(recipe, tmp_path):
+    command = ("train", "--recipe", recipe, "--steps", 8, "--out", tmp_path / "run")
+    assert call(*command, "--until", 3)[0] == 0
+    assert "step 8 of 8 after" in call(*command, "--resume")[1]
+    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["steps"] == 8
 
 
 def test_resuming_where_nothing_is_starts_a_run(recipe, tmp_path):

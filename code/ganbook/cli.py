@@ -24,9 +24,10 @@ import numpy as np
 
 import ganbook
 from ganbook import data, figures
+from ganbook.data.folders import CHANNELS
 from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
-from ganbook.gradient_descent import checkpoint, training
+from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
 from ganbook.tuning import search, searches
@@ -102,12 +103,16 @@ def _train_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
     add("--recipe", metavar="NAME", help=f"{', '.join(RECIPES)}, or the path of a recipe.json; default: quickstart, or "
         "with --resume the recipe of the run")
-    add("--data", choices=data.NAMES, help="data set, resized to fit the networks; default: the recipe's own")
+    _data(command, "the recipe's own, or with --resume that of the run")
     add("--split", choices=SPLITS, help="part of the data set to learn; default: the recipe's own, all in named ones")
-    add("--size", type=_whole(1), metavar="PIXELS", help="side of the images, for data and networks alike; default: "
-        "that of the recipe's networks")
-    add("--steps", type=_whole(1), metavar="N", help="steps of the whole run; default: the recipe's own, in quickstart "
-        f"{RECIPES['quickstart'].steps}")
+    add("--size", type=_whole(1), metavar="PIXELS", help="side of the images, for data and networks alike; needed for "
+        "a folder; default: that of the recipe's networks")
+    add("--channels", type=int, choices=CHANNELS, help="of a folder's images: 1 for grey, 3 for colour; default: 3")
+    add("--batch", type=_whole(1), metavar="N", help="examples in each step; default: the recipe's own, in quickstart "
+        f"{RECIPES['quickstart'].batch}")
+    add("--steps", type=_whole(1), metavar="N", help="steps of the whole run; with --resume a larger number extends "
+        "the run, whose rates and penalties then stay as they were at its old end; default: the recipe's own, in "
+        f"quickstart {RECIPES['quickstart'].steps}")
     add("--until", type=_whole(0), metavar="N", help="stop after this step, to go on later with --resume; default: the "
         "last one")
     add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0 in named ones")
@@ -142,6 +147,7 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
         f"real ones, at most {LARGEST:,}")
     add("--json", type=Path, metavar="FILE", help="also write the report there, in place of none or of one of the same "
         "recipe; default: print it only")
+    _data(command, "those that the run knows; needed where they were given in Python, or lie elsewhere now")
     _drawing(command)
 
 
@@ -212,6 +218,16 @@ def _folder(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="FOLDER", type=Path, help="a run's folder, as train wrote it")
 
 
+def _data(command: argparse.ArgumentParser, default: str) -> None:
+    add = command.add_argument
+    add("--data", metavar="DATA", help=f"{', '.join(data.NAMES)}, or the path of a folder of your own images; default: "
+        f"{default}")
+    add("--background", metavar="COLOUR", help="colour that transparent images of a folder are laid on, such as black "
+        "or '#ff8800'; default: white, or that of the run")
+    add("--skip-unreadable", action="store_true", help="leave out the files of a folder that cannot be read or are "
+        "smaller than the size, and count them; default: stop and name the first, or what the run did")
+
+
 def _drawing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=_whole(0), metavar="N", default=0, help="of the noise, and in an "
                          "evaluation of all else that is drawn; default: %(default)s")
@@ -256,44 +272,96 @@ def train(options: argparse.Namespace) -> None:
     Args:
         options: what :func:`make_parser` read.
     """
-    framework, recipe, out = _plan(options)
-    on_the_way = max(1, recipe.steps // SAVES) if options.save_every is None else options.save_every
-    start = _step(out) if options.resume else 0
+    plan = _plan(options)
+    recipe, out = plan.recipe, plan.out
+    on_the_way = max(1, plan.steps // SAVES) if options.save_every is None else options.save_every
+    start = plan.state.get("step", 0)
+    source = _source(options, recipe, plan.state.get("data"))
     if not options.distributed:  # else each of the processes would say it
-        print(f"{recipe.name} on {recipe.data} with {figures.TITLES[framework]}, seed {recipe.seed}, steps "
-              f"{recipe.steps:,}" + (f", from step {start:,} of {out}" if start else ""), flush=True)
+        print(f"{recipe.name} on {recipe.data} with {figures.TITLES[plan.framework]}, seed {recipe.seed}, steps "
+              f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else ""), flush=True)
+        _print_folder(source, recipe)
     try:
-        run = training.train(recipe, framework, until=options.until, out=out, resume=options.resume,
-                             device=options.device, compiled=options.compiled, distributed=options.distributed,
-                             save_every=on_the_way, sample_every=options.sample_every)
+        run = training.train(recipe, plan.framework, until=options.until, steps=plan.steps, out=out,
+                             resume=options.resume, device=options.device, compiled=options.compiled,
+                             distributed=options.distributed, save_every=on_the_way,
+                             sample_every=options.sample_every, source=source)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out)) from None
     if not run.writes:
         return
-    _draw(run.sample(training.SAMPLES, recipe.seed), recipe, out / "samples.png")
+    _draw(run.sample(training.SAMPLES, recipe.seed), run, out / "samples.png")
     for step, examples in run.samples:
-        _draw(examples, recipe, out / f"samples-{step:0{len(str(recipe.steps))}}.png")
-    print(_progress(recipe, run.step, run.seconds, run.history))
+        _draw(examples, run, out / f"samples-{step:0{len(str(run.steps))}}.png")
+    print(_progress(run.step, run.steps, run.seconds, run.history))
     print(f"saved in {out}; its samples.png shows what the generator makes")
 
 
-def _plan(options: argparse.Namespace) -> tuple[str, Recipe, Path]:
-    """Framework, recipe and folder of a training: from the options and, to go on with a run, from its folder."""
-    framework = options.framework or FRAMEWORKS[0]
-    recipe = _changed(_recipe(options.recipe or "quickstart"), options)
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What is trained, where it is saved, to which step, and the state on disk that it goes on from."""
+
+    framework: str
+    recipe: Recipe
+    out: Path
+    steps: int
+    state: dict[str, Any]
+
+
+def _plan(options: argparse.Namespace) -> _Plan:
+    """A training as the options say and, to go on with a run, as its folder does."""
+    if options.resume and options.out and checkpoint.holds_run(options.out):
+        return _continued(options, options.out)
+    framework, recipe = options.framework or FRAMEWORKS[0], _changed(_recipe(options.recipe or "quickstart"), options)
     out = options.out or RUNS / f"{recipe.name}-{framework}-{recipe.seed}"
     if options.resume and checkpoint.holds_run(out):
-        there, state, _ = checkpoint.load(out)
-        framework = options.framework or state["framework"]
-        recipe = recipe if options.recipe else _changed(there, options)
+        return _continued(options, out)
     _check_writable(out)
-    return framework, recipe, out
+    return _Plan(framework, recipe, out, recipe.steps, {})
 
 
-def _changed(recipe: Recipe, options: argparse.Namespace) -> Recipe:
-    fields = {name: getattr(options, name) for name in ("split", "steps", "seed", "dtype")}
-    return on_data(recipe, options.data, options.size).replace(
+def _continued(options: argparse.Namespace, out: Path) -> _Plan:
+    there, state, _ = checkpoint.load(out)
+    _check_writable(out)
+    recipe = _changed(_recipe(options.recipe) if options.recipe else there, options, moved=not options.recipe)
+    if options.steps is not None:  # extends the run; its recipe stays
+        recipe = recipe.replace(steps=there.steps)
+    steps = state.get("steps", there.steps) if options.steps is None else options.steps
+    return _Plan(options.framework or state["framework"], recipe, out, steps, state)
+
+
+def _changed(recipe: Recipe, options: argparse.Namespace, moved: bool = False) -> Recipe:
+    """The recipe with what the options say; a folder that has moved since is not another one."""
+    fields = {name: getattr(options, name) for name in ("split", "batch", "steps", "seed", "dtype")}
+    name = None if options.data is None else data.full_name(options.data)
+    if moved and name is not None and data.is_folder(name):
+        name = None
+    return on_data(recipe, name, options.size, options.channels).replace(
         **{name: value for name, value in fields.items() if value is not None})
+
+
+def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] | None = None) -> Any:
+    """The real examples where a name does not say it all: read as the options say, else as a run has kept it."""
+    chosen = {} if options.background is None else {"background": options.background}
+    chosen |= {"skip_unreadable": True} if options.skip_unreadable else {}
+    if options.data is None and record is not None and not sources.loadable(record):
+        return None
+    name = data.full_name(options.data or (record or {}).get("name") or recipe.data)
+    if name == recipe.data and not data.is_folder(name) and not chosen:
+        return None
+    kept = {option: record[option] for option in sources.OPTIONS if data.is_folder(name) and option in (record or {})}
+    return sources.load_source(recipe.replace(data=name), **kept | chosen)
+
+
+def _print_folder(source: Any, recipe: Recipe) -> None:
+    """What a training on the reader's own images has before it."""
+    if not isinstance(source, data.FolderImages):
+        return
+    height, width, channels = source.shape
+    print(f"{len(source):,} images of {height}x{width} in {'colour' if channels == 3 else 'grey'}, "
+          f"{recipe.generator.kind} against {recipe.discriminator.kind}, batch {recipe.batch}")
+    if source.unreadable:
+        print(f"left out {len(source.unreadable):,} files that cannot be used; the first is {source.unreadable[0]}")
 
 
 def _check_writable(folder: Path) -> None:
@@ -326,8 +394,8 @@ def _interrupted(out: Path) -> str:
     return f"interrupted; {out} holds step {_step(out):,}. To go on: python -m ganbook train --out {out} --resume"
 
 
-def _progress(recipe: Recipe, step: int, seconds: float, history: dict[str, list[float]]) -> str:
-    text = f"step {step:,} of {recipe.steps:,} after {seconds:.1f} s of training"
+def _progress(step: int, steps: int, seconds: float, history: dict[str, list[float]]) -> str:
+    text = f"step {step:,} of {steps:,} after {seconds:.1f} s of training"
     if history["step"]:
         losses = ", ".join(f"{name.replace('_', ' ')} {history[name][-1]:.4f}" for name in training.LOSSES)
         text += f"; at step {history['step'][-1]:,}: {losses}"
@@ -342,15 +410,16 @@ def sample(options: argparse.Namespace) -> None:
     """
     run = training.load_run(options.folder, options.framework, device=options.device)
     path = options.out or options.folder / "samples.png"
-    _draw(run.sample(options.count, options.seed), run.recipe, path, options.columns)
+    _draw(run.sample(options.count, options.seed), run, path, options.columns)
     print(f"saved {options.count} samples of step {run.step:,} in {path}")
 
 
-def _draw(examples: np.ndarray, recipe: Recipe, path: Path, columns: int | None = None) -> None:
+def _draw(examples: np.ndarray, run: training.Run, path: Path, columns: int | None = None) -> None:
     if examples.ndim == 4:
         save_grid_png(examples, path, columns)
         return
-    real = training.load_source(recipe).batch(np.random.default_rng(recipe.seed), LARGEST)
+    source, _ = sources.find_source(run.recipe, run.trained_on)
+    real = source.batch(np.random.default_rng(run.recipe.seed), LARGEST)
     figure = figures.scatter_2d(real, examples)
     figure.savefig(path, format="png")
     # matplotlib would keep every figure; it is loaded by the first, never before.
@@ -366,7 +435,7 @@ def evaluate(options: argparse.Namespace) -> None:
     run = training.load_run(options.folder, options.framework, device=options.device)
     if options.json:
         check_target(options.json, json.loads(run.recipe.to_json()))
-    report = evaluate_run(run, options.count, options.seed)
+    report = evaluate_run(run, options.count, options.seed, _source(options, run.recipe, run.trained_on))
     print(report.text())
     if options.json:
         report.write(options.json)
@@ -484,7 +553,9 @@ def info(options: argparse.Namespace) -> None:
 def _print_run(folder: Path) -> None:
     recipe, state, _ = checkpoint.load(folder)
     print(f"{folder}, written with {figures.TITLES[state['framework']]}")
-    print(_progress(recipe, state["step"], state["seconds"], state["history"]))
+    print(_progress(state["step"], state.get("steps", recipe.steps), state["seconds"], state["history"]))
+    if state.get("data"):
+        print(f"trained on {sources.told(state['data'])}")
     print("\nrecipe")
     for name, value in json.loads(recipe.to_json()).items():
         print(f"  {name:<25}{json.dumps(value)}")

@@ -75,7 +75,7 @@ def test_bad_options_get_one_line(words, channels, message):
 
 def test_sizes_are_said_shortly():
     for sizes, said in ((range(8, 257, 4), "8 to 256 in steps of 4"), (range(4, 33), "4 to 32")):
-        with pytest.raises(ValueError, match=f"^size is 2; accepted: {said}$"):
+        with pytest.raises(ValueError, match=rf"^size is 2; accepted: {said}$"):
             programs.training_images(read("--size=2"), 1, sizes)
 
 
@@ -83,7 +83,7 @@ def test_a_gpu_is_used_where_one_is_seen():
     assert [programs.use_gpu(None, seen) for seen in (False, True)] == [False, True]
     assert not programs.use_gpu("cpu", seen=True)
     assert programs.use_gpu("gpu", seen=True)
-    with pytest.raises(ValueError, match="^device is 'gpu'; accepted on this machine"):
+    with pytest.raises(ValueError, match=r"^device is 'gpu'; accepted on this machine"):
         programs.use_gpu("gpu", seen=False)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
+from ganbook.data import Images
 from ganbook.data.recipe import Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from parity import module, relative_error
@@ -23,6 +25,23 @@ DIGITS = BASE.replace(
     generator=Architecture("PixelShuffleGenerator", {"latent": 8, "shape": (8, 8, 1), "width": 3}),
     discriminator=Architecture("DCGANDiscriminator", {"shape": (8, 8, 1), "channels": (4, 8), "dropout": 0.0}),
     generator_optimiser=Optimiser(learning_rate=0.002), discriminator_optimiser=Optimiser(learning_rate=0.002))
+#: Few numbers for any data set of images.
+_SMALL = {"hidden": (8,), "initialiser": "he"}
+DENSE = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **_SMALL}),
+               discriminator=Architecture("MLPDiscriminator", _SMALL))
+
+
+def on_folder(folder: Path, side: int = 16, **fields: object) -> Recipe:
+    """A small run on the images of a folder, in colour."""
+    shape = (side, side, 3)
+    return DENSE.replace(data=f"folder:{folder}", size=side, generator=DENSE.generator.with_(shape=shape),
+                         discriminator=DENSE.discriminator.with_(shape=shape), **fields)
+
+
+def some(seed: int = 0, n: int = 40) -> Images:
+    """Images whose every number is uniform on [-1, 1]."""
+    values = np.random.default_rng(seed).uniform(-1, 1, (n, 8, 8, 1)).astype(np.float32)
+    return Images(values, np.zeros(n, np.int64))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 
 from ganbook import data
 from ganbook.data import ring
-from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe
+from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule
 from ganbook.gradient_descent import training
 from gradient_descent.runs_at_hand import BASE, DISCRIMINATOR, GENERATOR, Uniform, identical, spread
 from parity import relative_error
@@ -89,6 +89,120 @@ def test_until_stops_and_stands_at_the_step(framework):
     assert run.step == 5
     assert train(framework, until=100).step == RECIPE.steps
     assert all(np.isfinite(array).all() for array in run.players.export()["generator"].values())
+
+
+# More steps than the recipe's.
+
+FADING = RECIPE.replace(generator_optimiser=Optimiser(learning_rate=Schedule(0.01, 0.001, "cosine")),
+                        r1=Schedule(1.0, 0.1, "linear"))
+
+
+@frameworks
+def test_an_extended_run_is_one_run_whenever_it_was_extended(framework, tmp_path):
+    whole = train(framework, FADING, steps=20)
+    assert (whole.step, whole.steps, whole.recipe) == (20, 20, FADING)
+    for first in (5, FADING.steps):
+        out = tmp_path / str(first)
+        train(framework, FADING, until=first, out=out)
+        run = train(framework, None, steps=20, resume=True, out=out)
+        assert identical(run.players.export(), whole.players.export())
+        assert run.history == whole.history
+        assert training.load_run(out).recipe == FADING
+        assert training.load_run(out).steps == 20
+
+
+def test_an_extended_run_that_was_cut_off_goes_on_to_its_own_end(tmp_path):
+    train(recipe=FADING, out=tmp_path)
+    train(recipe=FADING, resume=True, steps=20, until=15, out=tmp_path)
+    state = json.loads((tmp_path / "state.json").read_text())
+    assert (state["step"], state["steps"]) == (15, 20)
+    assert train(recipe=FADING, resume=True, out=tmp_path).step == 20
+    assert train(recipe=FADING, resume=True, steps=23, out=tmp_path).step == 23
+
+
+@pytest.mark.parametrize("recipe", [RECIPE, FADING], ids=["constant", "fading"])
+def test_schedules_end_with_the_recipe(recipe):
+    """With constant rates more steps are more of the same; a recipe of more steps would fade later."""
+    extended, other = train(recipe=recipe, steps=20), train(recipe=recipe.replace(steps=20))
+    assert identical(extended.players.export(), other.players.export()) == (recipe is RECIPE)
+    run, source = training.start_run(recipe, device="cpu"), Uniform()
+    dealer = training.make_dealer(run, source)
+    rates = [dealer.round(step, np.random.default_rng(0)) for step in (12, 19)]
+    assert rates[0]["generator"]["rates"]["learning_rate"] == rates[1]["generator"]["rates"]["learning_rate"]
+    assert [draws["discriminator"][0]["rates"]["r1"] for draws in rates] == [recipe.r1.value(12, 12)] * 2
+
+
+def test_a_run_does_not_become_shorter(tmp_path):
+    train(until=1, steps=20, out=tmp_path)
+    before = (tmp_path / "state.json").read_bytes()
+    for steps in (19, 0, 12):
+        with pytest.raises(ValueError, match=f"^steps is {steps}; accepted: a whole number of at least 20$"):
+            train(resume=True, steps=steps, out=tmp_path)
+    with pytest.raises(ValueError, match=r"^steps is 11; accepted: a whole number of at least 12$"):
+        train(steps=11)
+    assert (tmp_path / "state.json").read_bytes() == before
+
+
+# Examples that no network should learn from.
+
+class Wrong(Uniform):
+    """Examples that are wrong in one way."""
+
+    def __init__(self, wrong, shape=(4, 4, 1)):
+        super().__init__(shape)
+        self.__dict__["wrong"] = wrong
+
+    def batch(self, rng, n):
+        return self.wrong(super().batch(rng, n))
+
+
+def spoil(value):
+    def change(batch):
+        batch.flat[-1] = value
+        return batch
+    return change
+
+
+@pytest.mark.parametrize(("wrong", "message"), [
+    (lambda batch: (batch + 1) * 127.5, r"source has values from 1\.\d* to 252\.\d*; accepted: -1 to 1, or check_dat"),
+    (spoil(1.0001), r"source has values from -\d\.\d* to 1\.0001; accepted: -1 to 1"),
+    (spoil(-1.5), "source has values from -1.5 to "),
+    (spoil(np.nan), "source has values from nan to nan; accepted: -1 to 1"),
+    (spoil(-np.inf), "source has values from -inf to "),
+    (lambda batch: batch[1:], r"source has a batch of shape \(5, 4, 4, 1\); accepted: \(6, 4, 4, 1\)"),
+    (lambda batch: batch[..., 0], r"source has a batch of shape \(6, 4, 4\)"),
+], ids=["bytes", "a little too much", "too small", "nan", "infinite", "too few", "flat"])
+def test_examples_out_of_range_are_refused_where_they_come_in(wrong, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        train(source=Wrong(wrong), out=tmp_path / "run")
+    assert not (tmp_path / "run" / "state.json").exists()
+
+
+def test_the_way_out_lets_any_range_in():
+    stretched = Wrong(lambda batch: (batch + 1) * np.float32(127.5))
+    run = train(source=stretched, check_data=False)
+    assert run.step == 12
+    assert run.history["discriminator_loss"] != train().history["discriminator_loss"]
+
+
+def test_points_have_no_range_but_are_finite():
+    wide = POINTS.replace(data="grid")
+    assert train(recipe=wide, source=Wrong(lambda batch: 1000 * batch, (2,)), until=2).step == 2
+    for value in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="accepted: finite ones, or check_data=False"):
+            train(recipe=wide, source=Wrong(spoil(value), (2,)))
+
+
+# Numbers that come from NumPy.
+
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    recipe = RECIPE.replace(steps=np.int64(12), batch=np.int32(6), seed=np.uint8(RECIPE.seed),
+                            generator=GENERATOR.with_(batch_norm=True, bias=False, latent=np.int64(5)))
+    run = train(recipe=recipe, until=np.int64(4), save_every=np.int64(2), sample_every=np.int16(2), out=tmp_path)
+    run = train(recipe=recipe, resume=True, steps=np.int64(14), out=tmp_path)
+    assert identical(run.players.export(), train(steps=14).players.export())
+    assert np.array_equal(run.sample(np.int64(5), np.uint8(3)), run.sample(5, 3))
+    run.save(tmp_path)
 
 
 # Records.
@@ -208,9 +322,9 @@ def test_save_every(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize(("framework", "compiled"), [(name, False) for name in FRAMEWORKS] + [("tensorflow", True)])
 def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(tmp_path, framework, compiled):
-    recipe = RECIPE.replace(loss="non_saturating")  # one batch a step
+    recipe = RECIPE.replace(loss="non_saturating")  # one batch a step, and one before the first for the fingerprint
     with pytest.raises(training.NonFiniteLoss, match=r"step 6: discriminator_loss nan.*what was saved before"):
-        train(framework, recipe, source=Spoilt(5), out=tmp_path, save_every=4, compiled=compiled)
+        train(framework, recipe, source=Spoilt(6), out=tmp_path, save_every=4, compiled=compiled, check_data=False)
     run = training.load_run(tmp_path, device="cpu")
     assert run.step == 4
     assert identical(run.players.export(), train(framework, recipe, until=4, compiled=compiled).players.export())

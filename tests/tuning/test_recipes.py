@@ -92,7 +92,36 @@ def test_mixtures_get_their_own_scale():
         assert math.isclose(np.sqrt((points.means**2).sum(1).mean()), math.sqrt(2), rel_tol=2e-3)
 
 
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+@pytest.mark.parametrize("name", ["quickstart", "article-000", "dcgan", "recommended", "colour-dcgan", "article-004"])
+def test_image_recipes_go_to_a_folder_at_any_common_size(name, side, tmp_path):
+    folder = tmp_path / "My photos, 2026"
+    moved = on_data(RECIPES[name], folder, side)
+    assert (moved.name, moved.data, moved.size) == (f"{name}-My-photos-2026", f"folder:{folder}", side)
+    assert ends(moved) == ((side, side, 3),) * 2
+    assert Recipe.from_json(moved.to_json()) == moved
+    grey = on_data(RECIPES[name], str(folder), side, 1)
+    assert ends(grey) == ((side, side, 1),) * 2
+
+
+def test_a_recipe_on_a_folder_stays_on_it(tmp_path):
+    moved = on_data(RECIPES["quickstart"], tmp_path / "photos", 64, 1)
+    assert on_data(moved, tmp_path / "photos") == on_data(moved, size=64) == on_data(moved, channels=1) == moved
+    assert ends(on_data(moved, size=32)) == ((32, 32, 1),) * 2
+    assert on_data(moved, size=32).name == "quickstart-photos"
+    assert on_data(moved, tmp_path / "others", 64).name == "quickstart-photos-others"
+    assert ends(on_data(moved, "stacked_digits")) == ((64, 64, 3),) * 2
+    assert on_data(RECIPES["quickstart"], "folder:/", 8).name == "quickstart-folder"
+
+
 @pytest.mark.parametrize(("name", "change", "message"), [
+    ("quickstart", {"data": "/photos"}, "size is None; accepted with data 'folder:/photos': the side in pixels"),
+    ("quickstart", {"data": "/photos", "size": 0}, "size is 0"),
+    ("quickstart", {"data": "/photos", "size": 8, "channels": 2}, "channels is 2; accepted: 1 for grey, 3 for colour"),
+    ("quickstart", {"channels": 1}, "channels is 1; accepted with data 'digits': none, since it has its own"),
+    ("ring", {"data": "/photos", "size": 8}, r"data is 'folder:/photos'; accepted with recipe 'ring', .*: ring, grid$"),
+    ("quickstart", {"data": "grid"}, "accepted with .*stacked_mnist, or the path of a folder of images$"),
+    ("dcgan", {"data": "/photos", "size": 30}, r"shape is \(30, 30, 3\); accepted: .* divisible by 4"),
     ("quickstart", {"data": "ring"}, "data is 'ring'; accepted with recipe 'quickstart'.*digits, mnist"),
     ("grid", {"data": "digits"}, r"data is 'digits'; accepted with recipe 'grid'.*\(2,\): ring, grid"),
     ("grid", {"data": "letters"}, "data is 'letters'; accepted: digits"),
@@ -101,7 +130,7 @@ def test_mixtures_get_their_own_scale():
 ])
 def test_what_cannot_move_says_why(name, change, message):
     with pytest.raises(ValueError, match=message):
-        on_data(RECIPES[name], **change)
+        ends(on_data(RECIPES[name], **change))
 
 
 def test_the_mixtures_follow_the_protocol_that_was_measured():

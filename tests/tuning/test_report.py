@@ -206,7 +206,7 @@ def test_mnist_5k_is_read_as_the_part_of_mnist_that_it_is():
 
 def test_a_classifier_judges_only_what_it_knows(monkeypatch):
     """Other pictures under the name of a data set that the classifier of that size was not trained on."""
-    monkeypatch.setattr(report, "load_source", lambda recipe: data.load("digits"))
+    monkeypatch.setattr(report, "find_source", lambda *_: (data.load("digits"), {"name": "mnist"}))
     made = report.evaluate_run(untrained(DIGITS.replace(data="mnist", size=8)), 20)
     assert made.left_out[0][1] == "the classifier of 8x8 images was trained on digits, not on mnist"
 

@@ -77,13 +77,13 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
         raise ValueError(f"background is {background!r}; accepted: a colour that Pillow knows, such as 'white' or "
                          "'#ff8800'") from error
     files = image_files(folder)
-    images, kept, unreadable = np.empty((len(files), size, size, channels), np.float32), [], []
+    pixels, kept, unreadable = [], [], []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tags and palettes: what is wrong with a file is an error below
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         for file in tqdm(files, desc="reading", unit="image", leave=False, disable=None):
             try:
-                images[len(kept)] = to_range(_read(file, size, channels, colour))
+                pixels.append(_read(file, size, channels, colour))
                 kept.append(file)
             except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
                 unreadable.append(f"{file}: {_reason(error)}")
@@ -93,7 +93,7 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
                                     "others out and counts them") from error
     if not kept:
         raise DataError(f"none of the {len(files):,} images in {folder} can be used; the first is {unreadable[0]}")
-    return FolderImages(images[:len(kept)], _labels(folder, files, kept), name, background, skip_unreadable,
+    return FolderImages(to_range(np.stack(pixels)), _labels(folder, files, kept), name, background, skip_unreadable,
                         tuple(unreadable))
 
 

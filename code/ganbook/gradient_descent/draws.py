@@ -75,6 +75,28 @@ def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Draws:
             for name, (shape, rate) in layers.items()}
 
 
+def check_examples(examples: np.ndarray, n: int, shape: tuple[int, ...]) -> None:
+    """Make sure that a batch holds what a network can learn from.
+
+    Args:
+        examples: the batch.
+        n: how many examples it must hold.
+        shape: of each; images have three axes.
+
+    Raises:
+        ValueError: another shape, a value that is infinite or not a number, or one of an image outside [-1, 1].
+    """
+    if np.shape(examples) != (n, *shape):
+        raise ValueError(f"source has a batch of shape {np.shape(examples)}; accepted: {(n, *shape)}, as it was asked "
+                         "for and its shape says")
+    low, high = np.min(examples), np.max(examples)
+    bound = 1.0 if len(shape) == 3 else np.inf
+    if not (-bound <= low and high <= bound and np.isfinite([low, high]).all()):  # false for NaN as well
+        wanted = "-1 to 1" if len(shape) == 3 else "finite ones"
+        raise ValueError(f"source has values from {low:g} to {high:g}; accepted: {wanted}, or check_data=False, which "
+                         "lets any in")
+
+
 @dataclasses.dataclass(frozen=True)
 class Dealer:
     """Deals the draws of one round after another.
@@ -85,6 +107,7 @@ class Dealer:
         latent: coordinates of the generator's input.
         generator_dropout, discriminator_dropout: by dropout layer, the shape of its input without the batch axis and
             the share of units it drops.
+        check_data: whether real examples that are not finite, and images outside [-1, 1], are refused.
     """
 
     recipe: Recipe
@@ -92,6 +115,7 @@ class Dealer:
     latent: int
     generator_dropout: Dropout
     discriminator_dropout: Dropout
+    check_data: bool = True
 
     def round(self, step: int, rng: np.random.Generator) -> Draws:
         """Draw round ``step``, counted from 0.
@@ -107,6 +131,9 @@ class Dealer:
             scheduled numbers and its number ``t``, counted from 1.  Where the discriminator judges m examples together,
             its masks have N/m rows and the m examples one weight.  A generator that looks ahead has in ``ahead`` the
             ``rates``, and ``weights``, of the discriminator's next step.
+
+        Raises:
+            ValueError: the source's batch has another shape than it says, or values that are refused.
         """
         recipe, first = self.recipe, step * self.recipe.discriminator_steps + 1
         discriminator = [self._discriminator(step, first + k, rng) for k in range(recipe.discriminator_steps)]
@@ -144,6 +171,8 @@ class Dealer:
 
     def _real(self, rng: np.random.Generator) -> np.ndarray:
         images = self.source.batch(rng, self.recipe.batch)
+        if self.check_data:
+            check_examples(images, self.recipe.batch, self.source.shape)
         width = self.recipe.dequantisation
         return images + rng.uniform(-width / 2, width / 2, images.shape).astype(np.float32) if width else images
 

@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, whole
 from ganbook.gradient_descent import checkpoint
 from ganbook.gradient_descent.draws import Dealer, dropout_layers, latent_noise
-from ganbook.tensors.architectures import ARCHITECTURES, blueprint
+from ganbook.gradient_descent.sources import find_source
+from ganbook.gradient_descent.sources import load_source as load_source  # for the pages
 
 LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
@@ -52,6 +52,9 @@ class Run:
             run every so many steps, so that fewer than twice ``RECORDS`` are kept.
         samples: pairs of a step and images from noise that stays the same, shape (64, ...).
         seconds: time spent in training, all calls together.
+        steps: of the whole run; more than the recipe's once a run has been extended, else as many.
+        trained_on: what :func:`ganbook.gradient_descent.sources.find_source` keeps of the real examples; None of a run
+            that has seen none, or was saved before this was kept.
         writes: whether this process saves the run; of several that train it together, one alone does.
     """
 
@@ -63,7 +66,13 @@ class Run:
     history: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {n: [] for n in ("step", *LOSSES)})
     samples: list[tuple[int, np.ndarray]] = dataclasses.field(default_factory=list)
     seconds: float = 0.0
+    steps: int = 0
+    trained_on: dict[str, Any] | None = None
     writes: bool = True
+
+    def __post_init__(self) -> None:
+        """Take the number of steps from the recipe, unless it is given."""
+        self.steps = self.steps or self.recipe.steps
 
     @property
     def generator(self) -> Any:
@@ -89,9 +98,9 @@ class Run:
         Raises:
             ValueError: n below 1 or a negative seed.
         """
-        whole("n", n, 1)
+        n, seed = whole("n", n, 1), whole("seed", seed, 0)
         latent = self.generator.input_shape_[0]
-        noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(whole("seed", seed, 0)))
+        noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(seed))
         parts = [self.players.sample(part, use_average=use_average)
                  for part in np.array_split(noise, math.ceil(n / 500))]
         return np.concatenate(parts).astype(np.float32)
@@ -109,8 +118,8 @@ class Run:
             for name, array in group.items():
                 if not np.isfinite(array).all():
                     raise NonFiniteLoss(f"step {self.step}: {name} of the {role} is not finite. {ADVICE}")
-        state = {"framework": self.framework, "step": self.step, "seconds": self.seconds, "history": self.history,
-                 "rng": self.rng.bit_generator.state}
+        state = {"framework": self.framework, "step": self.step, "steps": self.steps, "data": self.trained_on,
+                 "seconds": self.seconds, "history": self.history, "rng": self.rng.bit_generator.state}
         checkpoint.save(Path(folder), self.recipe, state, arrays)
 
 
@@ -156,21 +165,26 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
         run.players.load(arrays)
         run.rng.bit_generator.state = state["rng"]
         run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
+        run.steps, run.trained_on = state.get("steps", recipe.steps), state.get("data")
     except (KeyError, TypeError, ValueError) as error:
         raise checkpoint.CheckpointError(f"the files in {folder} do not belong together: {error}") from error
     return run
 
 
 def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: int | None = None,
-          out: str | Path | None = None, resume: bool = False, device: str | None = None, compiled: bool = False,
-          distributed: bool = False, save_every: int = 0, sample_every: int = 0, source: Any = None,
-          progress: bool | None = None) -> Run:
+          steps: int | None = None, out: str | Path | None = None, resume: bool = False, device: str | None = None,
+          compiled: bool = False, distributed: bool = False, save_every: int = 0, sample_every: int = 0,
+          source: Any = None, check_data: bool = True, progress: bool | None = None) -> Run:
     """Train a GAN from its first step, or go on from a saved one.
 
     Args:
         recipe: what to run; None means the default recipe, or with ``resume`` the one that the folder holds.
         framework: ``pytorch`` or ``tensorflow``.
         until: stop after this many steps of the whole run; None means all.
+        steps: extend the run to this many steps, at least the recipe's; None keeps what the run has.  The recipe stays
+            as it is, and so do its schedules: they end with the recipe's steps, and what is beyond goes on with the
+            values that they end in.  So it makes no difference when a run was extended, and with constant rates it is
+            the run of a recipe of more steps.
         out: folder to save the run in, at the end and every ``save_every`` steps; None saves nothing.
         resume: go on with the run that ``out`` holds; if it holds none, start one.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
@@ -181,66 +195,73 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
             writes files.
         save_every, sample_every: steps between two checkpoints and two samples; 0 for none on the way.
         source: real examples in place of those that the recipe's ``data`` names: anything with ``shape`` and
-            ``batch(rng, n)``.
+            ``batch(rng, n)``, whose result depends on ``rng`` and ``n`` alone.  The run keeps their fingerprint.
+        check_data: refuse batches that are not finite and images outside [-1, 1]; False lets them in, as the section
+            "Practice" does to show what they do.
         progress: show a bar; None shows one on a terminal, and none under test.
 
     Returns:
         the run, at its last step.
 
     Raises:
-        ValueError: an argument outside its range.
-        CheckpointError: ``out`` holds a run and ``resume`` is False, or holds the run of another recipe.
+        ValueError: an argument outside its range, or real examples outside theirs.
+        CheckpointError: ``out`` holds a run and ``resume`` is False, or holds the run of another recipe or one that was
+            trained on other examples.
+        DataError: the recipe's data are not at hand.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
-    for name, every in (("save_every", save_every), ("sample_every", sample_every)):
-        whole(name, every, 0)
+    plan = _Plan(until if until is None else whole("until", until, 0), steps, out, whole("save_every", save_every, 0),
+                 whole("sample_every", sample_every, 0), source, check_data, progress)
     if distributed and compiled:
         raise ValueError("compiled is True; accepted with distributed: False, since the engines cannot be compiled")
     if not distributed:
         run = _prepare(recipe, framework, out, resume, device)
-        return _loop(run, make_runner(run, compiled), until, out, save_every, sample_every, source, progress)
+        return _loop(run, make_runner(run, compiled), plan)
     engine = twin("ganbook.gradient_descent.distributed", framework)
     with engine.join(device) as team:
         with team.scope():
             run = _prepare(recipe, framework, out, resume, team.device)
         run.writes = team.first
-        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds, until, out, save_every,
-                     sample_every, source, progress if team.first else False)
+        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds,
+                     plan if team.first else dataclasses.replace(plan, progress=False))
 
 
-def _loop(run: Run, run_rounds: Callable[..., np.ndarray], until: int | None, out: str | Path | None, save_every: int,
-          sample_every: int, source: Any, progress: bool | None) -> Run:
-    recipe = run.recipe
-    last = recipe.steps if until is None else min(whole("until", until, 0), recipe.steps)
-    dealer = make_dealer(run, source if source is not None else load_source(recipe))
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """How far a training goes, on what, and what it leaves on the way; the arguments of :func:`train`."""
+
+    until: int | None
+    steps: int | None
+    out: str | Path | None
+    save_every: int
+    sample_every: int
+    source: Any
+    check_data: bool
+    progress: bool | None
+
+
+def _loop(run: Run, run_rounds: Callable[..., np.ndarray], plan: _Plan) -> Run:
+    recipe, out = run.recipe, plan.out
+    if plan.steps is not None:
+        run.steps = whole("steps", plan.steps, run.steps)
+    last = run.steps if plan.until is None else min(plan.until, run.steps)
+    source, run.trained_on = find_source(recipe, run.trained_on, plan.source)
+    dealer = make_dealer(run, source, plan.check_data)
     if out:  # a place that cannot be is better found now than after an hour
         Path(out).mkdir(parents=True, exist_ok=True)
-    with tqdm(total=recipe.steps, initial=run.step, unit="step", disable=not show_bar(progress), leave=False) as bar:
+    with tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(plan.progress), leave=False) as bar:
         while run.step < last:
             # Processes that train together stop for the same rounds: each call of run_rounds is a meeting of all.
-            count = _chunk(run.step, last, save_every if out else 0, sample_every)
+            count = _chunk(run.step, last, plan.save_every if out else 0, plan.sample_every)
             advance(run, dealer, run_rounds, count)
             bar.update(count)
-            if sample_every and run.step % sample_every == 0:
+            if plan.sample_every and run.step % plan.sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
-            if out and run.writes and save_every and run.step % save_every == 0:
+            if out and run.writes and plan.save_every and run.step % plan.save_every == 0:
                 run.save(out)
     if out and run.writes:
         run.save(out)
     return run
-
-
-def load_source(recipe: Recipe) -> Any:
-    """The real examples that a recipe names: images, stacks of as many as the generator has channels, or a mixture.
-
-    Raises:
-        ValueError: a combination of data, split, size and scale that does not exist.
-        DataError: a file is missing or damaged.
-    """
-    made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
-    stack = made[-1] if recipe.data.startswith("stacked_") and len(made) == 3 else None
-    return data.load(recipe.data, split=recipe.split, size=recipe.size, stack=stack,
-                     scale=None if recipe.scale == 1.0 else recipe.scale)
 
 
 def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool,
@@ -260,8 +281,13 @@ def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resu
     return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
 
 
-def make_dealer(run: Run, source: Any) -> Dealer:
+def make_dealer(run: Run, source: Any, check_data: bool = True) -> Dealer:
     """What deals the draws of a run's rounds.
+
+    Args:
+        run: whose rounds.
+        source: the real examples.
+        check_data: as in :func:`train`.
 
     Raises:
         ValueError: the examples, the generator's and the discriminator's shapes are not one.
@@ -271,7 +297,7 @@ def make_dealer(run: Run, source: Any) -> Dealer:
         raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
                          f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
     return Dealer(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
-                  dropout_layers(run.discriminator))
+                  dropout_layers(run.discriminator), check_data)
 
 
 def make_runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
@@ -297,7 +323,7 @@ def advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], cou
     started = time.perf_counter()
     losses = run_rounds([dealer.round(run.step + k, run.rng) for k in range(count)])
     run.seconds += time.perf_counter() - started
-    every = max(1, run.recipe.steps // RECORDS)
+    every = max(1, run.steps // RECORDS)
     for step, row in enumerate(losses.tolist(), run.step + 1):
         if not all(map(math.isfinite, row)):
             named = ", ".join(f"{name} {value}" for name, value in zip(LOSSES, row, strict=True))

@@ -20,10 +20,13 @@ Explained in the book's chapter "Tuning"; first used in the section "Quickstart"
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import MappingProxyType
 
-from ganbook.data import NAMES
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, one_of, whole
+from ganbook.data import full_name, is_folder
+from ganbook.data.folders import CHANNELS
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, whole
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint
 from ganbook.tensors.configurations import CONFIGURATIONS
 
@@ -90,7 +93,8 @@ RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
 )})
 
 
-def on_data(recipe: Recipe, data: str | None = None, size: int | None = None) -> Recipe:
+def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = None,
+            channels: int | None = None) -> Recipe:
     """The same recipe on other data, or at another size of the images.
 
     Images are resized to the side that the networks have, or both to ``size``; the networks get as many channels as
@@ -98,31 +102,62 @@ def on_data(recipe: Recipe, data: str | None = None, size: int | None = None) ->
 
     Args:
         recipe: what to start from.
-        data: a data set's name; None keeps the recipe's own.  Another one becomes part of the recipe's name.
-        size: side of the images, in pixels; None keeps that of the networks.
+        data: a data set's name, or the path of a folder of images; None keeps the recipe's own.  Another one becomes
+            part of the recipe's name, of a folder its last name.
+        size: side of the images, in pixels; None keeps that of the networks.  A folder that the recipe is not on yet
+            needs one.
+        channels: 1 for grey, 3 for colour; only for a folder; None means 3, or what the recipe on that folder has.
 
     Returns:
         A recipe whose data and networks have one shape.
 
     Raises:
-        ValueError: an unknown name, images for a recipe of points or the other way round, or a size for points.
+        ValueError: an unknown name, images for a recipe of points or the other way round, a size for points or none for
+            a new folder, or channels that have no effect.
     """
-    if data in (None, recipe.data) and size is None:
+    if data in (None, recipe.data) and size is None and channels is None:
         return recipe
-    data = recipe.data if data is None else one_of("data", data, NAMES)
+    data = full_name(recipe.data if data is None else data)
     made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
     alike = tuple(name for name, shape in SHAPES.items() if len(shape) == len(made))
-    if data not in alike:
+    if data not in alike and not (is_folder(data) and len(made) == 3):
         raise ValueError(f"data is {data!r}; accepted with recipe {recipe.name!r}, whose examples have shape {made}: "
-                         f"{', '.join(alike)}")
-    name = recipe.name if data == recipe.data else f"{recipe.name}-{data}"
+                         f"{', '.join(alike)}" + (", or the path of a folder of images" if len(made) == 3 else ""))
+    name = recipe.name if data == recipe.data else f"{recipe.name}-{_word(data)}"
+    if is_folder(data):
+        return _with_shape(recipe.replace(name=name, data=data), *_folder_shape(recipe, data, size, channels))
+    if channels is not None:
+        raise ValueError(f"channels is {channels!r}; accepted with data {data!r}: none, since it has its own")
     if data in SCALES:
         if size is not None:
             raise ValueError(f"size is {size!r}; accepted with data {data!r}: none, since points have no size")
         return recipe.replace(name=name, data=data, scale=SCALES[data])
     height, _, channels = SHAPES[data]
     side = made[0] if size is None else whole("size", size, 1)
+    return _with_shape(recipe.replace(name=name, data=data), side, channels).replace(
+        size=None if side == height else side)
+
+
+def _word(data: str) -> str:
+    """What a data set adds to the name of a recipe."""
+    return (re.sub("[^A-Za-z0-9_-]+", "-", Path(data).name).strip("-") or "folder") if is_folder(data) else data
+
+
+def _folder_shape(recipe: Recipe, data: str, size: int | None, channels: int | None) -> tuple[int, int]:
+    """Side and channels of a folder's images: as asked for, else as the recipe has them if it is on that folder."""
+    side, _, depth = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    if data != recipe.data:
+        side, depth = None, CHANNELS[-1]
+    size, channels = side if size is None else size, depth if channels is None else channels
+    if size is None:
+        raise ValueError(f"size is None; accepted with data {data!r}: the side in pixels that all images shall have")
+    if channels not in CHANNELS:
+        raise ValueError(f"channels is {channels!r}; accepted: 1 for grey, 3 for colour")
+    return whole("size", size, 1), int(channels)
+
+
+def _with_shape(recipe: Recipe, side: int, channels: int) -> Recipe:
+    """The recipe with square images, and networks for them."""
     shape = (side, side, channels)
-    return recipe.replace(name=name, data=data, size=None if side == height else side,
-                          generator=recipe.generator.with_(shape=shape),
+    return recipe.replace(size=side, generator=recipe.generator.with_(shape=shape),
                           discriminator=recipe.discriminator.with_(shape=shape))

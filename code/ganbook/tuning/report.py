@@ -5,6 +5,8 @@
 * stacks of digits: also the modes that occur, their divergence from uniform, and the readable share of the channels;
 * points of the plane: the Frechet distance of coordinates, captured modes, high-quality share, divergence.
 
+What digits alone can be measured by is left out for other images, and said to be.
+
 Both frameworks give the same report of a checkpoint: examples and features are computed in float64 whatever the run's
 own precision, since a count of neighbours or of modes may jump where an example moves in its seventh digit.
 
@@ -25,7 +27,8 @@ import numpy as np
 from ganbook import data
 from ganbook.data import Images, Mixture, StackedImages
 from ganbook.data.recipe import whole
-from ganbook.gradient_descent.training import Run, load_source, start_run, twin
+from ganbook.gradient_descent.sources import find_source, load_source, loadable, read_as
+from ganbook.gradient_descent.training import Run, start_run, twin
 from ganbook.tuning import classifier, modes, results
 from ganbook.tuning.kernel_distance import kernel_distance, kernel_distance_noise
 from ganbook.tuning.memorisation import measure_memorisation, nearest_known
@@ -35,6 +38,10 @@ from ganbook.tuning.neighbours import K, measure_neighbourhoods
 
 #: Examples of either kind that are compared at most: more cost minutes and change the third digit.
 LARGEST = 10_000
+#: Numbers in the examples of either kind at most: so many large images would cost hours.
+MOST_NUMBERS = 32 * 10**6
+#: Numbers in the training images at most, among which the nearest is looked for: more do not fit into 2.4 GB.
+MOST_KNOWN = 300 * 10**6
 #: Random splits of the real examples that a reference is the mean of.
 SPLITS = 5
 #: Fewest generated images: each needs K neighbours besides itself, a rank test 8 examples.
@@ -130,33 +137,42 @@ def check_target(path: str | Path, recipe: dict[str, Any]) -> None:
                                   "report of the same recipe")
 
 
-def evaluate_run(run: Run, count: int | None = None, seed: int = 0) -> Report:
+def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any = None) -> Report:
     """Measure everything that there is to measure of a run's generator.
 
     Args:
         run: of either framework; its moving average is evaluated, where it keeps one.
-        count: examples to generate; None means as many as there are real ones, at most 10,000.
+        count: examples to generate; None means as many as there are real ones, at most 10,000, and fewer of images
+            of more than 32x32 pixels in colour.
         seed: of the noise, of the choice of real examples and of their splits.
+        source: the examples that the run was trained on, where its recipe does not name them; None loads them.
 
     Returns:
         The report: of a checkpoint the same to four digits, whichever framework has read it.
 
     Raises:
         ValueError: too few examples for a metric, or examples that are not finite.
+        CheckpointError: ``source`` is not what the run was trained on, or None where only Python can give that.
         DataError: the run's data are not at hand.
 
     Explained in the book's section "Evaluation".
     """
-    source = load_source(run.recipe)
+    source, record = find_source(run.recipe, run.trained_on, source)
     least = len(source.means) if isinstance(source, Mixture) else FEWEST
-    limit = min(len(source), LARGEST) if isinstance(source, Images) else LARGEST
-    count = limit if count is None else count
-    if whole("count", count, 1) < least:
+    most = min(LARGEST, max(MOST_NUMBERS // math.prod(source.shape), FEWEST))
+    limit = min(len(source), most) if isinstance(source, Images) else most
+    if isinstance(source, Images) and len(source) < 2 * (K + 1):
+        raise ValueError(f"{record['name']} has {len(source)} images; accepted: at least {2 * (K + 1)}, to be compared "
+                         "with each other")
+    count = limit if count is None else whole("count", count, 1)
+    if count < least:
         raise ValueError(f"count is {count}; accepted: at least {least}, the fewest examples that all metrics of "
                          f"{run.recipe.data} can do with")
-    rng = np.random.default_rng(whole("seed", seed, 0))
-    measuring = _Measuring(run, source, _generate(run, count, seed), *_real(source, rng), rng)
-    (measuring.points if isinstance(source, Mixture) else measuring.images)()
+    seed = whole("seed", seed, 0)
+    rng = np.random.default_rng(seed)
+    measuring = _Measuring(run, source, record, _generate(run, count, seed),
+                           *_real(source, record["name"], most, rng), rng)
+    (measuring.points if len(source.shape) == 1 else measuring.images)()
     return measuring.report(seed)
 
 
@@ -172,22 +188,26 @@ def _generate(run: Run, count: int, seed: int) -> np.ndarray:
     return examples
 
 
-def _real(source: Any, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-    """Real examples to compare with, and which they are."""
+def _real(source: Any, name: str | None, most: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    """Real examples to compare with, at most so many, and which they are."""
+    name = name or "the source that was given"
     if not isinstance(source, Images):
-        return source.batch(rng, LARGEST), f"{LARGEST:,} real ones drawn from {source.name}"
-    if len(source) <= LARGEST:
-        return source.images, f"all {len(source):,} real ones of {source.name}"
-    chosen = rng.choice(len(source), LARGEST, replace=False)
-    return source.images[chosen], f"{LARGEST:,} of the {len(source):,} real ones of {source.name}"
+        return source.batch(rng, most), f"{most:,} real ones drawn from {name}"
+    if len(source) <= most:
+        return source.images, f"all {len(source):,} real ones of {name}"
+    chosen = rng.choice(len(source), most, replace=False)
+    return source.images[chosen], f"{most:,} of the {len(source):,} real ones of {name}"
 
 
 class _Measuring:
     """A report that is being made."""
 
-    def __init__(self, run: Run, source: Any, fake: np.ndarray, real: np.ndarray, which: str,
+    def __init__(self, run: Run, source: Any, record: dict[str, Any], fake: np.ndarray, real: np.ndarray, which: str,
                  rng: np.random.Generator) -> None:
-        self.run, self.source, self.fake, self.real, self.which, self.rng = run, source, fake, real, which, rng
+        self.run, self.source, self.record, self.rng = run, source, record, rng
+        self.fake, self.real, self.which = fake, real, which
+        #: Of the data set, of stacks that of the images in their channels.
+        self.base = (record["name"] or "other images").removeprefix("stacked_")
         self.rows: list[Row] = []
         self.left_out: list[tuple[str, str]] = []
         self.share = len(fake) / (len(fake) + len(real))
@@ -218,6 +238,9 @@ class _Measuring:
 
     def points(self) -> None:
         self.frechet("coordinate", self.fake, self.real, "lower is better; compares mean and covariance alone")
+        if not isinstance(self.source, Mixture):
+            self.left_out.append(("modes, high-quality share, reverse KL", "the modes of these points are not known"))
+            return
         found, ideal = measure_mixture(self.source, self.fake), ideal_mixture(self.source, len(self.fake))
         self.add(f"modes of {found.possible}", found.modes, ideal.modes, None, "captured; real: expected")
         self.add("high-quality share", found.high_quality, ideal.high_quality, None,
@@ -232,13 +255,16 @@ class _Measuring:
             self.fake = self.fake.clip(-1, 1)
         self.frechet("pixel", pixels(self.fake), pixels(self.real), "lower is better")
         self.features()
-        self.nearest()
+        if isinstance(self.source, (Images, StackedImages)):
+            self.nearest()
+        else:
+            self.left_out.append(("nearest training image", "the training images are drawn, not kept"))
         if isinstance(self.source, StackedImages):
             self.stacks()
 
     def features(self) -> None:
         """What the digit classifier's features tell."""
-        side, base = self.source.shape[0], self.run.recipe.data.removeprefix("stacked_")
+        side, base = self.source.shape[0], self.base
         try:
             known = classifier.TRAININGS[classifier.check_side(side)].data
             if classifier.PART_OF.get(base, base) not in known:
@@ -261,8 +287,13 @@ class _Measuring:
 
     def nearest(self) -> None:
         """How near the generated images come to the training images; of stacks, channel by channel."""
-        base = self.source.base if isinstance(self.source, StackedImages) else self.source
-        known, planes = pixels(base.images), pixels(_channels(self.fake))
+        stacked = isinstance(self.source, StackedImages)
+        base = self.source.base if stacked else self.source
+        if base.images.size > MOST_KNOWN:
+            self.left_out.append(("nearest training image", f"the training images are {base.images.size:,} numbers; "
+                                                            f"accepted: at most {MOST_KNOWN:,}"))
+            return
+        known, planes = pixels(base.images), pixels(_channels(self.fake) if stacked else self.fake)
         others = self.other_part()
         distances = nearest_known(planes, known)[0]
         if others is None:
@@ -278,22 +309,21 @@ class _Measuring:
                      "share of pairs where the generated one is nearer to training images; above real: copies")
 
     def other_part(self) -> Images | None:
-        """The images of one channel that the run did not learn from, if there are any at hand."""
+        """The images that the run did not learn from, of stacks those of one channel, if there are any at hand."""
         recipe = self.run.recipe
-        if recipe.split == "all":
+        if recipe.split == "all" or not loadable(self.record):
             return None
-        try:
-            return data.load(recipe.data.removeprefix("stacked_"), size=recipe.size,
-                             split="test" if recipe.split == "train" else "train")
+        try:  # a part may well be smaller than a batch: nothing learns from it
+            return load_source(recipe.replace(data=self.base, split="test" if recipe.split == "train" else "train",
+                                              batch=recipe.packing), **read_as(self.source))
         except data.DataError:
             return None
 
     def stacks(self) -> None:
         """Which modes the stacks cover, as a classifier reads them that was fitted for this purpose."""
-        name, side = self.run.recipe.data.removeprefix("stacked_"), self.source.shape[0]
         try:
-            train, held_out = classifier.held_out_split(name, side)
-        except data.DataError as error:
+            train, held_out = classifier.held_out_split(self.base, self.source.shape[0])
+        except (data.DataError, ValueError) as error:
             self.left_out.append(("modes, divergence, readable share", str(error)))
             return
         reading = modes.fit_classifier(train, held_out)
@@ -313,11 +343,11 @@ class _Measuring:
 
     def report(self, seed: int) -> Report:
         run, recipe = self.run, self.run.recipe
-        title = (f"{recipe.name}: {len(self.fake):,} generated at step {run.step:,} of {recipe.steps:,} against "
+        title = (f"{recipe.name}: {len(self.fake):,} generated at step {run.step:,} of {run.steps:,} against "
                  f"{self.which}, seed {seed}")
         record = {"experiment": "evaluate", "framework": run.framework, "recipe": json.loads(recipe.to_json()),
                   "seed": seed, **results.provenance(run.framework), "seconds": round(run.seconds, 3),
-                  "step": run.step, "data": recipe.data, "count": len(self.fake), "real": self.which}
+                  "step": run.step, "data": self.record["name"], "count": len(self.fake), "real": self.which}
         return Report(title, tuple(self.rows), tuple(self.left_out), tuple(self.notes), record)
 
 
