@@ -101,6 +101,12 @@ def test_the_background_is_a_colour_that_pillow_knows(tmp_path, background, want
     assert images.background == (background or "white")
 
 
+def test_numbers_of_numpy_are_numbers(tmp_path):
+    save(picture(64, 48), tmp_path / "a.png")
+    wanted, found = (load(tmp_path, size=kind(16), channels=kind(1), seed=kind(0)) for kind in (int, np.int64))
+    np.testing.assert_array_equal(found.images, wanted.images)
+
+
 def test_grey(tmp_path):
     save(plain(RED), tmp_path / "a.png")
     images = load(tmp_path, size=8, channels=1)

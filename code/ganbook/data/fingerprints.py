@@ -1,6 +1,6 @@
 """Which examples a set holds, as one number: data that are given by hand have no name to know them by.
 
-Explained in the book's section "The training step".
+Explained in the book's section "Quickstart".
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A folder of the reader's own images: any mixture of sizes, modes and formats, made one shape by Pillow.
+"""A folder of the reader's own images: which files it has, in which order, and those that cannot be used.
 
 Explained in the book's section "Quickstart".
 """
@@ -8,14 +8,10 @@ from __future__ import annotations
 import collections
 import dataclasses
 import os
-import textwrap
-import warnings
 from pathlib import Path
 from typing import NoReturn
 
 import numpy as np
-from PIL import Image, ImageColor, ImageOps, UnidentifiedImageError
-from tqdm import tqdm
 
 from ganbook.data.images import Images, to_range
 from ganbook.data.problems import DataError
@@ -64,29 +60,26 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
         ValueError: an argument outside its range.
         DataError: there is no such folder, it holds no image, or one of its files cannot be used; it is named.
     """
+    from tqdm import tqdm
+
+    from ganbook.data.pictures import colour_of, read_picture, reason, strict_reading  # Pillow only where it is needed
+
     folder = Path(path)
     name = f"{PREFIX}{folder}"
     if size is None:
         raise ValueError(f"size is None; accepted with data {name!r}: the side in pixels that all images shall have")
-    whole("size", size, 1)
+    size = whole("size", size, 1)
     if channels not in CHANNELS:
         raise ValueError(f"channels is {channels!r}; accepted: 1 for grey, 3 for colour")
-    try:
-        colour = ImageColor.getcolor(background, "RGB")
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"background is {background!r}; accepted: a colour that Pillow knows, such as 'white' or "
-                         "'#ff8800'") from error
-    files = image_files(folder)
+    colour, files = colour_of(background), image_files(folder)
     pixels, kept, unreadable = [], [], []
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of tags and palettes: what is wrong with a file is an error below
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
+    with strict_reading():
         for file in tqdm(files, desc="reading", unit="image", leave=False, disable=None):
             try:
-                pixels.append(_read(file, size, channels, colour))
+                pixels.append(read_picture(file, size, channels, colour))
                 kept.append(file)
             except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
-                unreadable.append(f"{file}: {_reason(error)}")
+                unreadable.append(f"{file}: {reason(error)}")
                 if not skip_unreadable:
                     raise DataError(f"{unreadable[0]}; accepted: images that can be read whole and have at least "
                                     f"{size}x{size} pixels, or skip_unreadable (--skip-unreadable), which leaves the "
@@ -103,14 +96,15 @@ def image_files(folder: Path) -> list[Path]:
     Raises:
         DataError: there is no such folder, or no such file in it.
     """
+    from ganbook.data.pictures import endings
+
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; accepted: one that holds images")
-    endings = {ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN}
-    files, others = [], collections.Counter()
+    known, files, others = endings(), [], collections.Counter()
     for root, folders, names in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(root, name) for name in names if not name.startswith(".")):
-            if path.suffix.lower() in endings:
+            if path.suffix.lower() in known:
                 files.append(path)
             else:
                 others[path.suffix.lower() or "no ending"] += 1
@@ -123,36 +117,6 @@ def image_files(folder: Path) -> list[Path]:
 
 def _stop(error: OSError) -> NoReturn:
     raise error
-
-
-def _read(file: Path, size: int, channels: int, colour: tuple[int, ...]) -> np.ndarray:
-    """One image as whole numbers from 0 to 255: shape (size, size, channels)."""
-    with Image.open(file) as image:
-        if min(image.size) < size:
-            raise ValueError(f"{image.width}x{image.height} pixels, fewer than {size}x{size}")
-        image.draft(None, (2 * size, 2 * size))  # lets JPEG leave out detail that the resizing would lose
-        whole_image = _opaque(ImageOps.exif_transpose(image), colour).convert("L" if channels == 1 else "RGB")
-    square = ImageOps.fit(whole_image, (size, size), Image.Resampling.LANCZOS)
-    return np.asarray(square).reshape(size, size, channels)
-
-
-def _opaque(image: Image.Image, colour: tuple[int, ...]) -> Image.Image:
-    """The image with 8 bits a channel, and without transparency."""
-    if image.mode.startswith("I;16"):
-        return Image.fromarray(np.rint(np.asarray(image) / 257).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError(f"numbers of mode {image.mode!r}, whose range is not known")
-    if not image.has_transparency_data:
-        return image
-    paper = Image.new("RGBA", image.size, colour)
-    paper.alpha_composite(image.convert("RGBA"))
-    return paper
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):
-        return "no image that Pillow knows"
-    return textwrap.shorten(str(error), 120) or type(error).__name__
 
 
 def _labels(folder: Path, files: list[Path], kept: list[Path]) -> np.ndarray:
