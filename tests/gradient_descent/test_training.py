@@ -12,6 +12,7 @@ from ganbook import data
 from ganbook.data import ring
 from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule
 from ganbook.gradient_descent import training
+from ganbook.gradient_descent.checkpoint import CheckpointError
 from gradient_descent.runs_at_hand import BASE, DISCRIMINATOR, GENERATOR, Uniform, identical, spread
 from parity import relative_error
 
@@ -140,6 +141,8 @@ def test_a_run_does_not_become_shorter(tmp_path):
             train(resume=True, steps=steps, out=tmp_path)
     with pytest.raises(ValueError, match=r"^steps is 11; accepted: a whole number of at least 12$"):
         train(steps=11)
+    with pytest.raises(CheckpointError, match=r"differ: steps\. .* own recipe, and steps= \(--steps\) to extend it$"):
+        train(recipe=RECIPE.replace(steps=20), resume=True, out=tmp_path)
     assert (tmp_path / "state.json").read_bytes() == before
 
 

@@ -195,7 +195,7 @@ class Recipe:
 
     Args:
         name: what to call it; letters, digits, ``-`` and ``_``.
-        data: a data set's name, see ``ganbook.data.NAMES``.
+        data: a data set's name, see ``ganbook.data.NAMES``, or ``folder:PATH`` for the reader's own images.
         split: ``train``, ``test`` or ``all`` of it.
         size: side to resize images to, in pixels; None keeps the set's own.
         scale: number that the points of a mixture are divided by; images stay in [-1, 1].
@@ -212,7 +212,7 @@ class Recipe:
         discriminator_steps: discriminator steps per generator step.
         unrolled: discriminator updates that the generator's gradient looks ahead through; 0 for none.
         batch: examples per step and player.
-        steps: generator steps of the whole run.
+        steps: generator steps of the whole run; all schedules end with them, also where the run is extended.
         averaging: decay of the moving average of the generator's weights; 0 for none.
         dequantisation: width of the uniform noise added to real images, in units of the range [-1, 1]; 0 for none.
         seed: of the one random generator that draws everything.

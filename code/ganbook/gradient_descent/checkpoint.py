@@ -1,10 +1,12 @@
 """A run on disk: two files of weights, one of numbers, one of names; no pickle, never half-written.
 
 A folder holds ``recipe.json``, ``state.json``, ``generator.safetensors`` and ``discriminator.safetensors``, with the
-same tensor names and layout from both frameworks.  Saving writes the weights beside the old ones, under the ending
-``.new``; then ``state.json``, which holds the hashes of all that belongs to it, replaces the old one in one
-step; then the new weights take their names.  Whenever this is cut off, the state on disk names weights that are on
-disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them their names.
+same tensor names and layout from both frameworks.  The recipe is what the run was begun with and never changes; the
+state says how far it has come, to which step it is to go, and what it was trained on.  Saving writes the weights beside
+the old ones, under the ending ``.new``; then ``state.json``, which holds the hashes of all that belongs to it, replaces
+the old one in one step; then the new weights take their names.  Whenever this is cut off, the state on disk names
+weights that are on disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them
+their names.
 
 Explained in the book's section "The training step"; first used in the section "Quickstart".
 """
@@ -116,8 +118,9 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
     there, here = json.loads(read_recipe(folder).to_json()), json.loads(recipe.to_json())
     differing = [name for name in here if here[name] != there[name]]
     if differing:
+        extend = ", and steps= (--steps) to extend it" if "steps" in differing else ""
         raise CheckpointError(f"{folder} holds another run; these fields of the recipe differ: {', '.join(differing)}. "
-                              "Choose another folder, or give that run's own recipe")
+                              f"Choose another folder, or give that run's own recipe{extend}")
 
 
 def holds_run(folder: Path) -> bool:
