@@ -16,7 +16,7 @@ SMALL = $(VENV)/.small
 WHOLE = $(VENV)/.whole
 export PYTHONPATH := $(CURDIR)/code$(if $(PYTHONPATH),:$(PYTHONPATH))
 
-.PHONY: help env book test notebooks lint bench serve home clean
+.PHONY: help env book test notebooks pages lint bench serve home clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,10 +48,13 @@ book: $(or $(wildcard $(WHOLE)),$(SMALL))  ## build the HTML book, strictly, in 
 test: $(WHOLE)  ## run every test and every notebook
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder
 
-notebooks: $(WHOLE)  ## execute and normalise every notebook in place
+notebooks: $(WHOLE)  ## fill from modules, execute and normalise every notebook
 	$(BIN)/python -m book_tools.notebooks chapters
 
-lint: $(WHOLE)  ## style, floors and the notebooks' normal form
+pages: $(WHOLE)  ## print where each page stands: words, imports, cells, pictures
+	$(BIN)/python -m book_tools.pages
+
+lint: $(WHOLE)  ## style, floors, and the notebooks as make notebooks leaves them
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/python -m book_tools.notebooks --check chapters

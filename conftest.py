@@ -17,9 +17,12 @@ import nbval.plugin  # noqa: E402
 import pytest  # noqa: E402
 
 import ganbook  # noqa: E402, F401  before either framework
+from book_tools.about import compare_outputs  # noqa: E402
 from book_tools.kernels import WatchedKernel  # noqa: E402
 
-nbval.plugin.RunningKernel = WatchedKernel  # nbval offers no other way to give its notebooks another kernel
+# nbval offers no other way to give its notebooks another kernel, or another comparison.
+nbval.plugin.RunningKernel = WatchedKernel
+nbval.plugin.IPyNbCell.compare_outputs = compare_outputs
 
 # Not through MPLBACKEND: kernels would inherit it, and notebooks draw with their own inline backend.
 matplotlib.use("Agg")

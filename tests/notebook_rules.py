@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
 
-from book_tools import colab, notebooks
+from book_tools import about, colab, filled, notebooks
 from notebook_pages import code_cells, printed, tags
 
 TABS = ("tab-pytorch", "tab-tensorflow")
@@ -86,8 +86,16 @@ def animations_described(notebook) -> Iterator[str]:
 def known_tags(notebook) -> Iterator[str]:
     for cell in notebook.cells:
         for tag in tags(cell):
-            if tag not in TAGS or cell.cell_type != "code":
-                yield f"{cell.id}: tag {tag!r}; accepted, on code cells: {', '.join(sorted(TAGS))}"
+            if (tag not in TAGS and about.percent([tag]) is None) or cell.cell_type != "code":
+                yield (f"{cell.id}: tag {tag!r}; accepted, on code cells: {', '.join(sorted(TAGS))}, "
+                       "about-1 to about-50")
+
+
+def one_tolerance(notebook) -> Iterator[str]:
+    for cell in code_cells(notebook):
+        declared = [tag for tag in tags(cell) if tag.startswith("about")]
+        if len(declared) > 1 or (declared and not cell.outputs):
+            yield f"{cell.id}: {', '.join(declared)}; accepted: one tolerance, of a cell with outputs"
 
 
 def paired_tabs(notebook) -> Iterator[str]:
@@ -111,6 +119,10 @@ def normal_form(notebook) -> Iterator[str]:
     notebooks.normalise(copy)
     if notebooks.text(copy) != before:
         yield "not in normal form; run: make notebooks"
+
+
+def as_in_its_module(notebook) -> Iterator[str]:
+    yield from filled.differing(notebook)
 
 
 def kernelspec(notebook) -> Iterator[str]:
@@ -161,5 +173,5 @@ def thin(notebook) -> Iterator[str]:
 
 
 RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
-         animations_described, known_tags, paired_tabs, normal_form, kernelspec, colab_cell,
-         reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]
+         animations_described, known_tags, one_tolerance, paired_tabs, normal_form, as_in_its_module, kernelspec,
+         colab_cell, reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]

@@ -15,6 +15,7 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from ganbook import figures
+from ganbook.data.grids import save_grid_png
 from ganbook.figures import COLOURS, CYCLE
 
 CODE = Path(__file__).resolve().parents[1] / "code"
@@ -126,7 +127,7 @@ def test_real_and_generated_stand_left_and_right_in_their_colours():
 @pytest.mark.parametrize("images", [np.zeros((4, 4)), np.zeros((0, 4, 4, 1)), np.zeros((1, 4, 4, 4)),
                                     np.full((1, 2, 2, 1), np.nan)])
 def test_bad_images_are_named(images, tmp_path):
-    for draw in (figures.image_grid, lambda x: figures.save_grid_png(x, tmp_path / "x.png")):
+    for draw in (figures.image_grid, lambda x: save_grid_png(x, tmp_path / "x.png")):
         with pytest.raises(ValueError, match=r"^images has .*; accepted"):
             draw(images)
     with pytest.raises(ValueError, match=r"^fake has .*; accepted"):
@@ -143,7 +144,7 @@ def test_bad_columns_are_named():
 def test_saved_grid(tmp_path, side, factor):
     images = some(3, side, 3)
     for name in ("a.png", "b.png"):
-        figures.save_grid_png(images, tmp_path / name, columns=2)
+        save_grid_png(images, tmp_path / name, columns=2)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     picture = Image.open(tmp_path / "a.png")
     assert picture.format == "PNG"

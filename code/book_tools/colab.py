@@ -7,7 +7,9 @@ import yaml
 from book_tools.environment import ROOT
 
 TAG = "remove-cell"  # the page need not show it; Colab and Jupyter do
-MARK = "# Set-up: installs the package on Google Colab, and prepares PyTorch and TensorFlow for one process."
+MARK = """\
+# Set-up: installs the package on Google Colab, and prepares
+# PyTorch and TensorFlow for one process."""
 _TEXT = f"""\
 {MARK}
 import sys

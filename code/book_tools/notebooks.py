@@ -17,7 +17,7 @@ import nbformat
 from nbclient.exceptions import CellExecutionError, DeadKernelError
 from nbformat import NotebookNode
 
-from book_tools import colab
+from book_tools import colab, filled
 from book_tools.environment import NOTEBOOK, ROOT, set_defaults
 from book_tools.kernels import KernelDied
 
@@ -27,7 +27,7 @@ METADATA = {
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python",
                       "nbconvert_exporter": "python", "pygments_lexer": "ipython3"},
 }
-CELL_METADATA = ("mystnb", "tags")  # what a cell keeps; editors add the rest
+CELL_METADATA = (filled.KEY, "mystnb", "tags")  # what a cell keeps; editors add the rest
 _READABLE_ID = re.compile(r"(?=[a-z0-9-]*[a-z]{3})(?![0-9a-f]{8}$)(?![0-9a-f]{8}-[0-9a-f]{4}-)[a-z0-9-]{1,60}")
 
 
@@ -150,11 +150,14 @@ def text(notebook: NotebookNode) -> str:
     return nbformat.writes(notebook, version=nbformat.NO_CONVERT).rstrip("\n") + "\n"
 
 
-def normal_text(path: Path) -> str:
-    """Return what the file at ``path`` would hold in normal form."""
+def faults(path: Path) -> list[str]:
+    """Return what of the file at ``path`` is not as :func:`refresh` would leave it, one line each."""
     notebook = nbformat.read(path, as_version=4)
+    lines = filled.differing(notebook)
     normalise(notebook)
-    return text(notebook)
+    if text(notebook) != path.read_text(encoding="utf-8"):
+        lines.append("not in normal form; run: make notebooks")
+    return lines
 
 
 def write(path: Path, content: str) -> bool:
@@ -171,12 +174,17 @@ def write(path: Path, content: str) -> bool:
 def refresh(path: Path, *, run: bool = True) -> bool:
     """Execute (with ``run``) and normalise one notebook file; return whether its bytes changed.
 
-    The Colab cell gets the current repository first, so that the file is right in one go.
+    The Colab cell gets the current repository first, and each cell that names a module what that says, so that the
+    file is right in one go.
+
+    Raises:
+        ValueError: a cell names a module, or in it a name, that is not there.
     """
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         if colab.is_colab_cell(cell):
             cell.source = colab.cell_source(colab.repository_url())
+    filled.fill(notebook)
     if run:
         execute(notebook, path.resolve().parent)
     normalise(notebook)
@@ -188,7 +196,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m book_tools.notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=Path, help="notebooks or folders (default: chapters/)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="write nothing; fail if a file is not in normal form")
+    mode.add_argument("--check", action="store_true",
+                      help="write nothing; fail if a file is not in normal form, or one of its cells not as its module")
     mode.add_argument("--no-execute", action="store_true", help="normalise only; keep the stored outputs")
     options = parser.parse_args(arguments)
     try:
@@ -196,9 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
     except FileNotFoundError as error:
         parser.error(str(error))
     if options.check:
-        wrong = [path for path in notebooks if normal_text(path) != path.read_text(encoding="utf-8")]
-        for path in wrong:
-            print(f"{path}: not in normal form; run: make notebooks", file=sys.stderr)
+        wrong = [f"{path}: {line}" for path in notebooks for line in faults(path)]
+        print("".join(f"{line}\n" for line in wrong), end="", file=sys.stderr)
         return 1 if wrong else 0
     set_defaults()
     os.environ.update(NOTEBOOK)
@@ -206,7 +214,7 @@ def main(arguments: list[str] | None = None) -> int:
     for path in notebooks:
         try:
             print(f"{path}: {'changed' if refresh(path, run=not options.no_execute) else 'unchanged'}", flush=True)
-        except (CellExecutionError, KernelDied) as error:
+        except (CellExecutionError, KernelDied, ValueError) as error:
             print(f"{path}: {error}", file=sys.stderr, flush=True)
             failed = True
     return 1 if failed else 0

@@ -7,14 +7,16 @@ at the end, and Pause stops at once.  Several panels share one clock::
 
     from ganbook.animations import Panel, animate_panels, animate_paths
 
-    animate_paths(
-        {"simultaneous": outward, "alternating": closed},      # arrays of shape (T, 2), T alike
-        name="bilinear-game",                                  # ids derive from it: once per page
-        description="Two paths start at (1, 1): the simultaneous one spirals outwards, the alternating one closes.",
-        xlabel="x", ylabel="y", field=lambda p: np.stack([-p[:, 1], p[:, 0]], axis=1), marks={"equilibrium": (0, 0)},
-    )
+    animate_paths(  # arrays of shape (T, 2), T alike
+        {"simultaneous": outward, "alternating": closed},
+        name="bilinear-game",  # ids derive from it: once per page
+        description="Two paths start at (1, 1): the simultaneous one "
+                    "spirals outwards, the alternating one closes.",
+        xlabel="x", ylabel="y", marks={"equilibrium": (0, 0)},
+        field=lambda p: np.stack([-p[:, 1], p[:, 0]], axis=1))
 
-    animate_panels([Panel({"h = 0.1": a}, title="small step"), Panel({"h = 0.5": b}, title="large step")],
+    animate_panels([Panel({"h = 0.1": a}, title="small step"),
+                    Panel({"h = 0.5": b}, title="large step")],
                    name="two-steps", description="...")
 
 End a notebook cell with the call: its value is shown.  In the cell's metadata give ``mystnb.figure.caption`` as for any

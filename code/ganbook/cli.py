@@ -25,6 +25,7 @@ import numpy as np
 import ganbook
 from ganbook import data, figures
 from ganbook.data.folders import CHANNELS
+from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
@@ -415,7 +416,7 @@ def sample(options: argparse.Namespace) -> None:
 
 def _draw(examples: np.ndarray, run: training.Run, path: Path, columns: int | None = None) -> None:
     if examples.ndim == 4:
-        figures.save_grid_png(examples, path, columns)
+        save_grid_png(examples, path, columns)
         return
     source, _ = sources.find_source(run.recipe, run.trained_on)
     real = source.batch(np.random.default_rng(run.recipe.seed), LARGEST)

@@ -11,13 +11,13 @@ Explained in the book's section "Quickstart".
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ganbook.data.grids import tile
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,8 +35,6 @@ TITLES = MappingProxyType({"pytorch": "PyTorch", "tensorflow": "TensorFlow", "nu
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 # A later line is drawn thinner and broken, so that an equal one below it still shows.
 STROKES = (("-", 3.0), ("--", 1.4), (":", 1.8), ("-.", 1.2))
-GAP = 1
-SMALLEST_TILE = 32
 
 
 def use_style() -> None:
@@ -69,7 +67,7 @@ def image_grid(images: np.ndarray, columns: int | None = None, title: str | None
     Raises:
         ValueError: an array of another shape, a value that is not finite, or columns below 1.
     """
-    tiles = _tiles(images, columns)
+    tiles = tile(images, columns)
     figure, axes = _figure(1, 1, _height(tiles, 6.0) + 0.35 * bool(title), width=6.0)
     _show(axes[0], tiles, title, "black")
     return figure
@@ -89,11 +87,11 @@ def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8, tit
     Raises:
         ValueError: as :func:`image_grid`.
     """
-    tiles = [_tiles(real, columns, "real"), _tiles(fake, columns, "fake")]
+    tiles = [tile(real, columns, "real"), tile(fake, columns, "fake")]
     height = max(_height(t, 3.5) for t in tiles) + 0.35 + 0.3 * bool(title)
     figure, axes = _figure(1, 2, height)
-    for ax, tile, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
-        _show(ax, tile, name, COLOURS[colour])
+    for ax, picture, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
+        _show(ax, picture, name, COLOURS[colour])
     figure.get_layout_engine().set(wspace=0.08)
     figure.suptitle(title)
     return figure
@@ -264,53 +262,6 @@ def _shades(n: int) -> np.ndarray:
     import matplotlib as mpl
 
     return mpl.colormaps["viridis_r"](np.linspace(0.0, 1.0, n))
-
-
-def save_grid_png(images: np.ndarray, path: str | Path, columns: int | None = None) -> None:
-    """Write images as one PNG without axes; the same images give the same bytes.
-
-    Small images are enlarged by a whole number, every pixel to a square, until a side has at least 32 pixels.
-
-    Args:
-        images: shape (N, H, W, C), as for :func:`image_grid`.
-        path: the file; its folder must exist.
-        columns: images per row; None makes the grid nearly square.
-
-    Raises:
-        ValueError: as :func:`image_grid`.
-        OSError: the file cannot be written.
-    """
-    from PIL import Image
-
-    tiles = _tiles(images, columns)
-    factor = math.ceil(SMALLEST_TILE / min(np.shape(images)[1:3]))
-    Image.fromarray(tiles.repeat(factor, axis=0).repeat(factor, axis=1)).save(Path(path), format="PNG")
-
-
-def _tiles(images: np.ndarray, columns: int | None, name: str = "images") -> np.ndarray:
-    """One picture of all images on white: shape (height, width, 3), uint8."""
-    images = np.asarray(images)
-    if images.ndim != 4 or 0 in images.shape or images.shape[3] > 3:
-        raise ValueError(f"{name} has shape {images.shape}; accepted: (N, H, W, C), at least one image, C from 1 to 3")
-    if not np.isfinite(images).all():
-        raise ValueError(f"{name} has values that are not finite; accepted: values in [-1, 1]")
-    n, height, width, _ = images.shape
-    columns = min(math.ceil(math.sqrt(n)), n) if columns is None else columns
-    if columns < 1:
-        raise ValueError(f"columns is {columns!r}; accepted: a whole number of at least 1")
-    rows = math.ceil(n / columns)
-    canvas = np.full((rows, columns, height + GAP, width + GAP, 3), 255, np.uint8)
-    canvas.reshape(-1, height + GAP, width + GAP, 3)[:n, :height, :width] = _colours(images)
-    picture = canvas.transpose(0, 2, 1, 3, 4).reshape(rows * (height + GAP), columns * (width + GAP), 3)
-    return picture[:-GAP, :-GAP]
-
-
-def _colours(images: np.ndarray) -> np.ndarray:
-    """Bytes of three channels: grey from one, and black in place of a missing blue."""
-    levels = np.round((np.clip(images, -1, 1) + 1) * 127.5).astype(np.uint8)
-    if images.shape[3] == 2:
-        return np.concatenate([levels, np.zeros_like(levels[..., :1])], axis=-1)
-    return np.broadcast_to(levels, (*images.shape[:3], 3))
 
 
 def _height(tiles: np.ndarray, width: float) -> float:

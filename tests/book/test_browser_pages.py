@@ -18,6 +18,20 @@ OUT_OF_REACH = """() => [...document.querySelectorAll("article *")].filter(each 
 
 SIDEWAYS = "() => document.scrollingElement.scrollWidth - innerWidth"
 
+# The lines of code that are too long, those in folds and in tabs that are not chosen among them.
+SCROLLING_CODE = """() => {
+    const folds = [...document.querySelectorAll("article details:not([open])")];
+    const tabs = [...document.querySelectorAll("article .sd-tab-content")];
+    folds.forEach(each => { each.open = true; });
+    tabs.forEach(each => { each.style.display = "block"; });
+    const long = [...document.querySelectorAll("article .highlight pre")]
+        .filter(each => !each.closest(".cell_output") && !(each.scrollWidth <= each.clientWidth && each.clientWidth))
+        .map(each => each.textContent.split("\\n").sort((one, two) => two.length - one.length)[0]);
+    tabs.forEach(each => { each.style.display = ""; });
+    folds.forEach(each => { each.open = false; });
+    return long;
+}"""
+
 BAD_FORMULAS = """() => [...document.querySelectorAll("mjx-merror"),
     ...[...document.querySelectorAll("article .math")].filter(each => !each.querySelector("mjx-container"))
 ].map(each => each.outerHTML.slice(0, 200))"""
@@ -48,6 +62,7 @@ class Visit:
     faults: list[str]
     sideways: int
     out_of_reach: list[str]
+    scrolling_code: list[str]
     formulas: list[str]
     images: list[str]
     on_screen: list[int]
@@ -65,7 +80,7 @@ def visit(reader, name: str) -> Visit:
     reader.open(name)
     narrow = page.evaluate(SIDEWAYS), page.evaluate(OUT_OF_REACH)
     page.set_viewport_size(DESK)
-    desk = [page.evaluate(each) for each in (BAD_FORMULAS, BAD_IMAGES, SHOWN_TABS, FOLDED)]
+    desk = [page.evaluate(each) for each in (SCROLLING_CODE, BAD_FORMULAS, BAD_IMAGES, SHOWN_TABS, FOLDED)]
     page.emulate_media(media="print")
     page.evaluate("() => dispatchEvent(new Event('beforeprint'))")
     paper = [page.evaluate(each) for each in (SHOWN_TABS, FOLDED, CONTROLS)]
@@ -96,6 +111,10 @@ def test_a_page_of_390_pixels_does_not_scroll_sideways(visits):
 
 def test_what_scrolls_within_a_narrow_page_is_within_reach_of_the_keyboard(visits):
     assert found(visits, "out_of_reach") == {}
+
+
+def test_no_line_of_code_scrolls_on_a_desk(visits):
+    assert found(visits, "scrolling_code") == {}
 
 
 def test_every_formula_is_set(visits):
@@ -141,6 +160,11 @@ def test_the_front_door_leads_to_the_first_page(page, site):
     ("<link rel='stylesheet' href='planted.css'>", "missing: /chapters/planted.css"),
     ("<div style='width: 800px'>wide</div>", 410),
     ("<pre style='overflow: auto'>" + "wide " * 200 + "</pre>", "out_of_reach"),
+    (f"<div class='highlight'><pre>{'wide ' * 50}</pre></div>", "scrolling_code"),
+    (f"<details><div class='highlight'><pre>short\n{'wide ' * 50}</pre></div></details>", "scrolling_code"),
+    ("<style>.sd-tab-content {display: none}</style><div class='sd-tab-content'><div class='highlight'>"
+     f"<pre>{'wide ' * 50}</pre></div></div>", "scrolling_code"),
+    ("<div class='highlight' style='display: none'><pre>never seen</pre></div>", "scrolling_code"),
     ("<span class='math'>\\(x\\)</span>", "formulas"),
     ("<img src='data:image/png,planted'>", "images"),
     ("<button>Press</button>", "controls_on_paper"),

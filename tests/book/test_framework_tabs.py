@@ -1,4 +1,4 @@
-"""The local Sphinx extension, on tiny books of its own."""
+"""The local Sphinx extensions that heed the tags of cells, on tiny books of their own."""
 
 import io
 import re
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @pytest.fixture
 def build(tmp_path, monkeypatch):
-    """Build cells given as (tags, source) pairs, or prose as a string, and return (page, warnings)."""
+    """Build cells given as (tags, source) or (tags, source, output), or prose as a string; return (page, warnings)."""
     monkeypatch.syspath_prepend(str(ROOT / "code" / "sphinx_ext"))
 
     def _build(*cells, builder="html", extensions=()):
@@ -26,13 +26,15 @@ def build(tmp_path, monkeypatch):
             if isinstance(cell, str):
                 notebook.cells.append(nbformat.v4.new_markdown_cell(cell))
             else:
-                tags, source = cell
-                notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}))
+                tags, source, *printed = cell
+                outputs = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in printed]
+                notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)},
+                                                                outputs=outputs))
         source = tmp_path / "source"
         source.mkdir()
         nbformat.write(notebook, source / "index.ipynb")
         warnings = io.StringIO()
-        settings = {"extensions": ["myst_nb", "framework_tabs", *extensions], "nb_execution_mode": "off",
+        settings = {"extensions": ["myst_nb", "framework_tabs", "about_notes", *extensions], "nb_execution_mode": "off",
                     "project": "tiny", "myst_enable_extensions": ["colon_fence"]}
         with patch_docutils(), docutils_namespace():
             app = Sphinx(str(source), None, str(tmp_path / "out"), str(tmp_path / "doctrees"), builder, settings,
@@ -42,7 +44,8 @@ def build(tmp_path, monkeypatch):
         return (tmp_path / "out" / f"index.{suffix}").read_text(), re.sub(r"\x1b\[[0-9;]*m", "", warnings.getvalue())
 
     yield _build
-    sys.modules.pop("framework_tabs", None)
+    for name in ("framework_tabs", "about_notes"):
+        sys.modules.pop(name, None)
 
 
 def torch_cell(name="one"):
@@ -105,3 +108,30 @@ def test_other_builders_show_both(build):
     assert "torch_one" in page
     assert "tensorflow_one" in page
     assert page.index("PyTorch") < page.index("TensorFlow")
+
+
+@pytest.mark.parametrize("builder", ["html", "text"])
+def test_a_tolerance_stands_below_its_output(build, builder):
+    page, warnings = build((["about-5"], "first", "0.22"), ((), "second", "0.33"), (["about-12"], "third", "0.44"),
+                           (["about-7"], "fourth"), builder=builder)
+    assert warnings == ""
+    notes = re.findall(r"Numbers agree within (\d+) % on other processors\.", page)
+    assert notes == ["5", "12"]
+    assert page.index("0.22") < page.index("within 5 %") < page.index("second")
+    assert page.index("0.44") < page.index("within 12 %") < page.index("fourth")
+    assert builder == "text" or page.count('<p class="about-note">') == 2
+
+
+def test_a_tolerance_stands_in_its_tab_and_folds_with_its_output(build):
+    (torch, source), twin = torch_cell(), tensorflow_cell()
+    page, warnings = build(([*torch, "about-5"], source, "0.22"), twin, (["hide-output", "about-9"], "x", "0.44"))
+    assert warnings == ""
+    assert page.index("0.22") < page.index("within 5 %") < page.index("tensorflow_one")
+    assert page.index("<details") < page.index("within 9 %") < page.index("</details>")
+
+
+@pytest.mark.parametrize("tag", ["about", "about5", "about-2.5", "about-N"])
+def test_a_tolerance_without_its_number_warns(build, tag):
+    page, warnings = build(([tag], "x", "0.22"))
+    assert "accepted: about-N" in warnings
+    assert "about-note" not in page

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import nbformat
+import nbformat.v4
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,6 +30,18 @@ def project(tmp_path):
 def test_style():
     result = run(BIN / "ruff", "check", "--no-cache", ".", cwd=ROOT)
     assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.parametrize(("columns", "found"), [(72, False), (73, True)])
+def test_a_line_of_a_notebook_has_at_most_72_columns(tmp_path, columns, found):
+    for name in ("pyproject.toml", "chapters/ruff.toml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    cell = nbformat.v4.new_code_cell("first = 1\n" + "words = 1  # one more".ljust(columns, "e"))
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "chapters" / "page.ipynb")
+    result = run(BIN / "ruff", "check", "--no-cache", "--output-format=concise", ".", cwd=tmp_path)
+    assert ("E501" in result.stdout) == found, result.stdout
+    assert (result.returncode != 0) == found, result.stdout
 
 
 def test_floors(project):

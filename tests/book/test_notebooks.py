@@ -9,7 +9,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import notebook_rules as rules
-from book_tools import colab, notebooks
+from book_tools import colab, filled, notebooks
 from ganbook.animations import animate_paths
 from ganbook.playground import explore_latents
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
@@ -29,7 +29,8 @@ def _good() -> nbformat.NotebookNode:
     cells = [
         new_markdown_cell("(label)=\n# Title"),
         new_code_cell(colab.cell_source(colab.repository_url()), metadata={"tags": [colab.TAG]}),
-        new_code_cell("# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch"]}, outputs=[stream]),
+        new_code_cell("# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch", "about-5"]},
+                      outputs=[stream]),
         new_code_cell("# TensorFlow\nprint('loss 0.6931')", metadata={"tags": ["tab-tensorflow"]}, outputs=[stream]),
         new_code_cell("# The loss falls: compare the two curves.\nplt.show()", outputs=[picture],
                       metadata={"mystnb": {"image": {"alt": alt}, "figure": {"caption": "A line.", "name": "line"}}}),
@@ -39,7 +40,9 @@ def _good() -> nbformat.NotebookNode:
         for name in ("first", "second")]
     cells.append(new_code_cell("explore_latents()", metadata={"mystnb": {"figure": {"caption": "A plane."}}},
                                outputs=[_explored("third")]))
+    cells.append(new_code_cell(metadata={"ganbook": {"from": "ganbook.data.budget:on_colab"}}))
     notebook = new_notebook(cells=cells)
+    filled.fill(notebook)
     for number, cell in enumerate(code_cells(notebook), start=1):
         cell.execution_count = number
     notebooks.normalise(notebook)
@@ -83,7 +86,17 @@ MISTAKES = {
         lambda n: n.cells[6].update(outputs=[_explored("first")]),
         lambda n: n.cells[6].update(outputs=[_explored("other", "alt=\"Pictures\"")]),
     ],
-    "known_tags": lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
+    "known_tags": [
+        lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-0"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-51"]),
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-2.5"]),
+        lambda n: n.cells[0].metadata.update(tags=["about-5"]),
+    ],
+    "one_tolerance": [
+        lambda n: n.cells[2].metadata.update(tags=["tab-pytorch", "about-5", "about-9"]),
+        lambda n: n.cells[2].update(outputs=[], metadata={"tags": ["tab-pytorch", "about-5"]}),
+    ],
     "paired_tabs": [
         lambda n: n.cells.pop(3),
         lambda n: n.cells.pop(2),
@@ -95,6 +108,11 @@ MISTAKES = {
         lambda n: n.cells[2].update(id="0a1b2c3d"),
         lambda n: n.cells[2].metadata.update(execution={"started": "now"}),
         lambda n: n.metadata.language_info.update(version="3.11.7"),
+    ],
+    "as_in_its_module": [
+        lambda n: n.cells[-1].update(source=n.cells[-1].source + "  # no"),
+        lambda n: n.cells[-1].metadata.ganbook.update({"from": "ganbook.data.budget:has_gpu"}),
+        lambda n: n.cells[-1].metadata.ganbook.update({"from": "ganbook.data.absent:on_colab"}),
     ],
     "kernelspec": lambda n: n.metadata.kernelspec.update(name="conda"),
     "colab_cell": [

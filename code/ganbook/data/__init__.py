@@ -29,7 +29,7 @@ __all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", 
 NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "stacked_digits", "stacked_mnist_5k",
          "stacked_mnist", "ring", "grid")
 
-_MIXTURES = {"ring": ring, "grid": grid}
+MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
 _BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2)}
 STACK, COUNT = 3, 128_000
@@ -121,9 +121,9 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     _refuse(name, channels=channels, background=background, skip_unreadable=skip_unreadable or None)
     stacked = name.startswith("stacked_")
     _refuse(name, stack=None if stacked else stack, count=None if stacked else count)
-    if name in _MIXTURES:
+    if name in MIXTURES:
         _refuse(name, size=size, split=None if split == "all" else split)
-        return _MIXTURES[name](scale=1.0 if scale is None else scale)
+        return MIXTURES[name](scale=1.0 if scale is None else scale)
     _refuse(name, scale=scale)
     base = name.removeprefix("stacked_")
     images = resize(_base(base, split, folder, rng), size)

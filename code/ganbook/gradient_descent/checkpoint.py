@@ -2,12 +2,11 @@
 
 A folder holds ``recipe.json``, ``state.json``, ``generator.safetensors`` and ``discriminator.safetensors``, with the
 same tensor names and layout from both frameworks.  The recipe is what the run was begun with and never changes; the
-state says how far it has come, to which step it is to go, and what it was trained on.
-
-Saving writes the weights beside the old ones, under the ending ``.new``; then ``state.json``, which holds the hashes
-of all that belongs to it, replaces the old one in one step; then the new weights take their names.  Whenever this is
-cut off, the state on disk names weights that are on disk too: :func:`load` finds them under either name, and the next
-:func:`save` first gives them their names.
+state says how far it has come, to which step it is to go, and what it was trained on.  Saving writes the weights beside
+the old ones, under the ending ``.new``; then ``state.json``, which holds the hashes of all that belongs to it, replaces
+the old one in one step; then the new weights take their names.  Whenever this is cut off, the state on disk names
+weights that are on disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them
+their names.
 
 Explained in the book's section "The training step"; first used in the section "Quickstart".
 """

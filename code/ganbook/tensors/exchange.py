@@ -114,6 +114,38 @@ def copy_weights(source: Any, target: Any) -> None:
     target.load(source.export())
 
 
+def keras_weights(layers: Iterable[Any]) -> list[np.ndarray]:
+    """The weights of a PyTorch network of stock layers, as ``set_weights`` of the same network in Keras takes them.
+
+    Convolutions, transposed or not, turn from (a, b, h, w) to (h, w, b, a), dense layers from (out, in) to (in, out).
+    Where a dense layer meets an image, its units go from the order (c, h, w) to the order (h, w, c).
+
+    Args:
+        layers: of an ``nn.Sequential``, in order; images that reach ``nn.Flatten`` without a convolution are grey.
+
+    Returns:
+        Arrays in the order of the layers, batch norm's as gamma, beta, moving mean and moving variance.
+    """
+    arrays, channels, flattened = [], 1, False
+    for layer in layers:
+        own = [tensor.detach().cpu().numpy().T for tensor in layer.state_dict().values() if tensor.ndim]
+        own = [array.swapaxes(0, 1) if array.ndim == 4 else array for array in own]  # (w, h, b, a) to (h, w, b, a)
+        kind = type(layer).__name__
+        if kind == "Conv2d":
+            channels = layer.out_channels
+        elif kind == "Flatten":
+            flattened = True
+        elif kind == "Linear" and flattened:
+            side, flattened = round((len(own[0]) / channels) ** 0.5), False
+            own[0] = own[0].reshape(channels, side, side, -1).transpose(1, 2, 0, 3).reshape(own[0].shape)
+        elif kind == "Unflatten":
+            count = int(np.prod(layer.unflattened_size))
+            order = np.arange(count).reshape(layer.unflattened_size).transpose(1, 2, 0).ravel()
+            arrays = [array[..., order] if array.shape[-1] == count else array for array in arrays]
+        arrays += own
+    return arrays
+
+
 def parse_device(device: str | None) -> tuple[str, int] | None:
     """Split a device's name, which is the same for both frameworks, into kind and number.
 

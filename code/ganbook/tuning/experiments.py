@@ -21,7 +21,8 @@ from typing import Any
 
 import numpy as np
 
-from ganbook import data, figures
+from ganbook import data
+from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
 from ganbook.gradient_descent import training
 from ganbook.tuning import comparison, mode_collapse, modes, results, stacked_digits, systems
@@ -89,7 +90,7 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
         result |= {"seconds": round(now - started, 3), "training_seconds": round(run.seconds, 3),
                    "finished": over or run.step == recipe.steps}
         results.write_result(path, result, FIELDS)
-        figures.save_grid_png(stacks[:PICTURES], path.with_suffix(".png"), columns=PICTURES // 4)
+        save_grid_png(stacks[:PICTURES], path.with_suffix(".png"), columns=PICTURES // 4)
         report(f"step {run.step:,} of {recipe.steps:,}: {covered.modes:,} of {covered.possible:,} modes, "
                f"KL {covered.kl:.4f}, {readable:.1%} of the channels readable, after {now - started:.0f} s")
         if over:

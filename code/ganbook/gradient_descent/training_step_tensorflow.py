@@ -1,0 +1,158 @@
+"""A dense generator and a convolutional judge in Keras.
+
+Explained in the book's section "The training step".
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+from tqdm import trange
+
+from ganbook.data import programs
+
+NOISE = 100  # numbers that each image is drawn from
+GAMMA = 1.0  # weight of the penalty R1
+RATE = 2e-3  # of both players' Adam
+BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
+EPSILON = 1e-8
+DECAY = 0.997  # of the average of the generator's weights
+
+
+class Generator(keras.Sequential):
+    """Noise to images in [-1, 1]."""
+
+    def __init__(self, size=28, width=128):
+        super().__init__([
+            keras.Input((NOISE,)),                          # (N, 100)
+            layers.Dense(width, activation="relu"),         # (N, 128)
+            layers.Dense(width, activation="relu"),         # (N, 128)
+            layers.Dense(size * size, activation="tanh"),   # (N, 784)
+            layers.Reshape((size, size, 1))])         # (N, 28, 28, 1)
+
+
+class Discriminator(keras.Sequential):
+    """Images to logits, above zero for real."""
+
+    def __init__(self, size=28, width=128):
+        channels = width // 2
+        same = {"padding": "same", "activation": "relu"}
+        super().__init__([
+            keras.Input((size, size, 1)),             # (N, 28, 28, 1)
+            layers.Conv2D(channels, 3, 2, **same),   # (N, 14, 14, 64)
+            layers.Conv2D(channels, 3, 2, **same),     # (N, 7, 7, 64)
+            layers.Flatten(),                              # (N, 3136)
+            layers.Dense(width, activation="relu"),         # (N, 128)
+            layers.Dense(1)])                                 # (N, 1)
+
+
+def batches(images, batch):
+    """Endless batches of images, shuffled anew in every epoch."""
+    dataset = tf.data.Dataset.from_tensor_slices(images)
+    dataset = dataset.shuffle(len(images))
+    return iter(dataset.batch(batch, drop_remainder=True).repeat())
+
+
+def discriminator_loss(real, fake):
+    """Cross-entropy of logits (N, 1): real is 1, fake is 0."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return (loss(tf.ones_like(real), real)
+            + loss(tf.zeros_like(fake), fake))
+
+
+def generator_loss(fake):
+    """Cross-entropy of logits (N, 1): a fake should pass for real."""
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return loss(tf.ones_like(fake), fake)
+
+
+@tf.function
+def train_step(generator, discriminator, average, g_optimiser,
+               d_optimiser, real, noise):
+    """Move both players; return both losses and both mean logits."""
+    with tf.GradientTape() as g_tape:
+        # 1. The generator draws a batch of fakes.
+        fake = generator(noise, training=True)
+        # 2. The discriminator learns; R1 keeps it flat at real images.
+        with tf.GradientTape() as d_tape:
+            with tf.GradientTape() as slope_tape:
+                slope_tape.watch(real)
+                real_logit = discriminator(real, training=True)
+            fake_logit = discriminator(tf.stop_gradient(fake),
+                                       training=True)
+            d_loss = discriminator_loss(real_logit, fake_logit)
+            slope = slope_tape.gradient(real_logit, real)
+            r1 = GAMMA / 2 * tf.reduce_mean(
+                tf.reduce_sum(slope**2, (1, 2, 3)))
+            total = d_loss + r1
+        weights = discriminator.trainable_variables
+        gradients = d_tape.gradient(total, weights)
+        d_optimiser.apply_gradients(zip(gradients, weights))
+        # 3. The generator learns from the new discriminator.
+        g_loss = generator_loss(discriminator(fake, training=True))
+    weights = generator.trainable_variables
+    gradients = g_tape.gradient(g_loss, weights)
+    g_optimiser.apply_gradients(zip(gradients, weights))
+    # 4. The average follows the generator.
+    for old, new in zip(average.weights, generator.weights):
+        old.assign(DECAY * old + (1 - DECAY) * new)
+    return tf.stack([d_loss, g_loss, tf.reduce_mean(real_logit),
+                     tf.reduce_mean(fake_logit)])
+
+
+def adam(network):
+    """Adam for one player's weights."""
+    optimiser = keras.optimizers.Adam(RATE, *BETAS, EPSILON)
+    optimiser.build(network.trainable_variables)
+    return optimiser
+
+
+def make_players(size, width):
+    """Both networks, the generator's average, and both optimisers."""
+    generator = Generator(size, width)
+    discriminator = Discriminator(size, width)
+    average = Generator(size, width)
+    average.set_weights(generator.get_weights())
+    return (generator, discriminator, average,
+            adam(generator), adam(discriminator))
+
+
+def sample(average, noise):
+    """Draw images (N, size, size, C) in [-1, 1], as NumPy."""
+    return average(noise, training=False).numpy()
+
+
+def train(images, width=128, steps=2000, batch=32, seed=0,
+          device="cpu", every=500, show=None):
+    """Train new players on images (N, size, size, C); return them."""
+    keras.utils.set_random_seed(seed)
+    with tf.device(device):
+        players = make_players(images.shape[1], width)
+        fixed = tf.random.normal((64, NOISE))
+        real = batches(images, batch)
+        for step in trange(1, steps + 1, disable=None):
+            noise = tf.random.normal((batch, NOISE))
+            numbers = train_step(*players, next(real), noise)
+            if show and (step % every == 0 or step == steps):
+                show(step, numbers, sample(players[2], fixed))
+    return players
+
+
+def main():
+    """Train from the command line; leave grids and weights."""
+    options = programs.read_options(
+        __doc__, data="mnist_5k", size=28, width=128, steps=2000,
+        batch=32, every=500, out="runs/training_step_tensorflow")
+    images = programs.training_images(options, channels=1,
+                                      sizes=range(8, 257, 4))
+    gpu = programs.use_gpu(options.device,
+                           bool(tf.config.list_physical_devices("GPU")))
+    _, discriminator, average, *_ = train(
+        images, options.width, options.steps, options.batch,
+        options.seed, "gpu" if gpu else "cpu", options.every,
+        programs.keep_in(options.out))
+    average.save_weights(options.out / "generator.weights.h5")
+    discriminator.save_weights(options.out / "discriminator.weights.h5")
+
+
+if __name__ == "__main__":
+    programs.run(main)
