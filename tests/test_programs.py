@@ -116,6 +116,24 @@ def test_a_swapped_axis_is_seen(as_keras):
     assert at_hand.difference(run, as_keras[stem], spread=variances(stem)) > 1e3 * TOLERANCE
 
 
+#: What every program says in the same words.
+SHARED = ("batches", "discriminator_loss", "generator_loss", "train_step", "adam", "make_players", "sample")
+
+
+@pytest.mark.parametrize("ending", ["torch", "tensorflow"])
+@every_program
+def test_what_is_the_same_in_all_programs_stays_so(stem, ending):
+    mine, others = at_hand.program(stem, ending), at_hand.program("tensors.first_gan", ending)
+    for name in SHARED:
+        assert inspect.getsource(text(mine, name)) == inspect.getsource(text(others, name)), name
+
+
+def text(module, name):
+    """A function of a program, without the wrapping of tf.function."""
+    found = getattr(module, name)
+    return getattr(found, "python_function", found)
+
+
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])
 @every_program
 def test_a_program_runs_from_the_command_line(stem, ending, monkeypatch, tmp_path, capsys):

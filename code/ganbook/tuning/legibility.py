@@ -44,7 +44,8 @@ class DigitJudge:
     .. math:: \frac1N \sum_{i=1}^N \mathbf 1\bigl[\max_k p_k(x_i) > q\bigr], \qquad
               p_k(x) = \frac{e^{l_k(x)}}{\sum_j e^{l_j(x)}}
 
-    In images of several channels each channel is a digit.
+    In images of several channels each channel is a digit.  :meth:`ganbook.tuning.modes.Classifier.readable` asks
+    something else: whether an image is as near to a known digit as real ones are.
 
     Args:
         reader: gives features and logits.
