@@ -33,6 +33,7 @@ from ganbook.tensors.exchange import parse_device
 from ganbook.tuning import search, searches
 from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.program_runs import run_programs
 from ganbook.tuning.questions import QUESTIONS, Question
 from ganbook.tuning.recipes import RECIPES, on_data
 from ganbook.tuning.report import LARGEST, check_target, evaluate_run
@@ -153,8 +154,9 @@ def _evaluate_options(command: argparse.ArgumentParser) -> None:
 
 def _experiment_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES, "search"), help="an experiment of one run: "
-        f"{', '.join(EXPERIMENTS)}; a table of many: {', '.join(TABLES)}; or search, the book's searches for settings")
+    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES, "programs", "search"), help="an experiment of one "
+        f"run: {', '.join(EXPERIMENTS)}; a table of many: {', '.join(TABLES)}; programs, the book's programs at full "
+        "length; or search, the book's searches for settings")
     _framework(command, f"{FRAMEWORKS[0]}; only for experiments of one run")
     add("--steps", type=_whole(1), metavar="N", help="steps of the run; default: the recipe's own, in colour_dcgan "
         f"{RECIPE_OF['colour_dcgan'].steps}; only for experiments of one run")
@@ -165,7 +167,8 @@ def _experiment_options(command: argparse.ArgumentParser) -> None:
     add("--samples", type=_whole(1), metavar="N", help="samples per measurement; default: 26 for each mode; only for "
         "experiments of one run")
     add("--only", metavar="PATTERN", help="run the cells whose key DATA/METHOD/FRAMEWORK/SEED matches, as in "
-        "'grid/*/pytorch/0'; default: all that the file lacks; only for tables")
+        "'grid/*/pytorch/0'; of programs PROGRAM_DATA/FRAMEWORK/SEED; default: all that are missing; only for tables "
+        "and programs")
     add("--jobs", type=_whole(1), metavar="N", help="processes that run cells; give each one thread; default: 1; only "
         "for tables")
     add("--minutes", type=_minutes, metavar="M", help="stop at the last measurement before this time, or begin no cell "
@@ -455,6 +458,12 @@ def experiment(options: argparse.Namespace) -> None:
         _refuse(options, "framework", "steps", "seed", "every", "samples")
         run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, **shared)
         print(f"saved in {options.out / f'{options.name}.json'}")
+        return
+    if options.name == "programs":
+        _refuse(options, "framework", "steps", "seed", "every", "samples", "jobs", "device")
+        run_programs(only=options.only or "*", minutes=options.minutes, out=options.out / "programs",
+                     report=shared["report"])
+        print(f"saved in {options.out / 'programs'}")
         return
     if options.name == "search":
         _refuse(options, "framework", "steps", "seed", "every", "samples", "only", "jobs", "minutes")

@@ -88,11 +88,18 @@ def test_a_gpu_is_used_where_one_is_seen():
 
 
 def test_numbers_are_printed_and_grids_written(tmp_path, capsys):
-    keep = programs.keep_in(tmp_path / "run")
+    show, _ = programs.film(read(f"--out={tmp_path / 'run'}"))
     images = np.linspace(-1, 1, 64 * 16).reshape(64, 4, 4, 1)
-    keep(1500, np.array([1.3862, 0.6931, 0.5, -0.25]), images)
+    show(1500, np.array([1.3862, 0.6931, 0.5, -0.25]), images)
     assert capsys.readouterr().out == "step  1,500   L_D  1.386   L_G  0.693   D(real)  0.500   D(fake) -0.250\n"
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step_001500.png"]
+
+
+@pytest.mark.parametrize(("words", "shown"), [
+    (["--steps=10", "--every=5"], {5, 10}), (["--steps=11", "--every=5"], {5, 10, 11}), (["--steps=3", "--every=5"], {3}),
+])
+def test_grids_after_every_so_many_steps_and_the_last(tmp_path, words, shown):
+    assert programs.film(read(*words, f"--out={tmp_path}"))[1] == shown
 
 
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])

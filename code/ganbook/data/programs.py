@@ -76,25 +76,45 @@ def training_images(options: argparse.Namespace, channels: int, sizes: Collectio
         Shape (N, size, size, channels), float32 in [-1, 1].
 
     Raises:
-        ValueError: a number outside its range, points, colours where grey is wanted, or fewer images than a batch.
+        ValueError: as :func:`images_for`, or a number outside its range, or fewer images than a batch.
         DataError: as :func:`ganbook.data.load`.
     """
     for name, low in (("size", 1), ("width", 1), ("steps", 1), ("batch", 1), ("every", 1), ("seed", 0)):
         whole(name, getattr(options, name), low)
     if options.size not in sizes:
         raise ValueError(f"size is {options.size}; accepted: {_spoken(sizes)}")
-    name = data.full_name(options.data)
-    own = {"channels": channels} if data.is_folder(name) else {"count": STACKS} if name.startswith("stacked_") else {}
-    if name in data.MIXTURES:
-        raise ValueError(f"data is {name!r}; accepted: images, and not points of the plane")
-    images = data.load(name, split="train", size=options.size, **own).images
-    if images.shape[-1] == 1:
-        images = images.repeat(channels, axis=-1)
-    if images.shape[-1] != channels:
-        raise ValueError(f"data is {options.data!r}, with colours; accepted by a program for grey images: grey ones")
+    images = images_for(options.data, "train", options.size, channels)
     if len(images) < options.batch:
         raise ValueError(f"batch is {options.batch}; accepted with data {options.data!r}: at most {len(images)}, the "
                          "number of its images")
+    return images
+
+
+def images_for(name: str, split: str, size: int, channels: int) -> np.ndarray:
+    """Images of a data set or folder as a program's networks take them.
+
+    Args:
+        name: as for :func:`ganbook.data.load`; of stacked digits ``STACKS`` are drawn.
+        split: ``train``, ``test`` or ``all``.
+        size: side in pixels.
+        channels: 1 for grey images, 3 for colour; of a grey set three equal ones.
+
+    Returns:
+        Shape (N, size, size, channels), float32 in [-1, 1].
+
+    Raises:
+        ValueError: points, or colours where grey is wanted.
+        DataError: as :func:`ganbook.data.load`.
+    """
+    full = data.full_name(name)
+    own = {"channels": channels} if data.is_folder(full) else {"count": STACKS} if full.startswith("stacked_") else {}
+    if full in data.MIXTURES:
+        raise ValueError(f"data is {full!r}; accepted: images, and not points of the plane")
+    images = data.load(full, split=split, size=size, **own).images
+    if images.shape[-1] == 1:
+        images = images.repeat(channels, axis=-1)
+    if images.shape[-1] != channels:
+        raise ValueError(f"data is {name!r}, with colours; accepted by a program for grey images: grey ones")
     return images
 
 
@@ -104,23 +124,24 @@ def _spoken(sizes: Collection[int]) -> str:
     return ", ".join(map(str, sizes))
 
 
-def keep_in(folder: Path) -> Callable[[int, Sequence[float], np.ndarray], None]:
-    """What a program calls every so many steps: it prints the step's numbers and writes a grid of samples.
+def film(options: argparse.Namespace) -> tuple[Callable[[int, Sequence[float], np.ndarray], None], set[int]]:
+    """What a program shows while it trains, and after which steps: it prints their numbers and writes grids of samples.
 
     Args:
-        folder: where ``step_000500.png`` and its like go; made if missing.
+        options: what :func:`read_options` read; ``out``, made if missing, gets ``step_000500.png`` and its like.
 
     Returns:
-        A function of the step, of four numbers (both losses, both mean logits), and of images (64, H, W, C).
+        A function of a step, of its four numbers (both losses, both mean logits), and of images (N, H, W, C); and the
+        steps: each multiple of ``every``, and the last.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    options.out.mkdir(parents=True, exist_ok=True)
 
-    def keep(step: int, numbers: Sequence[float], images: np.ndarray) -> None:
+    def show(step: int, numbers: Sequence[float], images: np.ndarray) -> None:
         named = zip(("L_D", "L_G", "D(real)", "D(fake)"), numbers, strict=True)
         tqdm.write(f"step {step:6,}" + "".join(f"   {name} {float(number):6.3f}" for name, number in named))
-        save_grid_png(images, folder / f"step_{step:06}.png")
+        save_grid_png(images, options.out / f"step_{step:06}.png")
 
-    return keep
+    return show, {*range(options.every, options.steps, options.every), options.steps}
 
 
 def run(main: Callable[[], None]) -> None:

@@ -132,18 +132,21 @@ def sample(average, noise):
     return average(noise, training=False).numpy()
 
 
-def train(images, width=64, steps=2000, batch=32, seed=0,
-          device="cpu", every=500, show=None):
-    """Train new players on images (N, size, size, C); return them."""
+def train(images, width=64, steps=2000, batch=16, seed=0,
+          device="cpu", show=None, shown=(), samples=64):
+    """Train on images (N, size, size, C); return the players.
+
+    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    """
     keras.utils.set_random_seed(seed)
     with tf.device(device):
         players = make_players(images.shape[1], width)
-        fixed = tf.random.normal((64, NOISE))
+        fixed = tf.random.stateless_normal((samples, NOISE), (seed, 0))
         real = batches(images, batch)
         for step in trange(1, steps + 1, disable=None):
             noise = tf.random.normal((batch, NOISE))
             numbers = train_step(*players, next(real), noise)
-            if show and (step % every == 0 or step == steps):
+            if step in shown:
                 show(step, numbers, sample(players[2], fixed))
     return players
 
@@ -152,15 +155,15 @@ def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
         __doc__, data="stacked_mnist_5k", size=28, width=64, steps=2000,
-        batch=32, every=500, out="runs/colour_dcgan_tensorflow")
+        batch=16, every=500, out="runs/colour_dcgan_tensorflow")
     images = programs.training_images(options, channels=3,
                                       sizes=range(8, 257, 4))
     gpu = programs.use_gpu(options.device,
                            bool(tf.config.list_physical_devices("GPU")))
     _, discriminator, average, *_ = train(
         images, options.width, options.steps, options.batch,
-        options.seed, "gpu" if gpu else "cpu", options.every,
-        programs.keep_in(options.out))
+        options.seed, "gpu" if gpu else "cpu",
+        *programs.film(options))
     average.save_weights(options.out / "generator.weights.h5")
     discriminator.save_weights(options.out / "discriminator.weights.h5")
 

@@ -151,18 +151,22 @@ def sample(average, noise):
     return images.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def train(images, width=64, steps=2000, batch=32, seed=0,
-          device="cpu", every=500, show=None):
-    """Train new players on images (N, size, size, C); return them."""
+def train(images, width=64, steps=2000, batch=16, seed=0,
+          device="cpu", show=None, shown=(), samples=64):
+    """Train on images (N, size, size, C); return the players.
+
+    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    """
     torch.manual_seed(seed)
     with torch.device(device):
         players = make_players(images.shape[1], width)
-    fixed = torch.randn(64, NOISE).to(device)
+    chance = torch.Generator().manual_seed(seed)
+    fixed = torch.randn(samples, NOISE, generator=chance).to(device)
     real = batches(images, batch)
     for step in trange(1, steps + 1, disable=None):
         noise = torch.randn(batch, NOISE).to(device)
         numbers = train_step(*players, next(real).to(device), noise)
-        if show and (step % every == 0 or step == steps):
+        if step in shown:
             show(step, numbers, sample(players[2], fixed))
     return players
 
@@ -171,14 +175,14 @@ def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
         __doc__, data="stacked_mnist_5k", size=28, width=64, steps=2000,
-        batch=32, every=500, out="runs/colour_dcgan_torch")
+        batch=16, every=500, out="runs/colour_dcgan_torch")
     images = programs.training_images(options, channels=3,
                                       sizes=range(8, 257, 4))
     gpu = programs.use_gpu(options.device, torch.cuda.is_available())
     _, discriminator, average, *_ = train(
         images, options.width, options.steps, options.batch,
-        options.seed, "cuda" if gpu else "cpu", options.every,
-        programs.keep_in(options.out))
+        options.seed, "cuda" if gpu else "cpu",
+        *programs.film(options))
     save_file(average.module.state_dict(),
               options.out / "generator.safetensors")
     save_file(discriminator.state_dict(),

@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
-import scipy.special
 
 from ganbook.data import Images
 from ganbook.data.recipe import whole
 from ganbook.tuning.classifier import Reader
 from ganbook.tuning.metrics import frechet_distance
-from ganbook.tuning.modes import gaussian_stacks
+from ganbook.tuning.modes import gaussian_images, gaussian_stacks
 
 #: Share of real digits that are read with confidence.
 SURE = 0.95
@@ -65,6 +64,8 @@ class DigitJudge:
 
     def confidence(self, images: np.ndarray) -> np.ndarray:
         """The probability of the likeliest digit in every channel: shape (N, C)."""
+        import scipy.special
+
         return scipy.special.softmax(self.reader.logits(images).astype(np.float64), axis=-1).max(axis=-1)
 
     def score(self, images: np.ndarray) -> Legibility:
@@ -76,24 +77,28 @@ class DigitJudge:
         return Legibility(frechet_distance(self._features, self.reader.features(images)),
                           float((self.confidence(images) > self.threshold).mean()))
 
-    def yardsticks(self, digits: Images, count: int, seed: int = 0) -> dict[str, Legibility]:
+    def yardsticks(self, others: Images, count: int, seed: int = 0) -> dict[str, Legibility]:
         """What sets that no generator made score.
 
         Args:
-            digits: single-channel digits that are not among the real ones.
+            others: images that are not among the real ones, of as many channels; single-channel ones are stacked.
             count: images of each set.
             seed: of the choice.
 
         Returns:
-            ``real``: other real digits, the floor of the distance; ``digitless``: each channel from one Gaussian with
-            the digits' mean and covariance, cut off at -1 and 1; ``noise``: uniform on [-1, 1].
+            ``real``: the others, the floor of the distance; ``digitless``: from one Gaussian with the mean and
+            covariance of the others, cut off at -1 and 1; ``noise``: uniform on [-1, 1].
 
         Raises:
-            ValueError: digits of several channels or another size, or a number outside its range.
+            ValueError: others of another size or number of channels, or a number outside its range.
         """
         rng, channels = np.random.default_rng(whole("seed", seed, 0)), self.real.shape[-1]
-        without = gaussian_stacks(digits, channels, count, rng)
-        chosen = digits.images[rng.integers(len(digits), size=(count, channels)), :, :, 0]
-        sets = {"real": np.moveaxis(chosen, 1, -1), "digitless": without,
-                "noise": rng.uniform(-1, 1, without.shape).astype(np.float32)}
+        if others.shape[2] == 1:
+            without = gaussian_stacks(others, channels, count, rng)
+            chosen = others.images[rng.integers(len(others), size=(count, channels)), :, :, 0]
+            real = np.moveaxis(chosen, 1, -1)
+        else:
+            without = gaussian_images(others.images, count, rng)
+            real = others.batch(rng, count)
+        sets = {"real": real, "digitless": without, "noise": rng.uniform(-1, 1, without.shape).astype(np.float32)}
         return {name: self.score(images) for name, images in sets.items()}

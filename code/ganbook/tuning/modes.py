@@ -255,15 +255,31 @@ def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generat
     """
     if images.shape[2] != 1:
         raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
-    count = whole("samples", samples, 1) * whole("n", n, 1)
-    pixels = images.images.reshape(len(images), -1).astype(np.float64)
+    planes = gaussian_images(images.images, whole("samples", samples, 1) * whole("n", n, 1), rng)
+    return np.moveaxis(planes.reshape(samples, n, *images.shape[:2]), 1, -1)
+
+
+def gaussian_images(images: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Images from one Gaussian with the mean and covariance of the pixels of others: a blur of them all.
+
+    Args:
+        images: shape (N, H, W, C), values in [-1, 1].
+        count: number M of images.
+        rng: draws them.
+
+    Returns:
+        float32, shape (M, H, W, C); values outside [-1, 1] are cut off.
+
+    Explained in the book's section "A colour DCGAN".
+    """
+    pixels = images.reshape(len(images), -1).astype(np.float64)
     mean = pixels.mean(0)
     # Random combinations of the images' own deviations have their covariance, without a root of any matrix.
     deviations = (pixels - mean) / math.sqrt(len(pixels))
-    planes = np.empty((count, pixels.shape[1]), np.float32)
+    drawn = np.empty((count, pixels.shape[1]), np.float32)
     for part in np.array_split(np.arange(count), math.ceil(count / 2000)):
-        planes[part] = np.clip(mean + rng.standard_normal((len(part), len(pixels))) @ deviations, -1, 1)
-    return np.moveaxis(planes.reshape(samples, n, *images.shape[:2]), 1, -1)
+        drawn[part] = np.clip(mean + rng.standard_normal((len(part), len(pixels))) @ deviations, -1, 1)
+    return drawn.reshape(count, *images.shape[1:])
 
 
 def expected_modes(possible: int, samples: int) -> float:
