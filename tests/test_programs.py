@@ -9,57 +9,57 @@ import inspect
 import numpy as np
 import pytest
 
-import programs_at_hand as at_hand
 from ganbook.tensors.exchange import keras_weights
+from ganbook.tuning import program_parity as parity
 
 TOLERANCE = 1e-9
-every_program = pytest.mark.parametrize("stem", at_hand.STEMS)
+FRAMEWORKS = {"torch": "pytorch", "tensorflow": "tensorflow"}
+every_program = pytest.mark.parametrize("stem", parity.PROGRAMS)
 
 
-def variances(stem, size=None):
-    """Which of the generator's arrays are moving variances."""
-    return [name.endswith("moving_variance") for name in at_hand.names(at_hand.torch_players(stem, size)[0].layers)]
+def program(stem, ending):
+    return parity.program(stem, FRAMEWORKS[ending])
 
 
 @pytest.fixture(scope="module")
 def as_keras():
-    return {stem: at_hand.train_torch(stem) for stem in at_hand.STEMS}
+    return {stem: parity.train_torch(stem) for stem in parity.PROGRAMS}
 
 
 @every_program
 def test_the_keras_program_is_the_pytorch_program(stem, as_keras):
-    keras = at_hand.train_keras(stem)
-    assert at_hand.difference(keras, as_keras[stem], ((0, 1, 2, 3),) * 2, variances(stem)) < TOLERANCE
+    keras = parity.train_keras(stem)
+    assert parity.difference(keras, as_keras[stem], ((0, 1, 2, 3),) * 2, parity.moving_variances(stem)) < TOLERANCE
 
 
 @pytest.mark.parametrize("size", [16, 64])
 def test_own_images_at_other_sizes(size):
     stem = "tuning.own_images"
-    one, other = at_hand.train_keras(stem, size), at_hand.train_torch(stem, size)
-    assert at_hand.difference(one, other, ((0, 1, 2, 3),) * 2, variances(stem, size)) < TOLERANCE
+    one, other = parity.train_keras(stem, size), parity.train_torch(stem, size)
+    assert parity.difference(one, other, ((0, 1, 2, 3),) * 2, parity.moving_variances(stem, size)) < TOLERANCE
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 @every_program
 def test_the_package_is_the_program(stem, framework):
-    package, program = at_hand.train_recipe(stem, framework), at_hand.train_torch(stem, as_keras=False)
-    assert at_hand.difference(package, program, ((0, 2), (0, 1)), variances(stem)) < TOLERANCE
+    package, program = parity.train_recipe(stem, framework), parity.train_torch(stem, as_keras=False)
+    assert parity.difference(package, program, ((0, 2), (0, 1)), parity.moving_variances(stem)) < TOLERANCE
 
 
 def test_where_epsilon_stands_matters(as_keras):
     stem = "tensors.first_gan"
-    assert at_hand.difference(at_hand.train_torch(stem, as_keras=False), as_keras[stem]) > 1e-6
+    assert parity.difference(parity.train_torch(stem, as_keras=False), as_keras[stem]) > 1e-6
 
 
 @pytest.mark.parametrize("stem", ["probability.colour_dcgan", "tuning.own_images"])
 def test_moving_variances_differ_by_one_known_factor(stem, as_keras):
     """PyTorch's moving variance takes the unbiased variance of n values, Keras's the biased one: n / (n - 1)."""
-    keras = at_hand.train_keras(stem)
-    kept = 0.9**at_hand.STEPS  # of the first value, 1
-    size = at_hand.SMALL[stem][0]
+    keras = parity.train_keras(stem)
+    kept = 0.9**parity.STEPS  # of the first value, 1
+    size = parity.SMALL[stem][0]
     sides = [1, *([size // 4] if stem == "probability.colour_dcgan" else [8]), size // 2]
-    counts = iter([at_hand.BATCH * side**2 for side in sides])
-    for skip, mine, its in zip(variances(stem), as_keras[stem].generator, keras.generator, strict=True):
+    counts = iter([parity.BATCH * side**2 for side in sides])
+    for skip, mine, its in zip(parity.moving_variances(stem), as_keras[stem].generator, keras.generator, strict=True):
         if skip:
             n = next(counts)
             np.testing.assert_allclose(mine - kept, (its - kept) * n / (n - 1), rtol=1e-9)
@@ -96,15 +96,16 @@ MUTANTS = {
 def test_a_planted_mistake_is_seen(mistake, monkeypatch, tmp_path, as_keras):
     stem = "tensors.first_gan"
     ending, before, after = MUTANTS[mistake]
-    wrong = mutant(at_hand.program(stem, ending), before, after, tmp_path)
-    right = at_hand.program
-    monkeypatch.setattr(at_hand, "program", lambda s, e: wrong if e == ending else right(s, e))
+    wrong = mutant(program(stem, ending), before, after, tmp_path)
+    right, changed = parity.program, FRAMEWORKS[ending]
+    monkeypatch.setattr(parity, "program", lambda stem, framework: wrong if framework == changed
+                        else right(stem, framework))
     if mistake == "no detach":
         with pytest.raises(RuntimeError, match="second time"):
-            at_hand.train_torch(stem)
+            parity.train_torch(stem)
         return
-    run = at_hand.train_torch(stem) if ending == "torch" else at_hand.train_keras(stem)
-    assert at_hand.difference(run, as_keras[stem]) > 1e3 * TOLERANCE
+    run = parity.train_torch(stem) if ending == "torch" else parity.train_keras(stem)
+    assert parity.difference(run, as_keras[stem]) > 1e3 * TOLERANCE
 
 
 def test_a_swapped_axis_is_seen(as_keras):
@@ -112,8 +113,8 @@ def test_a_swapped_axis_is_seen(as_keras):
         return [array.swapaxes(0, 1) if array.ndim == 4 else array for array in keras_weights(layers)]
 
     stem = "probability.colour_dcgan"
-    run = at_hand.train_keras(stem, carry=swapped)
-    assert at_hand.difference(run, as_keras[stem], spread=variances(stem)) > 1e3 * TOLERANCE
+    run = parity.train_keras(stem, carry=swapped)
+    assert parity.difference(run, as_keras[stem], skipped=parity.moving_variances(stem)) > 1e3 * TOLERANCE
 
 
 #: What every program says in the same words.
@@ -123,7 +124,7 @@ SHARED = ("batches", "discriminator_loss", "generator_loss", "train_step", "adam
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])
 @every_program
 def test_what_is_the_same_in_all_programs_stays_so(stem, ending):
-    mine, others = at_hand.program(stem, ending), at_hand.program("tensors.first_gan", ending)
+    mine, others = program(stem, ending), program("tensors.first_gan", ending)
     for name in SHARED:
         assert inspect.getsource(text(mine, name)) == inspect.getsource(text(others, name)), name
 
@@ -137,10 +138,10 @@ def text(module, name):
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])
 @every_program
 def test_a_program_runs_from_the_command_line(stem, ending, monkeypatch, tmp_path, capsys):
-    size, width, _ = at_hand.SMALL[stem]
+    size, width, _ = parity.SMALL[stem]
     monkeypatch.setattr("sys.argv", [stem, f"--size={size}", f"--width={width}", "--steps=3", "--every=2",
                                      f"--out={tmp_path / 'run'}"])
-    at_hand.program(stem, ending).main()
+    program(stem, ending).main()
     weights = {"torch": "safetensors", "tensorflow": "weights.h5"}[ending]
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
         f"discriminator.{weights}", f"generator.{weights}", "step_000002.png", "step_000003.png"]
@@ -150,7 +151,7 @@ def test_a_program_runs_from_the_command_line(stem, ending, monkeypatch, tmp_pat
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])
 @every_program
 def test_a_program_imports_stock_parts_alone(stem, ending):
-    tree = ast.parse(inspect.getsource(at_hand.program(stem, ending)))
+    tree = ast.parse(inspect.getsource(program(stem, ending)))
     imported = {node.module if isinstance(node, ast.ImportFrom) else name.name
                 for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for name in node.names}
     stock = {"torch": {"torch", "safetensors.torch", "torch.optim.swa_utils", "torch.utils.data", "tqdm"},

@@ -97,6 +97,77 @@ def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8, tit
     return figure
 
 
+def film(frames: Mapping[int, np.ndarray]) -> Figure:
+    """Show what a generator drew after some steps, one row for each, from the same noise.
+
+    Args:
+        frames: by step, images of shape (N, H, W, C) as for :func:`image_grid`; N is the same for all.
+
+    Returns:
+        The figure, with the steps at its left.
+
+    Raises:
+        ValueError: as :func:`image_grid`, or no frame, or frames of different shapes.
+    """
+    shapes = {np.shape(images) for images in frames.values()}
+    if len(shapes) != 1:
+        raise ValueError(f"frames has {len(shapes)} shapes; accepted: at least one frame, all of one shape")
+    return film_strip(tile(np.concatenate(list(frames.values())), next(iter(shapes))[0]), list(frames))
+
+
+def film_strip(picture: np.ndarray, steps: Sequence[int]) -> Figure:
+    """Show a picture of equally high rows, each with its step at the left; see :func:`film`.
+
+    Args:
+        picture: shape (height, width, 3), uint8.
+        steps: of the rows, from above.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _figure(1, 1, _height(picture, 6.2))
+    axes[0].imshow(picture, interpolation="nearest")
+    height = len(picture) / len(steps)
+    axes[0].set_yticks([height * (row + 0.5) for row in range(len(steps))], [f"step {step:,}" for step in steps])
+    axes[0].set_xticks([])
+    axes[0].tick_params(left=False, colors=COLOURS["generator"])
+    axes[0].spines[:].set_visible(False)
+    axes[0].grid(False)
+    return figure
+
+
+def game() -> Figure:
+    """The game as a diagram: what flows forward in black, and in each player's colour what it learns from.
+
+    Returns:
+        The figure.
+
+    Reference: Goodfellow et al., Generative adversarial nets, NIPS 2014, arXiv:1406.2661.
+    """
+    figure, axes = _figure(1, 1, 3.0)
+    ax = axes[0]
+    ax.set(xlim=(0, 100), ylim=(0, 43))
+    ax.set_axis_off()
+    boxes = ((8, 29, "noise z", "black"), (31, 29, "generator G", COLOURS["generator"]),
+             (54, 29, "fake G(z)", COLOURS["generator"]), (54, 9, "real x", COLOURS["data"]),
+             (76, 19, "discriminator D", COLOURS["discriminator"]), (95, 19, "logit", "black"))
+    for x, y, name, colour in boxes:
+        ax.text(x, y, name, ha="center", va="center", color=colour, fontweight="bold",
+                bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5})
+    forward = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.3}
+    for start, end in (((14, 29), (22, 29)), ((40, 29), (47, 29)), ((61, 28), (68, 22)), ((60, 10), (68, 16)),
+                       ((86, 19), (91, 19))):
+        ax.annotate("", end, start, arrowprops=forward)
+    for start, end, curve, player, at, words in (
+            ((95, 23), (32, 33), 0.28, "generator", (66, 41.5), "gradient of $L_G$: make fakes pass for real"),
+            ((95, 15), (77, 15), -0.6, "discriminator", (81, 4.5), "gradient of $L_D$: tell them apart")):
+        ax.annotate("", end, start, arrowprops={
+            "arrowstyle": "-|>", "color": COLOURS[player], "linewidth": 1.6, "linestyle": "--",
+            "connectionstyle": f"arc3,rad={curve}"})
+        ax.text(*at, words, ha="center", va="center", color=COLOURS[player], fontsize=9)
+    return figure
+
+
 def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], title: str | None = None) -> Figure:
     """Plot the losses of both players against the step, one line per run.
 

@@ -11,11 +11,7 @@ from tqdm import trange
 from ganbook.data import programs
 
 NOISE = 32  # numbers that each image is drawn from
-SLOPE = 0.25  # of leaky ReLU below zero
 GAMMA = 1.0  # weight of the penalty R1
-RATE = 2e-3  # of both players' Adam
-BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
-EPSILON = 1e-8
 DECAY = 0.997  # of the average of the generator's weights
 
 
@@ -25,8 +21,8 @@ class Generator(keras.Sequential):
     def __init__(self, size=8, width=256):
         super().__init__([
             keras.Input((NOISE,)),                           # (N, 32)
-            layers.Dense(width), layers.LeakyReLU(SLOPE),   # (N, 256)
-            layers.Dense(width), layers.LeakyReLU(SLOPE),   # (N, 256)
+            layers.Dense(width), layers.LeakyReLU(0.25),    # (N, 256)
+            layers.Dense(width), layers.LeakyReLU(0.25),    # (N, 256)
             layers.Dense(size * size, activation="tanh"),    # (N, 64)
             layers.Reshape((size, size, 1))])           # (N, 8, 8, 1)
 
@@ -38,8 +34,8 @@ class Discriminator(keras.Sequential):
         super().__init__([
             keras.Input((size, size, 1)),               # (N, 8, 8, 1)
             layers.Flatten(),                                # (N, 64)
-            layers.Dense(width), layers.LeakyReLU(SLOPE),   # (N, 256)
-            layers.Dense(width), layers.LeakyReLU(SLOPE),   # (N, 256)
+            layers.Dense(width), layers.LeakyReLU(0.25),    # (N, 256)
+            layers.Dense(width), layers.LeakyReLU(0.25),    # (N, 256)
             layers.Dense(1)])                                 # (N, 1)
 
 
@@ -50,34 +46,21 @@ def batches(images, batch):
     return iter(dataset.batch(batch, drop_remainder=True).repeat())
 
 
-def discriminator_loss(real, fake):
-    """Cross-entropy of logits (N, 1): real is 1, fake is 0."""
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    return (loss(tf.ones_like(real), real)
-            + loss(tf.zeros_like(fake), fake))
-
-
-def generator_loss(fake):
-    """Cross-entropy of logits (N, 1): a fake should pass for real."""
-    loss = keras.losses.BinaryCrossentropy(from_logits=True)
-    return loss(tf.ones_like(fake), fake)
-
-
 @tf.function
 def train_step(generator, discriminator, average, g_optimiser,
                d_optimiser, real, noise):
     """Move both players; return both losses and both mean logits."""
     with tf.GradientTape() as g_tape:
         # 1. The generator draws a batch of fakes.
-        fake = generator(noise, training=True)
+        fake = generator(noise)
         # 2. The discriminator learns; R1 keeps it flat at real images.
         with tf.GradientTape() as d_tape:
             with tf.GradientTape() as slope_tape:
                 slope_tape.watch(real)
-                real_logit = discriminator(real, training=True)
-            fake_logit = discriminator(tf.stop_gradient(fake),
-                                       training=True)
-            d_loss = discriminator_loss(real_logit, fake_logit)
+                real_logit = discriminator(real)
+            fake_logit = discriminator(tf.stop_gradient(fake))
+            d_loss = (tf.reduce_mean(tf.nn.softplus(-real_logit))
+                      + tf.reduce_mean(tf.nn.softplus(fake_logit)))
             slope = slope_tape.gradient(real_logit, real)
             r1 = GAMMA / 2 * tf.reduce_mean(
                 tf.reduce_sum(slope**2, (1, 2, 3)))
@@ -86,7 +69,7 @@ def train_step(generator, discriminator, average, g_optimiser,
         gradients = d_tape.gradient(total, weights)
         d_optimiser.apply_gradients(zip(gradients, weights))
         # 3. The generator learns from the new discriminator.
-        g_loss = generator_loss(discriminator(fake, training=True))
+        g_loss = tf.reduce_mean(tf.nn.softplus(-discriminator(fake)))
     weights = generator.trainable_variables
     gradients = g_tape.gradient(g_loss, weights)
     g_optimiser.apply_gradients(zip(gradients, weights))
@@ -97,51 +80,49 @@ def train_step(generator, discriminator, average, g_optimiser,
                      tf.reduce_mean(fake_logit)])
 
 
-def adam(network):
-    """Adam for one player's weights."""
-    optimiser = keras.optimizers.Adam(RATE, *BETAS, EPSILON)
-    optimiser.build(network.trainable_variables)
-    return optimiser
-
-
 def make_players(size, width):
     """Both networks, the generator's average, and both optimisers."""
     generator = Generator(size, width)
     discriminator = Discriminator(size, width)
     average = Generator(size, width)
     average.set_weights(generator.get_weights())
-    return (generator, discriminator, average,
-            adam(generator), adam(discriminator))
+    optimisers = keras.optimizers.Adam(), keras.optimizers.Adam()
+    optimisers[0].build(generator.trainable_variables)
+    optimisers[1].build(discriminator.trainable_variables)
+    return generator, discriminator, average, *optimisers
 
 
 def sample(average, noise):
     """Draw images (N, size, size, C) in [-1, 1], as NumPy."""
-    return average(noise, training=False).numpy()
+    return average(noise).numpy()
 
 
-def train(images, width=256, steps=2500, batch=32, seed=0,
+def train(images, width=256, steps=4000, batch=32, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     keras.utils.set_random_seed(seed)
     with tf.device(device):
         players = make_players(images.shape[1], width)
         fixed = tf.random.stateless_normal((samples, NOISE), (seed, 0))
         real = batches(images, batch)
+        history = []
         for step in trange(1, steps + 1, disable=None):
             noise = tf.random.normal((batch, NOISE))
-            numbers = train_step(*players, next(real), noise)
+            history.append(train_step(*players, next(real), noise))
             if step in shown:
-                show(step, numbers, sample(players[2], fixed))
+                recent = tf.reduce_mean(history[-100:], 0)
+                show(step, recent, sample(players[2], fixed))
     return players
 
 
 def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
-        __doc__, data="digits", size=8, width=256, steps=2500,
+        __doc__, data="digits", size=8, width=256, steps=4000,
         batch=32, every=500, out="runs/quickstart_tensorflow")
     images = programs.training_images(options, channels=1,
                                       sizes=range(4, 257))

@@ -6,26 +6,16 @@ Explained in the book's section "Quickstart".
 import torch
 from safetensors.torch import save_file
 from torch import nn
+from torch.nn.functional import softplus
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader
 from tqdm import trange
 
 from ganbook.data import programs
 
 NOISE = 32  # numbers that each image is drawn from
-SLOPE = 0.25  # of leaky ReLU below zero
 GAMMA = 1.0  # weight of the penalty R1
-RATE = 2e-3  # of both players' Adam
-BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
-EPSILON = 1e-8
 DECAY = 0.997  # of the average of the generator's weights
-
-
-def initialise(layer):
-    """Draw Glorot's initial weights, which Keras has by default."""
-    if isinstance(layer, (nn.Linear, nn.Conv2d)):
-        nn.init.xavier_uniform_(layer.weight)
-        nn.init.zeros_(layer.bias)
 
 
 class Generator(nn.Module):
@@ -34,11 +24,10 @@ class Generator(nn.Module):
     def __init__(self, size=8, width=256):
         super().__init__()
         self.layers = nn.Sequential(                         # (N, 32)
-            nn.Linear(NOISE, width), nn.LeakyReLU(SLOPE),   # (N, 256)
-            nn.Linear(width, width), nn.LeakyReLU(SLOPE),   # (N, 256)
+            nn.Linear(NOISE, width), nn.LeakyReLU(0.25),    # (N, 256)
+            nn.Linear(width, width), nn.LeakyReLU(0.25),    # (N, 256)
             nn.Linear(width, size * size), nn.Tanh(),        # (N, 64)
             nn.Unflatten(1, (1, size, size)))           # (N, 1, 8, 8)
-        self.apply(initialise)
 
     def forward(self, noise):
         """Draw a batch of images."""
@@ -52,10 +41,9 @@ class Discriminator(nn.Module):
         super().__init__()
         self.layers = nn.Sequential(                    # (N, 1, 8, 8)
             nn.Flatten(),                                    # (N, 64)
-            nn.Linear(size * size, width), nn.LeakyReLU(SLOPE),    # 256
-            nn.Linear(width, width), nn.LeakyReLU(SLOPE),   # (N, 256)
+            nn.Linear(size * size, width), nn.LeakyReLU(0.25),     # 256
+            nn.Linear(width, width), nn.LeakyReLU(0.25),    # (N, 256)
             nn.Linear(width, 1))                              # (N, 1)
-        self.apply(initialise)
 
     def forward(self, images):
         """Judge a batch of images."""
@@ -65,24 +53,9 @@ class Discriminator(nn.Module):
 def batches(images, batch):
     """Endless batches of images, shuffled anew in every epoch."""
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
-    loader = DataLoader(TensorDataset(pixels), batch, shuffle=True,
-                        drop_last=True)
+    loader = DataLoader(pixels, batch, shuffle=True, drop_last=True)
     while True:
-        for (real,) in loader:
-            yield real
-
-
-def discriminator_loss(real, fake):
-    """Cross-entropy of logits (N, 1): real is 1, fake is 0."""
-    loss = nn.BCEWithLogitsLoss()
-    return (loss(real, torch.ones_like(real))
-            + loss(fake, torch.zeros_like(fake)))
-
-
-def generator_loss(fake):
-    """Cross-entropy of logits (N, 1): a fake should pass for real."""
-    loss = nn.BCEWithLogitsLoss()
-    return loss(fake, torch.ones_like(fake))
+        yield from loader
 
 
 def train_step(generator, discriminator, average, g_optimiser,
@@ -91,10 +64,9 @@ def train_step(generator, discriminator, average, g_optimiser,
     # 1. The generator draws a batch of fakes.
     fake = generator(noise)
     # 2. The discriminator learns; R1 keeps it flat at real images.
-    real.requires_grad_()
-    real_logit = discriminator(real)
+    real_logit = discriminator(real.requires_grad_())
     fake_logit = discriminator(fake.detach())
-    d_loss = discriminator_loss(real_logit, fake_logit)
+    d_loss = softplus(-real_logit).mean() + softplus(fake_logit).mean()
     slope, = torch.autograd.grad(real_logit.sum(), real,
                                  create_graph=True)
     r1 = GAMMA / 2 * slope.square().sum((1, 2, 3)).mean()
@@ -102,7 +74,7 @@ def train_step(generator, discriminator, average, g_optimiser,
     (d_loss + r1).backward()
     d_optimiser.step()
     # 3. The generator learns from the new discriminator.
-    g_loss = generator_loss(discriminator(fake))
+    g_loss = softplus(-discriminator(fake)).mean()
     g_optimiser.zero_grad()
     g_loss.backward()
     g_optimiser.step()
@@ -112,34 +84,31 @@ def train_step(generator, discriminator, average, g_optimiser,
                         fake_logit.mean()]).detach()
 
 
-def adam(network):
-    """Adam for one player's weights."""
-    return torch.optim.Adam(network.parameters(), RATE, BETAS, EPSILON)
-
-
 def make_players(size, width):
     """Both networks, the generator's average, and both optimisers."""
     generator = Generator(size, width)
     discriminator = Discriminator(size, width)
-    average = AveragedModel(generator, use_buffers=True,
-                            multi_avg_fn=get_ema_multi_avg_fn(DECAY))
+    average = AveragedModel(
+        generator, multi_avg_fn=get_ema_multi_avg_fn(DECAY))
     average.update_parameters(generator)
     return (generator, discriminator, average,
-            adam(generator), adam(discriminator))
+            torch.optim.Adam(generator.parameters()),
+            torch.optim.Adam(discriminator.parameters()))
 
 
 def sample(average, noise):
     """Draw images (N, size, size, C) in [-1, 1], as NumPy."""
     with torch.no_grad():
-        images = average.eval()(noise)
+        images = average(noise)
     return images.permute(0, 2, 3, 1).cpu().numpy()
 
 
-def train(images, width=256, steps=2500, batch=32, seed=0,
+def train(images, width=256, steps=4000, batch=32, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     torch.manual_seed(seed)
     with torch.device(device):
@@ -147,18 +116,21 @@ def train(images, width=256, steps=2500, batch=32, seed=0,
     chance = torch.Generator().manual_seed(seed)
     fixed = torch.randn(samples, NOISE, generator=chance).to(device)
     real = batches(images, batch)
+    history = []
     for step in trange(1, steps + 1, disable=None):
         noise = torch.randn(batch, NOISE).to(device)
-        numbers = train_step(*players, next(real).to(device), noise)
+        history.append(
+            train_step(*players, next(real).to(device), noise))
         if step in shown:
-            show(step, numbers, sample(players[2], fixed))
+            recent = torch.stack(history[-100:]).mean(0)
+            show(step, recent, sample(players[2], fixed))
     return players
 
 
 def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
-        __doc__, data="digits", size=8, width=256, steps=2500,
+        __doc__, data="digits", size=8, width=256, steps=4000,
         batch=32, every=500, out="runs/quickstart_torch")
     images = programs.training_images(options, channels=1,
                                       sizes=range(4, 257))

@@ -96,7 +96,8 @@ def test_numbers_are_printed_and_grids_written(tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("words", "shown"), [
-    (["--steps=10", "--every=5"], {5, 10}), (["--steps=11", "--every=5"], {5, 10, 11}), (["--steps=3", "--every=5"], {3}),
+    (["--steps=10", "--every=5"], {5, 10}), (["--steps=11", "--every=5"], {5, 10, 11}),
+    (["--steps=3", "--every=5"], {3}),
 ])
 def test_grids_after_every_so_many_steps_and_the_last(tmp_path, words, shown):
     assert programs.film(read(*words, f"--out={tmp_path}"))[1] == shown

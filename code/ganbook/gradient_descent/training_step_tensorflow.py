@@ -125,18 +125,21 @@ def train(images, width=128, steps=2000, batch=32, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     keras.utils.set_random_seed(seed)
     with tf.device(device):
         players = make_players(images.shape[1], width)
         fixed = tf.random.stateless_normal((samples, NOISE), (seed, 0))
         real = batches(images, batch)
+        history = []
         for step in trange(1, steps + 1, disable=None):
             noise = tf.random.normal((batch, NOISE))
-            numbers = train_step(*players, next(real), noise)
+            history.append(train_step(*players, next(real), noise))
             if step in shown:
-                show(step, numbers, sample(players[2], fixed))
+                recent = tf.reduce_mean(history[-100:], 0)
+                show(step, recent, sample(players[2], fixed))
     return players
 
 

@@ -141,7 +141,8 @@ def train(images, width=128, steps=2000, batch=32, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     torch.manual_seed(seed)
     with torch.device(device):
@@ -149,11 +150,14 @@ def train(images, width=128, steps=2000, batch=32, seed=0,
     chance = torch.Generator().manual_seed(seed)
     fixed = torch.randn(samples, NOISE, generator=chance).to(device)
     real = batches(images, batch)
+    history = []
     for step in trange(1, steps + 1, disable=None):
         noise = torch.randn(batch, NOISE).to(device)
-        numbers = train_step(*players, next(real).to(device), noise)
+        history.append(
+            train_step(*players, next(real).to(device), noise))
         if step in shown:
-            show(step, numbers, sample(players[2], fixed))
+            recent = torch.stack(history[-100:]).mean(0)
+            show(step, recent, sample(players[2], fixed))
     return players
 
 

@@ -16,7 +16,7 @@ NOISE = 100  # numbers that each image is drawn from
 SLOPE = 0.25  # of leaky ReLU below zero
 NORM = {"eps": 1e-3, "momentum": 0.1}  # of batch norm
 GAMMA = 1.0  # weight of the penalty R1
-RATE = 2e-3  # of both players' Adam
+RATE = 1e-3  # of both players' Adam
 BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
 EPSILON = 1e-8
 DECAY = 0.997  # of the average of the generator's weights
@@ -155,7 +155,8 @@ def train(images, width=64, steps=2000, batch=16, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     torch.manual_seed(seed)
     with torch.device(device):
@@ -163,11 +164,14 @@ def train(images, width=64, steps=2000, batch=16, seed=0,
     chance = torch.Generator().manual_seed(seed)
     fixed = torch.randn(samples, NOISE, generator=chance).to(device)
     real = batches(images, batch)
+    history = []
     for step in trange(1, steps + 1, disable=None):
         noise = torch.randn(batch, NOISE).to(device)
-        numbers = train_step(*players, next(real).to(device), noise)
+        history.append(
+            train_step(*players, next(real).to(device), noise))
         if step in shown:
-            show(step, numbers, sample(players[2], fixed))
+            recent = torch.stack(history[-100:]).mean(0)
+            show(step, recent, sample(players[2], fixed))
     return players
 
 

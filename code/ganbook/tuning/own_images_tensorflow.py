@@ -14,7 +14,7 @@ NOISE = 100  # numbers that each image is drawn from
 SLOPE = 0.25  # of leaky ReLU below zero
 NORM = {"epsilon": 1e-3, "momentum": 0.9}  # 1 - PyTorch's
 GAMMA = 1.0  # weight of the penalty R1
-RATE = 2e-3  # of both players' Adam
+RATE = 1e-3  # of both players' Adam
 BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
 EPSILON = 1e-8
 DECAY = 0.997  # of the average of the generator's weights
@@ -139,18 +139,21 @@ def train(images, width=64, steps=2000, batch=16, seed=0,
           device="cpu", show=None, shown=(), samples=64):
     """Train on images (N, size, size, C); return the players.
 
-    ``show`` gets each step of ``shown``, its four numbers, and samples.
+    ``show`` gets each step of ``shown``, the means of what the last 100
+    steps returned, and samples.
     """
     keras.utils.set_random_seed(seed)
     with tf.device(device):
         players = make_players(images.shape[1], width)
         fixed = tf.random.stateless_normal((samples, NOISE), (seed, 0))
         real = batches(images, batch)
+        history = []
         for step in trange(1, steps + 1, disable=None):
             noise = tf.random.normal((batch, NOISE))
-            numbers = train_step(*players, next(real), noise)
+            history.append(train_step(*players, next(real), noise))
             if step in shown:
-                show(step, numbers, sample(players[2], fixed))
+                recent = tf.reduce_mean(history[-100:], 0)
+                show(step, recent, sample(players[2], fixed))
     return players
 
 

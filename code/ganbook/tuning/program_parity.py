@@ -1,24 +1,34 @@
-"""The five programs, and one run of each in three ways: PyTorch's, Keras's, and the package's own training."""
+"""How far the book's programs are from each other, and from the package's own training, after fifty steps.
+
+PyTorch's program, Keras's, and a recipe of the same small networks start from the same weights and get the same batches
+and noise, in double precision.  Two defaults of the frameworks are made equal for it, since they change the numbers:
+
+* Adam's epsilon stands beside the corrected root of the second moment in PyTorch and beside the uncorrected one in
+  Keras, and Keras rounds both betas to single precision.
+* The moving variance of batch normalisation takes the unbiased variance of n values in PyTorch and the biased one in
+  Keras.  Training does not see it; it is left out of the comparison, and differs by the factor n / (n - 1).
+
+Explained in the book's section "Quickstart".
+"""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
-import torch
 
 from ganbook.data.recipe import Architecture, Optimiser, Recipe
 from ganbook.gradient_descent.training import twin
 from ganbook.tensors.exchange import keras_weights
-from parity import module, relative_error
 
 STEPS, BATCH = 50, 16
-STEMS = ("quickstart", "tensors.first_gan", "probability.colour_dcgan", "gradient_descent.training_step",
+#: Arrays that are smaller than this are compared by their difference alone.
+SMALLEST = 1e-6
+PROGRAMS = ("quickstart", "tensors.first_gan", "probability.colour_dcgan", "gradient_descent.training_step",
          "tuning.own_images")
 #: A small size, width and number of channels for each program.
 SMALL = {"quickstart": (8, 16, 1), "tensors.first_gan": (20, 16, 1), "probability.colour_dcgan": (12, 4, 3),
@@ -54,8 +64,27 @@ class Trained:
     average: list[np.ndarray]
 
 
-def program(stem: str, ending: str) -> ModuleType:
-    return module(stem, ending)
+def distances(stem: str) -> dict[str, float]:
+    """How far a program in PyTorch is from its twins after fifty steps.
+
+    Args:
+        stem: one of ``PROGRAMS``.
+
+    Returns:
+        By ``Keras``, ``package in PyTorch`` and ``package in TensorFlow`` the largest difference of a loss or a weight,
+        each relative to the largest number of its kind.
+    """
+    skipped = moving_variances(stem)
+    found = {"Keras": difference(train_keras(stem), train_torch(stem), ((0, 1, 2, 3),) * 2, skipped)}
+    plain = train_torch(stem, as_keras=False)
+    for framework, name in (("pytorch", "PyTorch"), ("tensorflow", "TensorFlow")):
+        found[f"package in {name}"] = difference(train_recipe(stem, framework), plain, ((0, 2), (0, 1)), skipped)
+    return found
+
+
+def program(stem: str, framework: str) -> ModuleType:
+    """A program's module."""
+    return twin(f"ganbook.{stem}", framework)
 
 
 def draws(stem: str, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -63,38 +92,57 @@ def draws(stem: str, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     side, _, channels = SMALL[stem]
     shape = (STEPS, BATCH, size or side, size or side, channels)
-    return rng.uniform(-1, 1, shape), rng.standard_normal((STEPS, BATCH, program(stem, "torch").NOISE))
+    return rng.uniform(-1, 1, shape), rng.standard_normal((STEPS, BATCH, program(stem, "pytorch").NOISE))
 
 
-def torch_players(stem: str, size: int | None = None) -> list:
+def torch_players(stem: str, size: int | None = None) -> tuple:
+    """PyTorch's players in double precision, always with the same weights."""
+    import torch
+
     torch.manual_seed(0)
     side, width, _ = SMALL[stem]
-    players = program(stem, "torch").make_players(size or side, width)
+    players = program(stem, "pytorch").make_players(size or side, width)
     for network in players[:3]:
         network.double()
     return players
 
 
-def train_torch(stem: str, size: int | None = None, *, as_keras: bool = True, **planted: object) -> Trained:
-    """Fifty steps of the PyTorch program; ``as_keras`` puts Adam's epsilon where Keras puts it."""
-    source = program(stem, "torch")
-    players = torch_players(stem, size)
-    step = planted.get("train_step", source.train_step)
+def train_torch(stem: str, size: int | None = None, *, as_keras: bool = True) -> Trained:
+    """Fifty steps of the PyTorch program; ``as_keras`` makes its Adam Keras's."""
+    import torch
+
+    source, players = program(stem, "pytorch"), torch_players(stem, size)
+    adjust = _adam_of_keras(source) if as_keras else lambda optimiser, t: None
     numbers = []
     for t, (real, noise) in enumerate(zip(*draws(stem, size), strict=True), 1):
         for optimiser in players[3:]:
-            scale = (1 - source.BETAS[1] ** t) ** 0.5 if as_keras else 1.0
-            optimiser.param_groups[0]["eps"] = source.EPSILON / scale
+            adjust(optimiser, t)
         pixels = torch.from_numpy(real).permute(0, 3, 1, 2).contiguous()
-        numbers.append(step(*players, pixels, torch.from_numpy(noise)).numpy())
+        numbers.append(source.train_step(*players, pixels, torch.from_numpy(noise)).numpy())
     generator, discriminator, average, *_ = players
     return Trained(np.array(numbers), keras_weights(generator.layers), keras_weights(discriminator.layers),
                    keras_weights(average.module.layers))
 
 
+def _adam_of_keras(source: ModuleType) -> Callable[[Any, int], None]:
+    """What gives PyTorch's Adam, before step t, betas of single precision and Keras's place of epsilon."""
+    import keras
+
+    epsilon = getattr(source, "EPSILON", keras.optimizers.Adam().epsilon)
+
+    def adjust(optimiser: Any, t: int) -> None:
+        group = optimiser.param_groups[0]
+        first, second = (float(np.float32(beta)) for beta in group["betas"])
+        group.update(betas=(first, second), eps=epsilon / (1 - second**t) ** 0.5)
+
+    return adjust
+
+
 @contextlib.contextmanager
 def double() -> Iterator[None]:
-    """Keras in float64."""
+    """Keras in double precision."""
+    import keras
+
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
     keras.config.set_dtype_policy("float64")
@@ -105,8 +153,11 @@ def double() -> Iterator[None]:
         keras.config.set_dtype_policy(before[1])
 
 
-def train_keras(stem: str, size: int | None = None, carry=keras_weights) -> Trained:
+def train_keras(stem: str, size: int | None = None,
+                carry: Callable[[Any], list[np.ndarray]] = keras_weights) -> Trained:
     """Fifty steps of the Keras program, from the initial weights of the PyTorch program."""
+    import tensorflow as tf
+
     side, width, _ = SMALL[stem]
     source, start = program(stem, "tensorflow"), torch_players(stem, size)
     with double():
@@ -118,7 +169,7 @@ def train_keras(stem: str, size: int | None = None, carry=keras_weights) -> Trai
     return Trained(np.array(numbers), *(network.get_weights() for network in players[:3]))
 
 
-def names(layers: list) -> list[str]:
+def names(layers: Any) -> list[str]:
     """The package's name of each array of :func:`keras_weights`."""
     kinds = {"Linear": "dense", "Conv2d": "conv", "ConvTranspose2d": "conv_transpose", "BatchNorm1d": "batch_norm",
              "BatchNorm2d": "batch_norm"}
@@ -133,10 +184,16 @@ def names(layers: list) -> list[str]:
     return found
 
 
-def recipe(stem: str, source: ModuleType) -> Recipe:
-    """The package's recipe of a program's small networks."""
+def moving_variances(stem: str, size: int | None = None) -> list[bool]:
+    """Which of the generator's arrays are moving variances."""
+    return [name.endswith("moving_variance") for name in names(torch_players(stem, size)[0].layers)]
+
+
+def recipe(stem: str) -> Recipe:
+    """The package's recipe of a program's small networks, with the settings of its optimisers."""
     size, _, channels = SMALL[stem]
-    adam = Optimiser("adam", source.RATE, *source.BETAS, source.EPSILON)
+    source, group = program(stem, "pytorch"), torch_players(stem)[3].param_groups[0]
+    adam = Optimiser("adam", group["lr"], *group["betas"], group["eps"])
     generator, discriminator = (Architecture(kind, {"shape": (size, size, channels), **settings})
                                 for kind, settings in NETWORKS[stem])
     return Recipe(generator=generator, discriminator=discriminator, loss="non_saturating", r1=source.GAMMA, r2=0.0,
@@ -146,8 +203,9 @@ def recipe(stem: str, source: ModuleType) -> Recipe:
 
 def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
     """Fifty steps of the package's own training, from the initial weights of the PyTorch program."""
-    source, start = program(stem, "torch"), torch_players(stem)
-    described = recipe(stem, source)
+    source, start = program(stem, "pytorch"), torch_players(stem)
+    described = recipe(stem)
+    rate = described.generator_optimiser.learning_rate.start
     steps = twin("ganbook.gradient_descent.steps", framework)
     players = steps.Players(described, np.random.default_rng(0), "cpu")
     order = {}
@@ -157,13 +215,13 @@ def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
         getattr(players, role).load(weights)
         if role == "generator":
             players.average.load(weights)
-    rates, masks = {"learning_rate": source.RATE, "r1": source.GAMMA, "r2": 0.0}, {"generator": {}, "fake": {}}
+    rates, masks = {"learning_rate": rate, "r1": source.GAMMA, "r2": 0.0}, {"generator": {}, "fake": {}}
     rounds = []
     for t, (real, noise) in enumerate(zip(*draws(stem), strict=True), 1):
         # The package draws noise for each player; a program gives both the same.
         judged = {"real": real, "noise": noise, "masks": masks | {"real": {}}, "rates": rates | {"t": float(t)}}
         drawn = {"noise": noise, "masks": masks,
-                 "rates": {"learning_rate": source.RATE, "t": float(t), "decay": source.DECAY}}
+                 "rates": {"learning_rate": rate, "t": float(t), "decay": source.DECAY}}
         rounds.append({"discriminator": [judged], "generator": drawn})
     losses = steps.run_rounds(players, rounds)
     networks = (players.generator, players.discriminator, players.average)
@@ -173,12 +231,21 @@ def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
 
 
 def difference(one: Trained, other: Trained, columns: tuple[tuple[int, ...], tuple[int, ...]] = ((0, 1), (0, 1)),
-               spread: list[bool] | None = None) -> float:
-    """The largest difference of losses and of arrays, each relative to its largest; moving variances left out."""
-    found = [relative_error(one.numbers[:, columns[0]], other.numbers[:, columns[1]])]
+               skipped: list[bool] | None = None) -> float:
+    """The largest difference of numbers and of arrays, each relative to its largest.
+
+    Args:
+        one, other: runs of the same networks.
+        columns: which of the numbers of each are compared.
+        skipped: which of the generator's arrays are left out.
+    """
+    found = [_relative(one.numbers[:, columns[0]], other.numbers[:, columns[1]])]
     for role in ("generator", "discriminator", "average"):
         mine, its = getattr(one, role), getattr(other, role)
-        assert len(mine) == len(its)
-        skipped = spread if spread and role != "discriminator" else [False] * len(mine)
-        found += [relative_error(a, b, 1e-6) for a, b, skip in zip(mine, its, skipped, strict=True) if not skip]
+        left_out = skipped if skipped and role != "discriminator" else [False] * len(mine)
+        found += [_relative(a, b) for a, b, skip in zip(mine, its, left_out, strict=True) if not skip]
     return max(found)
+
+
+def _relative(a: np.ndarray, b: np.ndarray) -> float:
+    return float(np.abs(a - b).max() / max(np.abs(b).max(), SMALLEST))
