@@ -21,7 +21,6 @@ def set_defaults(environment: MutableMapping[str, str] = os.environ) -> None:
     for name in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         environment.setdefault(name, threads)
     environment.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    environment.setdefault("IPYKERNEL_CELL_NAME", "<cell>")
     environment.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     # What PyTorch's compiler says on Python 3.13.0 alone, of a fault of that version that changes no result.
     environment.setdefault("PYTHONWARNINGS", "ignore:Guards may run slower on Python 3.13.0:RuntimeWarning")

@@ -4,7 +4,7 @@ PyTorch's program, Keras's, and a recipe of the same small networks start from t
 and noise, in double precision.  Two defaults of the frameworks are made equal for it, since they change the numbers:
 
 * Adam's epsilon stands beside the corrected root of the second moment in PyTorch and beside the uncorrected one in
-  Keras, and Keras rounds both betas to single precision.
+  Keras, and Keras corrects the moments with betas that are rounded to single precision.
 * The moving variance of batch normalisation takes the unbiased variance of n values in PyTorch and the biased one in
   Keras.  Training does not see it; it is left out of the comparison, and differs by the factor n / (n - 1).
 
@@ -125,15 +125,22 @@ def train_torch(stem: str, size: int | None = None, *, as_keras: bool = True) ->
 
 
 def _adam_of_keras(source: ModuleType) -> Callable[[Any, int], None]:
-    """What gives PyTorch's Adam, before step t, betas of single precision and Keras's place of epsilon."""
+    r"""What makes PyTorch's Adam Keras's, set before step t.
+
+    Keras has :math:`w \leftarrow w - \eta \frac{\sqrt{1 - b_2^t}}{1 - b_1^t} \frac{m}{\sqrt v + \epsilon}`, where
+    :math:`b` is the beta of the moments in single precision.
+    """
     import keras
 
     epsilon = getattr(source, "EPSILON", keras.optimizers.Adam().epsilon)
 
     def adjust(optimiser: Any, t: int) -> None:
         group = optimiser.param_groups[0]
-        first, second = (float(np.float32(beta)) for beta in group["betas"])
-        group.update(betas=(first, second), eps=epsilon / (1 - second**t) ** 0.5)
+        rate = group.setdefault("rate", group["lr"])
+        (first, second), (rounded_first, rounded_second) = group["betas"], map(float, np.float32(group["betas"]))
+        bias = (1 - first**t) / (1 - second**t) ** 0.5
+        group.update(lr=rate * bias * (1 - rounded_second**t) ** 0.5 / (1 - rounded_first**t),
+                     eps=epsilon / (1 - second**t) ** 0.5)
 
     return adjust
 

@@ -8,11 +8,13 @@ Explained in the book's section "A first GAN".
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import fnmatch
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,18 +23,22 @@ from filelock import FileLock, Timeout
 from ganbook import data
 from ganbook.data.grids import save_grid_png
 from ganbook.data.programs import images_for
-from ganbook.data.recipe import FRAMEWORKS
+from ganbook.data.recipe import FRAMEWORKS, one_of
+from ganbook.figures import TITLES
 from ganbook.gradient_descent.training import twin
 from ganbook.tuning import results
 from ganbook.tuning.legibility import DigitJudge
+from ganbook.tuning.watch import ROW
 
 SEEDS = (0, 1, 2)
 #: Data sets whose images can be read as digits.
 DIGITS = ("digits", "mnist_5k")
 #: Images that are measured; as many as the programs' data have.
 SAMPLES = 5_000
-#: Samples in a row of a film, and along each side of the grid at the end.
-ROW, SIDE = 12, 10
+#: What the yardsticks are called in a table.
+YARDSTICKS = {"real": "other real images", "digitless": "one Gaussian (control)", "noise": "uniform noise"}
+#: Samples along each side of the grid at the end.
+SIDE = 10
 FIELDS = ("program", "data", "framework", "settings", "reference", "yardsticks", "runs")
 CURVE = ("step", "seconds", "discriminator_loss", "generator_loss", "real_logit", "fake_logit", "distance", "read")
 
@@ -49,6 +55,7 @@ class Plan:
         width: units or channels of the narrowest layer.
         steps: of each player.
         batch: images in a batch.
+        without: an addition that is left out, one of ``ADDITIONS``, or ``nothing``; empty for a run at full length.
     """
 
     program: str
@@ -58,11 +65,12 @@ class Plan:
     width: int
     steps: int
     batch: int
+    without: str = ""
 
     @property
     def name(self) -> str:
-        """The program's name without its chapter, and the data: the stem of the files."""
-        return f"{self.program.rpartition('.')[2]}_{self.data}"
+        """The program's name without its chapter, the data, and what is left out: the stem of the files."""
+        return "_".join([self.program.rpartition(".")[2], self.data, *(["without", self.without] * bool(self.without))])
 
     @property
     def steps_shown(self) -> list[int]:
@@ -75,8 +83,11 @@ class Plan:
         return sorted({1, *(self.steps // part for part in (100, 40, 20, 10, 4, 2, 1))} - {0})
 
 
+#: What the programs add to the plain loss, and the constants of a program that has all but one of them.
+ADDITIONS = MappingProxyType({"r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4},
+                              "forgetting": {"BETAS": (0.5, 0.999)}, "average": {"DECAY": 0.0}})
 #: Every program at the width of its article.
-PLANS = (
+FULL = (
     Plan("quickstart", "digits", 8, 1, 256, 10_000, 32),
     Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 20_000, 32),
     Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 20_000, 32),
@@ -85,6 +96,13 @@ PLANS = (
     Plan("tuning.own_images", "fashion_mnist", 32, 3, 64, 5_000, 16),
     Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
 )
+#: What a page can afford, with all additions and with all but one.
+SHORT = tuple(dataclasses.replace(plan, without=without) for plan in (
+    Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
+    Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
+    Plan("probability.colour_dcgan", "mnist_5k", 28, 3, 16, 1_600, 16),
+) for without in ("nothing", *ADDITIONS))
+PLANS = FULL + SHORT
 
 
 def run_programs(*, only: str = "*", minutes: float | None = None, out: str | Path = "results/programs",
@@ -150,6 +168,72 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
     return content
 
 
+def plan_of(name: str) -> Plan:
+    """The plan with this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = {plan.name: plan for plan in PLANS}
+    return found[one_of("name", name, tuple(found))]
+
+
+def film(name: str, framework: str = "pytorch", seed: int = 0) -> tuple[np.ndarray, list[int]]:
+    """A recorded film: the picture, shape (height, width, 3), uint8, and the step of each of its rows.
+
+    Raises:
+        ValueError: an unknown name.
+        OSError: the run is not recorded.
+    """
+    plan = plan_of(name)
+    return _picture(f"{plan.name}_{framework}_{seed}_film.png"), plan.steps_filmed
+
+
+def drawn(name: str, framework: str = "pytorch", seed: int = 0) -> np.ndarray:
+    """What a recorded run draws at its end: the picture of a grid, shape (height, width, 3), uint8.
+
+    Raises:
+        ValueError: an unknown name.
+        OSError: the run is not recorded.
+    """
+    return _picture(f"{plan_of(name).name}_{framework}_{seed}.png")
+
+
+def _picture(file: str) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(results.results_folder() / "programs" / file) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def summary(name: str) -> list[tuple[str, str, str, str]]:
+    """What the recorded runs of a plan score at their end, as rows of text beside the yardsticks.
+
+    Args:
+        name: of a plan.
+
+    Returns:
+        Rows of what, its Fréchet distance, the share read with confidence, and minutes of one processor core; of runs
+        the median, with the least and the largest.
+    """
+    plan, rows = plan_of(name), []
+    for framework in FRAMEWORKS:
+        content = read_runs(plan, framework)
+        if not rows:
+            rows = [(YARDSTICKS[label], f"{score['distance']:.2f}",
+                     f"{score['read']:.2f}" if plan.data in DIGITS else "", "")
+                    for label, score in content["yardsticks"].items()]
+        ends = {measure: [run[measure][-1] for run in content["runs"]] for measure in ("distance", "read", "seconds")}
+        read = _spread(ends["read"]) if plan.data in DIGITS else ""
+        rows.append((f"{TITLES[framework]}, {len(content['runs'])} runs", _spread(ends["distance"]), read,
+                     f"{np.median(ends['seconds']) / 60:.1f}"))
+    return rows
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
 def _begin(plan: Plan, framework: str) -> dict[str, Any]:
     """A result without runs."""
     judge, reference = _judge(plan, framework)
@@ -196,13 +280,25 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
 
     images = images_for(plan.data, "train", plan.size, plan.channels)
     clock.start()
-    twin(f"ganbook.{plan.program}", framework).train(images, plan.width, plan.steps, plan.batch, seed, show=show,
-                                                     shown=plan.steps_shown, samples=SAMPLES)
+    with _changed(twin(f"ganbook.{plan.program}", framework), ADDITIONS.get(plan.without, {})) as program:
+        program.train(images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown,
+                      samples=SAMPLES)
     save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)
     content["runs"].append({"seed": seed, **results.provenance(framework), **curve})
     content["runs"].sort(key=lambda run: run["seed"])
     results.write_result(path, content, FIELDS)
     return curve
+
+
+@contextlib.contextmanager
+def _changed(program: ModuleType, constants: Mapping[str, Any]) -> Iterator[ModuleType]:
+    """A program with other constants."""
+    before = {name: getattr(program, name) for name in constants}
+    vars(program).update(constants)
+    try:
+        yield program
+    finally:
+        vars(program).update(before)
 
 
 class _Clock:
