@@ -97,6 +97,21 @@ def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8, tit
     return figure
 
 
+def picture(pixels: np.ndarray, width: float = 6.0) -> Figure:
+    """Show a picture that is already one, such as a recorded grid.
+
+    Args:
+        pixels: shape (height, width, 3), uint8.
+        width: of the figure, in inches.
+
+    Returns:
+        The figure.
+    """
+    figure, axes = _figure(1, 1, _height(pixels, width), width=width)
+    _show(axes[0], pixels, None, "black")
+    return figure
+
+
 def film(frames: Mapping[int, np.ndarray]) -> Figure:
     """Show what a generator drew after some steps, one row for each, from the same noise.
 

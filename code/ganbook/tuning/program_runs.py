@@ -26,7 +26,7 @@ from ganbook.data.programs import images_for
 from ganbook.data.recipe import FRAMEWORKS, one_of
 from ganbook.figures import TITLES
 from ganbook.gradient_descent.training import twin
-from ganbook.tuning import results
+from ganbook.tuning import results, tables
 from ganbook.tuning.legibility import DigitJudge
 from ganbook.tuning.watch import ROW
 
@@ -228,6 +228,23 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
         rows.append((f"{TITLES[framework]}, {len(content['runs'])} runs", _spread(ends["distance"]), read,
                      f"{np.median(ends['seconds']) / 60:.1f}"))
     return rows
+
+
+def left_out(name: str) -> str:
+    """What the short runs of a program score that have all additions but one: a table, as text.
+
+    Args:
+        name: program and data, such as ``first_gan_mnist_5k``.
+    """
+    rows = []
+    for without, label in {"nothing": "nothing", **{key: key.replace("_", " ") for key in ADDITIONS}}.items():
+        row = [label]
+        for framework in FRAMEWORKS:
+            runs = read_runs(plan_of(f"{name}_without_{without}"), framework)["runs"]
+            row += [f"{np.median([run[measure][-1] for run in runs]):.2f}" for measure in ("distance", "read")]
+        rows.append(row)
+    return tables.text(("left out", *(f"{TITLES[framework]}: {measure}" for framework in FRAMEWORKS
+                                      for measure in ("distance", "read"))), rows)
 
 
 def _spread(values: Sequence[float]) -> str:
