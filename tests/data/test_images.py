@@ -1,11 +1,14 @@
 """Labelled images: stacks, splits, resizing, and the arguments of `load`."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganbook.data import NAMES, Images, StackedImages, load, resize, split_indices
+from ganbook.data.images import coloured
 
 
 def rng(seed=0):
@@ -203,3 +206,26 @@ def test_every_set_offers_the_same_three_things(name):
     assert batch.shape == (6, *data.shape)
     assert batch.dtype == np.float32
     np.testing.assert_array_equal(batch, data.batch(rng(), 6))
+
+
+def test_coloured_digits_keep_their_form_in_the_brightest_channel():
+    grey, digits = load("mnist_5k"), load("coloured_mnist_5k")
+    assert (digits.name, digits.shape) == ("coloured_mnist_5k", (28, 28, 3))
+    np.testing.assert_allclose(digits.images.max(-1), grey.images[..., 0], atol=1e-6)
+    np.testing.assert_array_equal(digits.labels, grey.labels)
+    # One channel of a full hue is dark, and every hue occurs: red, green and blue are brightest equally often.
+    bright = digits.images.max((1, 2))
+    np.testing.assert_allclose(bright.min(1), -1, atol=1e-6)
+    np.testing.assert_allclose(np.bincount(bright.argmax(1)) / 5000, 1 / 3, atol=0.03)
+
+
+def test_hues_by_hand():
+    white = Images(np.ones((4, 1, 1, 1), np.float32), np.zeros(4, np.int64))
+    rng = SimpleNamespace(random=lambda shape: np.array([0, 1 / 6, 1 / 3, 2 / 3]).reshape(shape))
+    np.testing.assert_allclose(coloured(white, rng).images[:, 0, 0], [[1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1]],
+                               atol=1e-6)
+
+
+def test_colours_are_not_coloured_again():
+    with pytest.raises(ValueError, match="images has 3 channels; accepted: 1"):
+        coloured(Images(np.zeros((2, 4, 4, 3), np.float32), np.zeros(2, np.int64)), np.random.default_rng(0))

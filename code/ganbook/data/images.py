@@ -12,6 +12,8 @@ import numpy as np
 from ganbook.data.recipe import SPLITS, in_range, one_of, whole
 
 LARGEST_STACK = 6
+#: What the name of a set of coloured images begins with.
+COLOURED = "coloured_"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,6 +141,34 @@ class StackedImages:
 
     def _build(self, indices: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(np.moveaxis(self.base.images[indices, :, :, 0], 1, -1))
+
+
+def coloured(images: Images, rng: np.random.Generator) -> Images:
+    r"""Each image of one channel in a colour of its own, of full brightness and a hue drawn at random.
+
+    .. math:: c_k = \operatorname{clip}\bigl(\lvert (6h + o_k) \bmod 6 - 3 \rvert - 1,\, 0,\, 1\bigr), \qquad
+              o = (0, 4, 2), \quad h \sim U(0, 1)
+
+    is the share of red, green and blue in the hue h; black stays black.
+
+    Args:
+        images: single-channel images.
+        rng: draws the hues.
+
+    Returns:
+        Images of three channels, the largest of which is the image itself.
+
+    Raises:
+        ValueError: images of several channels.
+
+    Reference: Smith, Color gamut transform pairs, SIGGRAPH 1978 (hue, saturation and value).
+    """
+    if images.shape[2] != 1:
+        raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
+    hues = 6 * rng.random((len(images), 1)) + np.array([0, 4, 2])
+    shares = np.clip(np.abs(hues % 6 - 3) - 1, 0, 1).astype(np.float32)
+    return dataclasses.replace(images, images=(images.images + 1) * shares[:, None, None] - 1,
+                               name=f"{COLOURED}{images.name}")
 
 
 def to_range(pixels: np.ndarray) -> np.ndarray:

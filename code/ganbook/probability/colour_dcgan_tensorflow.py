@@ -157,7 +157,7 @@ def train(images, width=64, steps=2000, batch=16, seed=0,
 def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
-        __doc__, data="stacked_mnist_5k", size=28, width=64, steps=2000,
+        __doc__, data="coloured_mnist_5k", size=28, width=64, steps=2000,
         batch=16, every=500, out="runs/colour_dcgan_tensorflow")
     images = programs.training_images(options, channels=3,
                                       sizes=range(8, 257, 4))

@@ -183,7 +183,7 @@ def train(images, width=64, steps=2000, batch=16, seed=0,
 def main():
     """Train from the command line; leave grids and weights."""
     options = programs.read_options(
-        __doc__, data="stacked_mnist_5k", size=32, width=64, steps=2000,
+        __doc__, data="emoji", size=32, width=64, steps=2000,
         batch=16, every=500, out="runs/own_images_torch")
     images = programs.training_images(options, channels=3,
                                       sizes=(16, 32, 64, 128))

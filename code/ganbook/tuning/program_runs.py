@@ -22,17 +22,18 @@ from filelock import FileLock, Timeout
 
 from ganbook import data
 from ganbook.data.grids import save_grid_png
+from ganbook.data.images import COLOURED
 from ganbook.data.programs import images_for
 from ganbook.data.recipe import FRAMEWORKS, one_of
 from ganbook.figures import TITLES
 from ganbook.gradient_descent.training import twin
 from ganbook.tuning import results, tables
 from ganbook.tuning.legibility import DigitJudge
-from ganbook.tuning.watch import ROW
+from ganbook.tuning.watch import ROW, brightest
 
 SEEDS = (0, 1, 2)
 #: Data sets whose images can be read as digits.
-DIGITS = ("digits", "mnist_5k")
+DIGITS = ("digits", "mnist_5k", "coloured_mnist_5k")
 #: Images that are measured; as many as the programs' data have.
 SAMPLES = 5_000
 #: What the yardsticks are called in a table.
@@ -55,7 +56,7 @@ class Plan:
         width: units or channels of the narrowest layer.
         steps: of each player.
         batch: images in a batch.
-        without: an addition that is left out, one of ``ADDITIONS``, or ``nothing``; empty for a run at full length.
+        without: what is left out, one of ``LEFT_OUT``; empty for a run at full length.
     """
 
     program: str
@@ -86,12 +87,15 @@ class Plan:
 #: What the programs add to the plain loss, and the constants of a program that has all but one of them.
 ADDITIONS = MappingProxyType({"r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4},
                               "forgetting": {"BETAS": (0.5, 0.999)}, "average": {"DECAY": 0.0}})
+#: What a program is without any addition, too.
+LEFT_OUT = MappingProxyType({"nothing": {}, **ADDITIONS,
+                             "all": {name: value for each in ADDITIONS.values() for name, value in each.items()}})
 #: Every program at the width of its article.
 FULL = (
     Plan("quickstart", "digits", 8, 1, 256, 10_000, 32),
     Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 20_000, 32),
     Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 20_000, 32),
-    Plan("probability.colour_dcgan", "mnist_5k", 28, 3, 64, 8_000, 16),
+    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 64, 8_000, 16),
     Plan("tuning.own_images", "mnist_5k", 32, 3, 64, 5_000, 16),
     Plan("tuning.own_images", "fashion_mnist", 32, 3, 64, 5_000, 16),
     Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
@@ -100,8 +104,8 @@ FULL = (
 SHORT = tuple(dataclasses.replace(plan, without=without) for plan in (
     Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
     Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
-    Plan("probability.colour_dcgan", "mnist_5k", 28, 3, 16, 1_600, 16),
-) for without in ("nothing", *ADDITIONS))
+    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
+) for without in LEFT_OUT)
 PLANS = FULL + SHORT
 
 
@@ -237,8 +241,8 @@ def left_out(name: str) -> str:
         name: program and data, such as ``first_gan_mnist_5k``.
     """
     rows = []
-    for without, label in {"nothing": "nothing", **{key: key.replace("_", " ") for key in ADDITIONS}}.items():
-        row = [label]
+    for without in LEFT_OUT:
+        row = [without.replace("_", " ")]
         for framework in FRAMEWORKS:
             runs = read_runs(plan_of(f"{name}_without_{without}"), framework)["runs"]
             row += [f"{np.median([run[measure][-1] for run in runs]):.2f}" for measure in ("distance", "read")]
@@ -254,7 +258,7 @@ def _spread(values: Sequence[float]) -> str:
 def _begin(plan: Plan, framework: str) -> dict[str, Any]:
     """A result without runs."""
     judge, reference = _judge(plan, framework)
-    others = data.load(plan.data, split="train", size=plan.size)
+    others = data.load(plan.data.removeprefix(COLOURED), split="train", size=plan.size)
     scores = judge.yardsticks(others, SAMPLES)
     return {"program": plan.program, "data": plan.data, "framework": framework, "settings": dataclasses.asdict(plan),
             "reference": {"data": reference, "images": len(judge.real)},
@@ -264,15 +268,13 @@ def _begin(plan: Plan, framework: str) -> dict[str, Any]:
 def _judge(plan: Plan, framework: str) -> tuple[DigitJudge, str]:
     """What scores samples, and the name of the real images that they are compared with."""
     reader = twin("ganbook.tuning.features", framework).DigitReader(plan.size, "float32", "cpu")
-    name = "mnist" if plan.data == "mnist_5k" else plan.data
-    try:
-        real = data.load(name, split="test", size=plan.size)
-    except data.DataError:
-        if name == plan.data:
-            raise
-        name = plan.data
-        real = data.load(name, split="test", size=plan.size)
-    return DigitJudge(reader, real.images), name
+    name = plan.data.removeprefix(COLOURED)
+    if name == "mnist_5k":
+        try:
+            return DigitJudge(reader, data.load("mnist", split="test", size=plan.size).images), "mnist"
+        except data.DataError:
+            pass  # the held-out digits of the 5,000 are there always
+    return DigitJudge(reader, data.load(name, split="test", size=plan.size).images), name
 
 
 def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: Path) -> dict[str, Any]:
@@ -283,8 +285,7 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
 
     def show(step: int, numbers: Any, images: np.ndarray) -> None:
         clock.stop()
-        grey = images if judge.real.shape[-1] == plan.channels else images.mean(-1, keepdims=True)
-        score = judge.score(grey)
+        score = judge.score(brightest(images, judge.real.shape[-1]))
         read = score.read if plan.data in DIGITS else None
         row = (step, round(clock.seconds, 2), *map(float, numbers), score.distance, read)
         for name, value in zip(CURVE, row, strict=True):
@@ -297,7 +298,7 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
 
     images = images_for(plan.data, "train", plan.size, plan.channels)
     clock.start()
-    with _changed(twin(f"ganbook.{plan.program}", framework), ADDITIONS.get(plan.without, {})) as program:
+    with _changed(twin(f"ganbook.{plan.program}", framework), LEFT_OUT[plan.without or "nothing"]) as program:
         program.train(images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown,
                       samples=SAMPLES)
     save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)

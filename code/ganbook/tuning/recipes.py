@@ -33,7 +33,8 @@ from ganbook.tensors.configurations import CONFIGURATIONS
 #: Shape of one example of each data set, before any resizing.
 SHAPES = MappingProxyType({
     "digits": (8, 8, 1), "mnist_5k": (28, 28, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3), "emoji": (64, 64, 3), "stacked_digits": (8, 8, 3),
+    "cifar10": (32, 32, 3), "emoji": (64, 64, 3), "coloured_mnist_5k": (28, 28, 3),
+    "coloured_mnist": (28, 28, 3), "stacked_digits": (8, 8, 3),
     "stacked_mnist_5k": (28, 28, 3), "stacked_mnist": (28, 28, 3), "ring": (2,), "grid": (2,)})
 #: What the points of a mixture are divided by, so that they spread about as far as the noise does.
 SCALES = MappingProxyType({"ring": 0.707, "grid": 2.828})

@@ -41,13 +41,17 @@ class Watch:
         row = f"{step:6,}{d_loss:8.2f}{g_loss:8.2f}{_probability(real):10.2f}{_probability(fake):10.2f}"
         head = f"{'step':>6}{'L_D':>8}{'L_G':>8}{'D(real)':>10}{'D(fake)':>10}"
         if self.judge is not None:
-            score = self.judge.score(images if images.shape[-1] == self.judge.real.shape[-1]
-                                     else images.mean(-1, keepdims=True))
+            score = self.judge.score(brightest(images, self.judge.real.shape[-1]))
             row, head = f"{row}{score.distance:10.1f}{score.read:7.2f}", f"{head}{'distance':>10}{'read':>7}"
         if not self.frames:
             print(head)
         print(row)
         self.frames[step], self.samples = images[:ROW], images
+
+
+def brightest(images: np.ndarray, channels: int) -> np.ndarray:
+    """Images (N, H, W, C) as a judge of so many channels takes them: of more channels, the brightest at every pixel."""
+    return images if images.shape[-1] == channels else images.max(-1, keepdims=True)
 
 
 def _probability(logit: float) -> float:
