@@ -222,8 +222,8 @@ def test_coloured_digits_keep_their_form_in_the_brightest_channel():
 def test_hues_by_hand():
     white = Images(np.ones((4, 1, 1, 1), np.float32), np.zeros(4, np.int64))
     rng = SimpleNamespace(random=lambda shape: np.array([0, 1 / 6, 1 / 3, 2 / 3]).reshape(shape))
-    np.testing.assert_allclose(coloured(white, rng).images[:, 0, 0], [[1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1]],
-                               atol=1e-6)
+    hues = [[1, -1, -1], [1, 1, -1], [-1, 1, -1], [-1, -1, 1]]
+    np.testing.assert_allclose(coloured(white, rng).images[:, 0, 0], hues, atol=1e-6)
 
 
 def test_colours_are_not_coloured_again():

@@ -6,7 +6,7 @@
 * ``digit_generator``: the quickstart's generator, see :mod:`ganbook.tuning.digit_generator`.
 * ``TABLES``: many runs each, see :mod:`ganbook.tuning.tables`.
 
-Explained in the book's section "A colour DCGAN" and in the chapter "Tuning".
+Explained in the book's section "Counting modes" and in the chapter "Tuning".
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
         ValueError: an argument outside its range, or a recipe of other data.
         NonFiniteLoss: a loss became infinite or not a number; the results so far are written.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     one_of("framework", framework, FRAMEWORKS)
     recipe = RECIPE_OF[one_of("name", name, tuple(RECIPE_OF))] if recipe is None else recipe

@@ -13,7 +13,7 @@ ceiling, control and readable share belong beside every result.
 Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761; Lin,
 Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
 
-Explained in the book's section "A colour DCGAN".
+Explained in the book's section "Counting modes".
 """
 
 from __future__ import annotations
@@ -122,7 +122,7 @@ def fit_classifier(train: Images, held_out: Images) -> Classifier:
     Raises:
         ValueError: images of several channels or of two shapes, other labels, or one image in both sets.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     from sklearn.svm import SVC
 
@@ -177,7 +177,7 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     modes = np.asarray(modes)
     whole("possible", possible, 1)
@@ -226,7 +226,7 @@ def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generato
     Raises:
         ValueError: ``samples`` or ``part`` below 1, or images of another shape than the classifier's.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     possible = DIGITS ** real.shape[2]
     samples = SAMPLES_PER_MODE * possible if samples is None else whole("samples", samples, 1)
@@ -251,7 +251,7 @@ def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generat
     Raises:
         ValueError: images of several channels, or a number below 1.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     if images.shape[2] != 1:
         raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
@@ -270,7 +270,7 @@ def gaussian_images(images: np.ndarray, count: int, rng: np.random.Generator) ->
     Returns:
         float32, shape (M, H, W, C); values outside [-1, 1] are cut off.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     pixels = images.reshape(len(images), -1).astype(np.float64)
     mean = pixels.mean(0)
@@ -297,7 +297,7 @@ def expected_modes(possible: int, samples: int) -> float:
     Raises:
         ValueError: K or N is not a whole number of at least 1.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     whole("possible", possible, 1)
     whole("samples", samples, 1)
@@ -321,7 +321,7 @@ def kl_floor(possible: int, samples: int) -> float:
 
     Reference: Miller, Note on the bias of information estimates, 1955.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     return (whole("possible", possible, 1) - 1) / (2 * whole("samples", samples, 1))
 
@@ -341,7 +341,7 @@ def expected_kl(possible: int, samples: int) -> float:
     Raises:
         ValueError: K or N is not a whole number of at least 1.
 
-    Explained in the book's section "A colour DCGAN".
+    Explained in the book's section "Counting modes".
     """
     from scipy.stats import binom
 

@@ -4,7 +4,7 @@ A result says what was run (recipe, seed), by what (versions of the packages), o
 and for how long; what was measured stands beside it.  Files are written under a temporary name, flushed and renamed,
 so that none is ever half there.
 
-Explained in the book's section "A colour DCGAN".
+Explained in the book's section "Counting modes".
 """
 
 from __future__ import annotations
