@@ -2,7 +2,7 @@
 
 They stand for a reader's own images: a few hundred small pictures in colour that no network is needed for.
 
-Explained in the book's section "Images of your own".
+Explained in the book's section "Quickstart".
 """
 
 from __future__ import annotations
@@ -56,7 +56,9 @@ def load_emoji() -> Images:
         ImageDraw.Draw(picture).text((SIDE // 2, SIDE // 2), chr(PRIVATE + number), font=font, embedded_color=True,
                                      anchor="mm")
         pixels[number] = picture
-    return Images(to_range(pixels), np.zeros(count, np.int64), "emoji")
+    # Some people are drawn alike; one who is in the training part must not be held out as well.
+    _, first = np.unique(pixels.reshape(count, -1), axis=0, return_index=True)
+    return Images(to_range(pixels[np.sort(first)]), np.zeros(len(first), np.int64), "emoji")
 
 
 def _font() -> tuple[io.BytesIO, int]:

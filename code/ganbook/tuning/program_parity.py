@@ -177,7 +177,7 @@ def train_keras(stem: str, size: int | None = None,
 
 
 def names(layers: Any) -> list[str]:
-    """The package's name of each array of :func:`keras_weights`."""
+    """The package's name of each array that :func:`ganbook.tensors.exchange.keras_weights` gives."""
     kinds = {"Linear": "dense", "Conv2d": "conv", "ConvTranspose2d": "conv_transpose", "BatchNorm1d": "batch_norm",
              "BatchNorm2d": "batch_norm"}
     norm = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
