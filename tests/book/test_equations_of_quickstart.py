@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.linalg
+import torch
 
 from complex_step import slopes
 from ganbook.data.recipe import Recipe
@@ -22,6 +23,49 @@ def sigmoid(t):
 def test_value():
     expected = np.mean(np.log(sigmoid(REAL))) + np.mean(np.log(1 - sigmoid(FAKE)))
     assert -losses.minimax_discriminator(REAL, FAKE) == pytest.approx(expected, rel=1e-12)
+
+
+def test_losses():
+    """The losses of the program's step, from the logits that its discriminator gives by itself."""
+    from ganbook import quickstart_torch as program
+
+    players, real, noise = small_players(program)
+    generator, discriminator = players[:2]
+    with torch.no_grad():
+        a, b = (discriminator(images).numpy() for images in (real, generator(noise)))
+    expected = np.mean(np.log(1 + np.exp(-a))) + np.mean(np.log(1 + np.exp(b)))
+    before = program.train_step(*players, real, noise)
+    assert float(before[0]) == pytest.approx(expected, rel=1e-12)
+    players, real, noise = small_players(program)
+    players[3].param_groups[0]["lr"] = 0.0  # the same fakes, before the new discriminator
+    g_loss = float(program.train_step(*players, real, noise)[1])
+    with torch.no_grad():
+        c = players[1](players[0](noise)).numpy()
+    assert g_loss == pytest.approx(np.mean(np.log(1 + np.exp(-c))), rel=1e-12)
+
+
+def test_the_penalty_of_the_program():
+    """The slope that the step squares is that of the logits by the pixels, here from differences."""
+    from ganbook import quickstart_torch as program
+
+    players, real, _ = small_players(program)
+    discriminator = players[1]
+    slopes_at = [(discriminator(real + h).double() - discriminator(real - h)).detach().numpy()[:, 0] / 2e-6
+                 for h in 1e-6 * torch.eye(16, dtype=torch.float64).reshape(16, 1, 1, 4, 4)]
+    expected = np.mean(np.sum(np.square(slopes_at), axis=0))
+    slope, = torch.autograd.grad(discriminator(real.requires_grad_()).sum(), real)
+    assert float(slope.square().sum((1, 2, 3)).mean()) == pytest.approx(expected, rel=1e-8)
+
+
+def small_players(program):
+    """Players of the program in double precision, four pictures and their noise."""
+    torch.manual_seed(0)
+    players = program.make_players(4, 6)
+    for network in players[:3]:
+        network.double()
+    chance = torch.Generator().manual_seed(1)
+    real = torch.rand(5, 1, 4, 4, generator=chance, dtype=torch.float64) * 2 - 1
+    return players, real, torch.randn(5, program.NOISE, generator=chance, dtype=torch.float64)
 
 
 def test_relativistic_losses():

@@ -26,7 +26,7 @@ def test_shape_and_range(people):
 def test_each_picture_is_another_one_on_white(people):
     assert len({image.tobytes() for image in people.images}) == len(people)
     corners = people.images[:, [0, 0], [0, -1]]
-    assert (corners == 1).mean() > 0.99
+    assert (corners == 1).all((1, 2)).mean() > 0.95  # a tall hat reaches them
 
 
 def test_a_person_fills_the_lower_half_and_is_coloured(people):

@@ -9,12 +9,14 @@ import numpy as np
 import pytest
 
 from complex_step import slopes
-from ganbook.data.recipe import Optimiser
+from ganbook.data.recipe import Optimiser, Recipe
 from ganbook.gradient_descent import optimisers_numpy as optimisers
 from ganbook.gradient_descent import penalties_numpy as penalties
+from ganbook.gradient_descent.training import train
 from ganbook.probability import losses_numpy as losses
 from ganbook.tensors import architectures as a
 from ganbook.tensors import layers_numpy as oracle
+from ganbook.tensors.configurations import CONFIGURATIONS
 
 REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=(2, 9))
 
@@ -28,10 +30,10 @@ def zeta(t):
 
 
 def test_side_of_a_convolution():
-    for size, kernel, stride in itertools.product(range(5, 30), range(1, 6), range(1, 4)):
-        places = len(range(0, size - kernel + 1, stride))
-        assert (size - kernel) // stride + 1 == places
-        assert a.Conv2D("conv_1", 1, 1, kernel, stride, "valid").output_shape((size, size, 1)) == (places, places, 1)
+    for size, kernel, stride, zeros in itertools.product(range(5, 30), range(1, 6), range(1, 4), range(3)):
+        places = len(range(-zeros, size + zeros - kernel + 1, stride))
+        assert (size + 2 * zeros - kernel) // stride + 1 == places
+        assert a.Conv2D("conv_1", 1, 1, kernel, stride, zeros).output_shape((size, size, 1)) == (places, places, 1)
 
 
 LAYERS = [(a.Dense("dense_1", 7, 5), (7,)), (a.Conv2D("conv_1", 3, 4, 5, 2, "valid"), (11, 11, 3))]
@@ -154,3 +156,19 @@ def test_a_forgotten_detach_gives_the_minimax_gradient():
     by_fake = losses.generator_gradient("minimax", None, logits(theta))
     inner = (1 - np.tanh(noise @ theta) ** 2) * weight * by_fake[:, None]
     np.testing.assert_allclose(slopes(discriminator_loss, theta), -noise.T @ inner, rtol=1e-11)
+
+
+@pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
+@pytest.mark.parametrize(("padding", "blind"), [("valid", 28**2 - 25**2), ((1, 0), 0)])
+def test_what_the_discriminator_does_not_see_the_generator_never_learns(framework, padding, blind):
+    """After three steps the biases of the pixels that no kernel reaches are still what they were: zero."""
+    adam = Optimiser("adam", 2e-4, beta1=0.5, beta2=0.999)
+    recipe = Recipe(data="digits", size=28, dtype="float64", batch=4, steps=3, loss="non_saturating", r1=0.0, r2=0.0,
+                    generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
+                    discriminator=CONFIGURATIONS["article_000_discriminator"].with_(padding=padding),
+                    averaging=0.0, generator_optimiser=adam, discriminator_optimiser=adam)
+    biases = train(recipe, framework, device="cpu").players.export()["generator"]["dense_3.bias"]
+    assert (biases == 0).sum() == blind
+    if blind:
+        rows, columns = np.divmod(np.flatnonzero(biases == 0), 28)
+        assert (np.maximum(rows, columns) >= 25).all()

@@ -222,6 +222,8 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
     """
     plan, rows = plan_of(name), []
     for framework in FRAMEWORKS:
+        if not (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists():
+            continue
         content = read_runs(plan, framework)
         if not rows:
             rows = [(YARDSTICKS[label], f"{score['distance']:.2f}",
@@ -229,7 +231,8 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
                     for label, score in content["yardsticks"].items()]
         ends = {measure: [run[measure][-1] for run in content["runs"]] for measure in ("distance", "read", "seconds")}
         read = _spread(ends["read"]) if plan.data in DIGITS else ""
-        rows.append((f"{TITLES[framework]}, {len(content['runs'])} runs", _spread(ends["distance"]), read,
+        count = len(content["runs"])
+        rows.append((f"{TITLES[framework]}, {count} run{'s' * (count > 1)}", _spread(ends["distance"]), read,
                      f"{np.median(ends['seconds']) / 60:.1f}"))
     return rows
 
@@ -252,7 +255,7 @@ def left_out(name: str) -> str:
 
 
 def _spread(values: Sequence[float]) -> str:
-    return f"{np.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+    return f"{np.median(values):.2f}" + f" ({min(values):.2f} to {max(values):.2f})" * (len(values) > 1)
 
 
 def _begin(plan: Plan, framework: str) -> dict[str, Any]:
