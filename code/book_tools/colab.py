@@ -1,4 +1,7 @@
-"""The Colab set-up cell: its one text, and the repository it installs the package from."""
+"""The Colab set-up cell: its one text, and where it installs the package from.
+
+That is a copy of the project in the folder where Colab starts, if there is one, and the book's public home otherwise.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,7 @@ import yaml
 
 from book_tools.environment import ROOT
 
+PLACEHOLDER = "YOUR_ACCOUNT"  # in the address, as long as the book has no public home
 TAG = "remove-cell"  # the page need not show it; Colab and Jupyter do
 MARK = """\
 # Set-up: installs the package on Google Colab, and prepares
@@ -13,9 +17,18 @@ MARK = """\
 _TEXT = f"""\
 {MARK}
 import sys
+from importlib.util import find_spec
 
-if "google.colab" in sys.modules:
-    %pip install --quiet "ganbook @ git+{{url}}"
+if "google.colab" in sys.modules and not find_spec("ganbook"):
+    from glob import glob
+
+    copies = [f"./{{{{path[:-13]}}}}" for path in glob("*/code/ganbook")]
+    source = [*copies, "git+{{url}}"][0]
+    if "{PLACEHOLDER}" in source:
+        raise SystemExit(
+            "The book has no public address yet: upload or clone its "
+            "folder into /content, and run this cell again.")
+    %pip install --quiet "{{{{source}}}}"
 
 import ganbook  # noqa: F401  before either framework
 """

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.downloads]
 SHIPPED = ("torch==2.13.0" if sys.version_info < (3, 12) else "torch==2.11.0", "tensorflow==2.20.0", "keras==3.13.2",
            "numpy==2.1.3", "matplotlib==3.10.0", "mlxtend==0.23.4", "pillow==11.3.0", "scikit-learn==1.6.1",
            "scipy==1.16.3", "ipython==7.34.0", "ipykernel==6.17.1")
+HOME = "https://github.com/some-one/ganbook"
 # Notebooks that are executed there whole, another three for another seed.
 SAMPLE = random.Random(13).sample(NOTEBOOKS, 3)
 # Colab is recognised by this module; its notebooks run in IPython, whose %pip installs into the running environment.
@@ -42,7 +43,7 @@ class Environment:
         self.variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         # git then clones from here whatever the cell asks of the book's public home.
         self.variables |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
-                           "GIT_CONFIG_VALUE_0": colab.repository_url(), "IPYTHONDIR": str(folder / "ipython")}
+                           "GIT_CONFIG_VALUE_0": HOME, "IPYTHONDIR": str(folder / "ipython")}
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
 
     def run(self, *arguments: str, cells: list[tuple[str, str]] | None = None) -> subprocess.CompletedProcess:
@@ -104,9 +105,8 @@ def environment(tmp_path_factory):
 def set_up(environment):
     """The environment's packages before and after the set-up cell."""
     before = environment.packages()
-    cells = first_cells(1)
-    assert [source for _, source in cells] == [colab.cell_source(colab.repository_url())]
-    outcome = environment.run_cells(cells)
+    assert [source for _, source in first_cells(1)] == [colab.cell_source(colab.repository_url())]
+    outcome = environment.run_cells([("the set-up cell", colab.cell_source(HOME))])
     return before, environment.packages(), outcome
 
 

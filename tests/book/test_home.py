@@ -1,9 +1,13 @@
 """The Colab cell and the book's public address."""
 
 import ast
+import importlib.util
 import shutil
+import sys
+import types
 from pathlib import Path
 
+import IPython.core.interactiveshell
 import nbformat
 import nbformat.v4
 import pytest
@@ -58,12 +62,51 @@ def test_a_configuration_without_the_line_is_an_error(project):
 
 def test_the_set_up_cell_installs_on_colab_alone():
     source = colab.cell_source("https://github.com/a/b")
-    assert '%pip install --quiet "ganbook @ git+https://github.com/a/b"' in source
+    assert '"git+https://github.com/a/b"' in source
     assert "requirements" not in source
     tree = ast.parse(source.replace("%pip install", "pip_install = ").replace("--quiet ", ""))
     guarded = [node for node in tree.body if isinstance(node, ast.If)]
     assert len(guarded) == 1
-    assert ast.unparse(guarded[0].test) == "'google.colab' in sys.modules"
-    assert all(isinstance(node, ast.Import | ast.If) for node in tree.body)
+    assert ast.unparse(guarded[0].test) == "'google.colab' in sys.modules and (not find_spec('ganbook'))"
+    assert all(isinstance(node, ast.Import | ast.ImportFrom | ast.If) for node in tree.body)
     # The package is imported last, wherever the notebook runs, and before any framework.
     assert ast.unparse(tree.body[-1]) == "import ganbook"
+
+
+class Shell(IPython.core.interactiveshell.InteractiveShell):
+    """A shell that keeps what %pip is asked, and does nothing."""
+
+    def __init__(self):
+        super().__init__()
+        self.asked = []
+        self.register_magic_function(self.asked.append, "line", "pip")
+
+
+@pytest.fixture
+def colab_shell(monkeypatch, tmp_path):
+    """A shell on a stand-in for Colab, without the package, in an empty folder."""
+    monkeypatch.setitem(sys.modules, "google.colab", types.ModuleType("google.colab"))
+    found = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "ganbook" else found(name))
+    monkeypatch.chdir(tmp_path)
+    return Shell()
+
+
+def test_without_a_home_and_a_copy_one_sentence_says_what_to_do(colab_shell):
+    outcome = colab_shell.run_cell(colab.cell_source("https://github.com/YOUR_ACCOUNT/ganbook"))
+    assert isinstance(outcome.error_in_exec, SystemExit)
+    assert str(outcome.error_in_exec) == (
+        "The book has no public address yet: upload or clone its folder into /content, and run this cell again.")
+    assert colab_shell.asked == []
+
+
+@pytest.mark.parametrize("url", ["https://github.com/YOUR_ACCOUNT/ganbook", NEW])
+def test_a_copy_in_the_folder_is_what_is_installed(colab_shell, tmp_path, url):
+    (tmp_path / "ganbook-main" / "code" / "ganbook").mkdir(parents=True)
+    colab_shell.run_cell(colab.cell_source(url)).raise_error()
+    assert colab_shell.asked == ['install --quiet "./ganbook-main"']
+
+
+def test_the_public_home_is_what_is_installed(colab_shell):
+    colab_shell.run_cell(colab.cell_source(NEW)).raise_error()
+    assert colab_shell.asked == [f'install --quiet "git+{NEW}"']

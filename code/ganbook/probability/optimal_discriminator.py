@@ -169,7 +169,8 @@ def value_gap(p: Continuous, q: Continuous, logit: Logit) -> float:
         p, q, logit: as of :func:`value`.
 
     Returns:
-        a number of at least 0; infinite for a discriminator that is certain and wrong.
+        a number of at least 0, up to the rounding of the integral; infinite for a discriminator that is certain and
+        wrong.
 
     Raises:
         ValueError: as :func:`value`.
@@ -181,7 +182,7 @@ def value_gap(p: Continuous, q: Continuous, logit: Logit) -> float:
         best = _decided(optimal_logit(p, q, x))
         return (_weighted(p, x, log_expit(best) - log_expit(d)) + _weighted(q, x, log_expit(-best) - log_expit(-d)))
 
-    return max(0.0, _integral(p, q, logit, gap))
+    return _integral(p, q, logit, gap)
 
 
 def logit_error(p: Continuous, q: Continuous, logit: Logit) -> tuple[float, float]:
