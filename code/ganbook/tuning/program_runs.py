@@ -2,6 +2,7 @@
 
 A *run* is one program, one data set, one framework and one seed.  Each leaves its record in a file of results and two
 pictures: a film, one row of samples from fixed noise for each of some steps, and a grid of what it draws at the end.
+Of the variants the first seed alone leaves a picture, its film.
 
 Explained in the book's section "A first GAN".
 """
@@ -56,7 +57,7 @@ class Plan:
         width: units or channels of the narrowest layer.
         steps: of each player.
         batch: images in a batch.
-        without: what is left out, one of ``LEFT_OUT``; empty for a run at full length.
+        variant: what is changed, one of ``VARIANTS``; empty for a run at full length.
     """
 
     program: str
@@ -66,12 +67,12 @@ class Plan:
     width: int
     steps: int
     batch: int
-    without: str = ""
+    variant: str = ""
 
     @property
     def name(self) -> str:
-        """The program's name without its chapter, the data, and what is left out: the stem of the files."""
-        return "_".join([self.program.rpartition(".")[2], self.data, *(["without", self.without] * bool(self.without))])
+        """The program's name without its chapter, the data, and the variant: the stem of the files."""
+        return "_".join([self.program.rpartition(".")[2], self.data, *([self.variant] * bool(self.variant))])
 
     @property
     def steps_shown(self) -> list[int]:
@@ -84,12 +85,16 @@ class Plan:
         return sorted({1, *(self.steps // part for part in (100, 40, 20, 10, 4, 2, 1))} - {0})
 
 
-#: What the programs add to the plain loss, and the constants of a program that has all but one of them.
+#: What the programs add to the plain loss, and the constants of a program that lacks it.
 ADDITIONS = MappingProxyType({"r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4},
                               "forgetting": {"BETAS": (0.5, 0.999)}, "average": {"DECAY": 0.0}})
-#: What a program is without any addition, too.
-LEFT_OUT = MappingProxyType({"nothing": {}, **ADDITIONS,
-                             "all": {name: value for each in ADDITIONS.values() for name, value in each.items()}})
+#: Constants of short runs: as they are, without one addition, without all of them, and with R1 at other strengths.
+VARIANTS = MappingProxyType({
+    "short": {}, **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
+    "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
+    "r1_tenth": {"GAMMA": 0.1}, "r1_tenfold": {"GAMMA": 10.0}})
+#: Those that show what each addition is worth.
+LEFT_OUT = tuple(name for name in VARIANTS if not name.startswith("r1_"))
 #: Every program at the width of its article.
 FULL = (
     Plan("quickstart", "digits", 8, 1, 256, 10_000, 32),
@@ -100,12 +105,14 @@ FULL = (
     Plan("tuning.own_images", "fashion_mnist", 32, 3, 64, 5_000, 16),
     Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
 )
-#: What a page can afford, with all additions and with all but one.
-SHORT = tuple(dataclasses.replace(plan, without=without) for plan in (
+#: What a page can afford, in several variants.
+SHORT = tuple(dataclasses.replace(plan, variant=variant) for plan in (
     Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
     Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
     Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
-) for without in LEFT_OUT)
+) for variant in LEFT_OUT) + tuple(
+    Plan("tuning.own_images", "emoji", 32, 3, 16, 1_600, 16, variant)
+    for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold"))
 PLANS = FULL + SHORT
 
 
@@ -244,10 +251,10 @@ def left_out(name: str) -> str:
         name: program and data, such as ``first_gan_mnist_5k``.
     """
     rows = []
-    for without in LEFT_OUT:
-        row = [without.replace("_", " ")]
+    for variant in LEFT_OUT:
+        row = [{"short": "nothing", "plain": "all"}.get(variant, variant.removeprefix("without_").replace("_", " "))]
         for framework in FRAMEWORKS:
-            runs = read_runs(plan_of(f"{name}_without_{without}"), framework)["runs"]
+            runs = read_runs(plan_of(f"{name}_{variant}"), framework)["runs"]
             row += [f"{np.median([run[measure][-1] for run in runs]):.2f}" for measure in ("distance", "read")]
         rows.append(row)
     return tables.text(("left out", *(f"{TITLES[framework]}: {measure}" for framework in FRAMEWORKS
@@ -295,16 +302,17 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
             curve[name].append(value)
         if step in plan.steps_filmed:
             film.append(images[:ROW])
-        if step == plan.steps:
+        if step == plan.steps and not plan.variant:
             save_grid_png(images[:SIDE**2], path.with_name(f"{path.stem}_{seed}.png"), SIDE)
         clock.start()
 
     images = images_for(plan.data, "train", plan.size, plan.channels)
     clock.start()
-    with _changed(twin(f"ganbook.{plan.program}", framework), LEFT_OUT[plan.without or "nothing"]) as program:
+    with _changed(twin(f"ganbook.{plan.program}", framework), VARIANTS.get(plan.variant, {})) as program:
         program.train(images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown,
                       samples=SAMPLES)
-    save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)
+    if not (plan.variant and seed):
+        save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)
     content["runs"].append({"seed": seed, **results.provenance(framework), **curve})
     content["runs"].sort(key=lambda run: run["seed"])
     results.write_result(path, content, FIELDS)
