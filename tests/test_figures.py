@@ -269,3 +269,43 @@ def test_parallel_coordinates_put_every_trial_at_its_height():
 def test_parallel_coordinates_refuse_what_cannot_be_drawn(settings, scores):
     with pytest.raises(ValueError, match="accepted: as many of each"):
         figures.parallel_coordinates(settings, scores)
+
+
+def test_a_film_has_a_row_for_each_step():
+    frames = {1: some(5), 1_000: some(5)[::-1]}
+    figure = figures.film(frames)
+    (ax,) = figure.axes
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["step 1", "step 1,000"]
+    shown = ax.get_images()[0].get_array()
+    assert shown.shape == (2 * 5 - 1, 5 * 5 - 1, 3)  # four pixels and a line between neighbours
+    levels = np.round((some(5)[0, :, :, 0] + 1) * 127.5)
+    np.testing.assert_array_equal(shown[:4, :4, 0], levels)
+    np.testing.assert_array_equal(shown[5:, 20:24, 0], levels)  # the second row begins with the last
+
+
+@pytest.mark.parametrize("frames", [{}, {1: some(5), 2: some(4)}])
+def test_frames_of_different_shapes_are_no_film(frames):
+    with pytest.raises(ValueError, match=r"^frames has \d shapes; accepted: at least one frame, all of one shape"):
+        figures.film(frames)
+
+
+def test_labels_stand_beside_their_rows():
+    figure = figures.film_strip(np.zeros((80, 10, 3), np.uint8), [1, 2, 3, 4])
+    assert list(figure.axes[0].get_yticks()) == [10, 30, 50, 70]
+
+
+def test_a_picture_is_shown_as_it_is():
+    pixels = np.random.default_rng(0).integers(0, 256, (7, 9, 3), dtype=np.uint8)
+    (ax,) = figures.picture(pixels).axes
+    np.testing.assert_array_equal(ax.get_images()[0].get_array(), pixels)
+
+
+def test_the_game_names_every_part_in_its_colour():
+    (ax,) = figures.game().axes
+    colours = {text.get_text(): to_hex(text.get_color()).upper() for text in ax.texts if text.get_text()}
+    for player, words in (("generator", "generator G"), ("discriminator", "discriminator D"), ("data", "real x")):
+        assert colours[words] == COLOURS[player]
+    assert colours["gradient of $L_G$: make fakes pass for real"] == COLOURS["generator"]
+    assert colours["gradient of $L_D$: tell them apart"] == COLOURS["discriminator"]
+    arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
+    assert sorted(arrow.arrow_patch.get_linestyle() for arrow in arrows) == ["-"] * 5 + ["--"] * 2

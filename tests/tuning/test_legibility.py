@@ -77,6 +77,24 @@ def test_stacks_have_the_same_yardsticks_in_every_channel(halves):
     assert found["digitless"].read < 0.5
 
 
+def test_images_in_colour_have_yardsticks_of_whole_images():
+    """Real ones are chosen whole, and the Gaussian knows how the channels of a pixel belong together."""
+    rng = np.random.default_rng(0)
+    grey = rng.uniform(-0.8, 0.8, (4000, 1, 1, 1)).astype(np.float32)
+    same = np.concatenate([grey, -grey], axis=-1)
+    judge = DigitJudge(Told(), same)
+    found = judge.yardsticks(data.Images(same, np.zeros(4000, np.int64)), 4000)
+    assert found["real"].distance < 1e-3
+    assert found["digitless"].distance < 1e-2  # mean and covariance, across channels too
+    assert found["noise"].distance > 0.1
+
+
+def test_others_of_another_number_of_channels(judge):
+    others = data.load("coloured_mnist_5k", split="test", size=8)
+    with pytest.raises(ValueError, match="accepted"):
+        DigitJudge(DigitReader(8, device="cpu"), np.zeros((5, 8, 8, 2), np.float32)).yardsticks(others, 10)
+
+
 @pytest.mark.parametrize("wrong", [np.zeros((3, 7, 7, 1), np.float32), np.full((3, 8, 8, 1), 2, np.float32)])
 def test_bad_images_are_named(judge, wrong):
     with pytest.raises(ValueError, match=r"^images has .*; accepted"):

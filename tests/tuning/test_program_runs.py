@@ -38,6 +38,7 @@ def test_what_a_run_leaves(folder):
     (run,) = content["runs"]
     assert run["step"] == SMALL.steps_shown == [1, *range(2, 41, 2)]
     assert all(len(run[name]) == len(run["step"]) for name in program_runs.CURVE)
+    assert 0 < run["seconds"][0] <= run["seconds"][-1]
     assert run["seconds"] == sorted(run["seconds"])
     assert {"versions", "machine", "date", "seed"} <= set(run)
     assert run["distance"][-1] < run["distance"][0]
@@ -45,6 +46,16 @@ def test_what_a_run_leaves(folder):
     grid = Image.open(folder / "quickstart_digits_pytorch_0.png")
     assert film.width / film.height == pytest.approx(12 / len(SMALL.steps_filmed), rel=0.01)
     assert grid.width == grid.height
+
+
+def test_measuring_does_not_count(monkeypatch):
+    now = iter([10.0, 13.0, 100.0, 104.5])
+    monkeypatch.setattr("time.process_time", lambda: next(now))
+    clock = program_runs._Clock()
+    for _ in range(2):
+        clock.start()
+        clock.stop()
+    assert clock.seconds == 3.0 + 4.5
 
 
 def test_it_is_the_program_with_its_own_seed(folder):
