@@ -308,4 +308,4 @@ def test_the_game_names_every_part_in_its_colour():
     assert colours["gradient of $L_G$: make fakes pass for real"] == COLOURS["generator"]
     assert colours["gradient of $L_D$: tell them apart"] == COLOURS["discriminator"]
     arrows = [text for text in ax.texts if getattr(text, "arrow_patch", None)]
-    assert sorted(arrow.arrow_patch.get_linestyle() for arrow in arrows) == ["-"] * 5 + ["--"] * 2
+    assert sorted(arrow.arrow_patch.get_linestyle() for arrow in arrows) == ["--"] * 2 + ["solid"] * 5
