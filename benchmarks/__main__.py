@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-TABLES = ("steps", "compiled", "neighbour", "quality", "features", "search_workers", "step_costs", "mixed_precision",
-          "distributed")
+TABLES = ("steps", "programs", "compiled", "neighbour", "quality", "features", "search_workers", "step_costs",
+          "mixed_precision", "distributed")
 
 
 def main() -> None:
@@ -27,6 +27,9 @@ def main() -> None:
         if table == "steps":
             from benchmarks import steps
             steps.main(arguments.rounds)
+        elif table == "programs":
+            from benchmarks import programs
+            programs.main(arguments.rounds)
         elif table == "compiled":
             from benchmarks import compiled
             compiled.main(arguments.rounds, arguments.out)

@@ -30,12 +30,17 @@ def make_step(images: np.ndarray) -> Callable[[], object]:
         keras.Input((28, 28, 1)), layers.Conv2D(64, 5, 2, "same"), layers.LeakyReLU(0.3), layers.Dropout(0.3),
         layers.Conv2D(128, 5, 2, "same"), layers.LeakyReLU(0.3), layers.Dropout(0.3), layers.Flatten(),
         layers.Dense(1)])
+    return step_of(generator, discriminator, real, 100)
+
+
+def step_of(generator: keras.Model, discriminator: keras.Model, real: tf.Tensor, latent: int) -> Callable[[], object]:
+    """A call that trains networks on one batch, the discriminator giving logits."""
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     generator_optimiser, discriminator_optimiser = keras.optimizers.Adam(1e-4), keras.optimizers.Adam(1e-4)
 
     @tf.function
     def train() -> tf.Tensor:
-        noise = tf.random.normal((len(images), 100))
+        noise = tf.random.normal((real.shape[0], latent))
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             fake = generator(noise, training=True)
             real_logits, fake_logits = discriminator(real, training=True), discriminator(fake, training=True)

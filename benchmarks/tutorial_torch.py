@@ -29,6 +29,11 @@ def make_step(images: np.ndarray) -> Callable[[], object]:
         nn.Conv2d(1, 64, 5, 2, 2), nn.LeakyReLU(0.3, inplace=True), nn.Dropout(0.3),
         nn.Conv2d(64, 128, 5, 2, 2), nn.LeakyReLU(0.3, inplace=True), nn.Dropout(0.3),
         nn.Flatten(), nn.Linear(7 * 7 * 128, 1), nn.Sigmoid())
+    return step_of(generator, discriminator, real, 100)
+
+
+def step_of(generator: nn.Module, discriminator: nn.Module, real: torch.Tensor, latent: int) -> Callable[[], object]:
+    """A call that trains networks on one batch, the discriminator giving probabilities."""
     loss = nn.BCELoss()
     generator_optimiser = torch.optim.Adam(generator.parameters(), 1e-4, (0.5, 0.999))
     discriminator_optimiser = torch.optim.Adam(discriminator.parameters(), 1e-4, (0.5, 0.999))
@@ -37,7 +42,7 @@ def make_step(images: np.ndarray) -> Callable[[], object]:
     def step() -> None:
         discriminator.zero_grad()
         loss(discriminator(real).view(-1), ones).backward()
-        fake = generator(torch.randn(len(real), 100))
+        fake = generator(torch.randn(len(real), latent))
         loss(discriminator(fake.detach()).view(-1), zeros).backward()
         discriminator_optimiser.step()
         generator.zero_grad()

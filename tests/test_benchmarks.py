@@ -52,7 +52,7 @@ def test_unknown_table_is_refused():
                          check=False)
     assert run.returncode == 2
     assert "wheels" in run.stderr
-    assert "steps, compiled, neighbour" in run.stderr
+    assert "steps, programs, compiled, neighbour" in run.stderr
 
 
 def test_trials_a_second_are_counted_while_all_workers_are_busy():

@@ -9,6 +9,7 @@ import inspect
 import numpy as np
 import pytest
 
+from ganbook.gradient_descent.training import start_run
 from ganbook.tensors.exchange import keras_weights
 from ganbook.tuning import program_parity as parity
 
@@ -180,3 +181,16 @@ def code_lines(tree):
     """The lines on which something of a syntax tree stands."""
     return {number for node in ast.walk(tree) if hasattr(node, "lineno") for number in (node.lineno, node.end_lineno)
             if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or number == node.lineno}
+
+
+@pytest.mark.parametrize(("stem", "size", "width"), [
+    ("quickstart", 8, 256), ("tensors.first_gan", 28, 128), ("probability.colour_dcgan", 28, 64),
+    ("gradient_descent.training_step", 28, 128), ("tuning.own_images", 32, 64)])
+def test_at_full_width_the_package_has_networks_of_the_same_size(stem, size, width):
+    described = parity.recipe(stem, size, width, batch=32, dtype="float32")
+    assert (described.batch, described.dtype) == (32, "float32")
+    run = start_run(described, "pytorch", device="cpu")
+    players = program(stem, "torch").make_players(size, width)
+    for package, own in ((run.generator, players[0]), (run.discriminator, players[1])):
+        counted = [sum(p.numel() for p in network.parameters()) for network in (package, own)]
+        assert counted[0] == counted[1] > 0

@@ -33,25 +33,28 @@ PROGRAMS = ("quickstart", "tensors.first_gan", "probability.colour_dcgan", "grad
 #: A small size, width and number of channels for each program.
 SMALL = {"quickstart": (8, 16, 1), "tensors.first_gan": (20, 16, 1), "probability.colour_dcgan": (12, 4, 3),
          "gradient_descent.training_step": (12, 8, 1), "tuning.own_images": (32, 2, 3)}
-_DENSE = {"hidden": (16, 16), "slope": 0.25}
 _NORM = {"slope": 0.25, "epsilon": 1e-3, "momentum": 0.9}
-#: The same networks by the package's names, with the settings that are not its defaults.
-NETWORKS = {
-    "quickstart": (("MLPGenerator", {"latent": 32, **_DENSE}), ("MLPDiscriminator", _DENSE)),
-    "tensors.first_gan": (
-        ("MLPGenerator", {"latent": 100, "hidden": (16, 32), "slope": 0.25}),
-        ("ConvDiscriminator", {"channels": (4, 8), "kernel": 5, "stride": 2, "padding": (1, 0), "slope": 0.25})),
-    "probability.colour_dcgan": (
-        ("DCGANGenerator", {"channels": (16, 8, 4), **_NORM}),
-        ("DCGANDiscriminator", {"channels": (4, 8), "slope": 0.25, "dropout": 0.0})),
-    "gradient_descent.training_step": (
-        ("MLPGenerator", {"latent": 100, "hidden": (8, 8), "activation": "relu"}),
-        ("ConvDiscriminator", {"channels": (4, 4), "kernel": 3, "stride": 2, "padding": "same", "hidden": (8,),
-                               "activation": "relu"})),
-    "tuning.own_images": (
-        ("DCGANGenerator", {"channels": (8, 4, 2), **_NORM}),
-        ("DCGANDiscriminator", {"channels": (2, 4), "slope": 0.25, "dropout": 0.0})),
-}
+
+
+def _networks(stem: str, width: int) -> tuple[tuple[str, dict[str, Any]], tuple[str, dict[str, Any]]]:
+    """Generator and discriminator by the package's names, with the settings that are not its defaults."""
+    w = width
+    dense = {"hidden": (w, w), "slope": 0.25}
+    dcgan = (("DCGANGenerator", {"channels": (4 * w, 2 * w, w), **_NORM}),
+             ("DCGANDiscriminator", {"channels": (w, 2 * w), "slope": 0.25, "dropout": 0.0}))
+    return {
+        "quickstart": (("MLPGenerator", {"latent": 32, **dense}), ("MLPDiscriminator", dense)),
+        "tensors.first_gan": (
+            ("MLPGenerator", {"latent": 100, "hidden": (w, 2 * w), "slope": 0.25}),
+            ("ConvDiscriminator", {"channels": (w // 4, w // 2), "kernel": 5, "stride": 2, "padding": (1, 0),
+                                   "slope": 0.25})),
+        "probability.colour_dcgan": dcgan,
+        "gradient_descent.training_step": (
+            ("MLPGenerator", {"latent": 100, "hidden": (w, w), "activation": "relu"}),
+            ("ConvDiscriminator", {"channels": (w // 2, w // 2), "kernel": 3, "stride": 2, "padding": "same",
+                                   "hidden": (w,), "activation": "relu"})),
+        "tuning.own_images": dcgan,
+    }[stem]
 
 
 @dataclasses.dataclass
@@ -196,16 +199,25 @@ def moving_variances(stem: str, size: int | None = None) -> list[bool]:
     return [name.endswith("moving_variance") for name in names(torch_players(stem, size)[0].layers)]
 
 
-def recipe(stem: str) -> Recipe:
-    """The package's recipe of a program's small networks, with the settings of its optimisers."""
-    size, _, channels = SMALL[stem]
+def recipe(stem: str, size: int | None = None, width: int | None = None, **changes: Any) -> Recipe:
+    """The package's recipe of a program's networks, small ones by default, with the settings of its optimisers.
+
+    Args:
+        stem: one of ``PROGRAMS``; ``tuning.own_images`` at 32 pixels alone.
+        size: side of the images in pixels.
+        width: units or channels of the narrowest layer.
+        changes: fields of the recipe that are other than here.
+    """
+    small_size, small_width, channels = SMALL[stem]
+    size, width = size or small_size, width or small_width
     source, group = program(stem, "pytorch"), torch_players(stem)[3].param_groups[0]
     adam = Optimiser("adam", group["lr"], *group["betas"], group["eps"])
     generator, discriminator = (Architecture(kind, {"shape": (size, size, channels), **settings})
-                                for kind, settings in NETWORKS[stem])
-    return Recipe(generator=generator, discriminator=discriminator, loss="non_saturating", r1=source.GAMMA, r2=0.0,
-                  generator_optimiser=adam, discriminator_optimiser=adam, batch=BATCH, steps=STEPS,
-                  averaging=source.DECAY, dtype="float64")
+                                for kind, settings in _networks(stem, width))
+    described = Recipe(generator=generator, discriminator=discriminator, loss="non_saturating", r1=source.GAMMA, r2=0.0,
+                       generator_optimiser=adam, discriminator_optimiser=adam, batch=BATCH, steps=STEPS,
+                       averaging=source.DECAY, dtype="float64")
+    return described.replace(**changes)
 
 
 def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
