@@ -317,13 +317,14 @@ def test_nothing_moves_before_start_and_keys_do_everything(opened):
     assert step_of(page) == 2
     page.focus(".ganbook-start")
     page.keyboard.press("Space")
-    page.wait_for_function("() => document.querySelector('figure').trainer.game.step > 20")
+    # The drawing has few levels: on a busy machine twenty steps may not reach another one.
+    page.wait_for_function("() => document.querySelector('figure').trainer.game.step > 200")
     assert page.inner_text(".ganbook-start") == "Pause"
     page.keyboard.press("Space")
     assert page.inner_text(".ganbook-start") == "Start"
     there = step_of(page)
     page.wait_for_timeout(300)
-    assert step_of(page) == there > 20
+    assert step_of(page) == there > 200
     assert drawn(page) != before
     page.focus(".ganbook-reset")
     page.keyboard.press("Enter")
