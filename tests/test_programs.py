@@ -163,8 +163,8 @@ def test_a_program_imports_stock_parts_alone(stem, ending):
 
 
 @pytest.mark.parametrize("ending", ["torch", "tensorflow"])
-def test_the_quickstart_is_at_most_sixty_lines(ending):
-    """Networks, batches, step, players and the loop without its reports; no docstring, comment or blank line."""
+def test_the_quickstarts_parts_are_at_most_sixty_lines(ending):
+    """Networks, batches, step and players: no import, loop, docstring, comment or blank line."""
     tree = ast.parse(inspect.getsource(program("quickstart", ending)))
     lines = 0
     for node in tree.body:
@@ -173,7 +173,6 @@ def test_the_quickstart_is_at_most_sixty_lines(ending):
                 if isinstance(inner, (ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(inner):
                     inner.body.pop(0)
             lines += len(code_lines(node))
-    print(ending, lines)
     assert lines <= 60
 
 

@@ -29,7 +29,7 @@ STEPS, BATCH = 50, 16
 #: Arrays that are smaller than this are compared by their difference alone.
 SMALLEST = 1e-6
 PROGRAMS = ("quickstart", "tensors.first_gan", "probability.colour_dcgan", "gradient_descent.training_step",
-         "tuning.own_images")
+            "tuning.own_images")
 #: A small size, width and number of channels for each program.
 SMALL = {"quickstart": (8, 16, 1), "tensors.first_gan": (20, 16, 1), "probability.colour_dcgan": (12, 4, 3),
          "gradient_descent.training_step": (12, 8, 1), "tuning.own_images": (32, 2, 3)}
