@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ganbook.gradient_descent.training import start_run
-from ganbook.tensors.exchange import keras_weights
+from ganbook.tensors.exchange import keras_weights, load_keras_weights
 from ganbook.tuning import program_parity as parity
 
 TOLERANCE = 1e-9
@@ -65,6 +65,60 @@ def test_moving_variances_differ_by_one_known_factor(stem, as_keras):
             n = next(counts)
             np.testing.assert_allclose(mine - kept, (its - kept) * n / (n - 1), rtol=1e-9)
             assert abs(mine / its - 1).max() > 1e-5
+
+
+@every_program
+def test_keras_gives_the_weights_back(stem):
+    """A network whose weights came from Keras draws and judges as the network that had given them."""
+    size, width, _ = parity.SMALL[stem]
+    source = program(stem, "torch")
+    first, second = ((source.Generator(size, width), source.Discriminator(size, width)) for _ in range(2))
+    for giver, taker in zip(first, second, strict=True):
+        given = keras_weights(giver.layers)
+        assert any(abs(one - other).max() > 1e-3 for one, other in zip(given, keras_weights(taker.layers), strict=True))
+        load_keras_weights(taker.layers, given)
+        for (name, one), other in zip(giver.state_dict().items(), taker.state_dict().values(), strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy(), err_msg=name)
+
+
+def test_weights_of_another_shape_change_nothing():
+    source = program("tensors.first_gan", "torch")
+    layers = source.Generator(20, 16).layers
+    before = keras_weights(layers)
+    wrong = [array + 1 for array in before]
+    wrong[-1] = wrong[-1][:-1]
+    with pytest.raises(ValueError, match=r"arrays have shapes .*\(399,\)\]; accepted: .*\(400,\)\]"):
+        load_keras_weights(layers, wrong)
+    with pytest.raises(ValueError, match="arrays have shapes"):
+        load_keras_weights(layers, before[:-1])
+    for one, other in zip(before, keras_weights(layers), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("ending", ["torch", "tensorflow"])
+def test_a_first_step_of_adam_is_as_long_as_the_rate(ending):
+    """However large the gradient; and the average moves by its share of it."""
+    source, rng = program("gradient_descent.training_step", ending), np.random.default_rng(0)
+    real, noise = rng.uniform(-1, 1, (8, 12, 12, 1)), rng.normal(size=(8, source.NOISE))
+    real, noise = real.astype(np.float32), noise.astype(np.float32)
+    players = source.make_players(12, 8)
+    if ending == "torch":
+        import torch
+
+        given = torch.from_numpy(real).permute(0, 3, 1, 2), torch.from_numpy(noise)
+        weights = [lambda player=player: keras_weights(getattr(player, "module", player).layers)
+                   for player in players[:3]]
+    else:
+        import tensorflow as tf
+
+        given = tf.constant(real), tf.constant(noise)
+        weights = [player.get_weights for player in players[:3]]
+    before = [read() for read in weights]
+    source.train_step(*players, *given)
+    expected = source.RATE, source.RATE, (1 - source.DECAY) * source.RATE
+    for read, old, length in zip(weights, before, expected, strict=True):
+        moved = max(abs(new - was).max() for new, was in zip(read(), old, strict=True))
+        assert moved == pytest.approx(length, rel=5e-3)
 
 
 def mutant(module, before, after, folder):

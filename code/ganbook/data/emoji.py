@@ -2,7 +2,7 @@
 
 They stand for a reader's own images: a few hundred small pictures in colour that no network is needed for.
 
-Explained in the book's section "Quickstart".
+Explained in the book's section "Images of your own".
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Files that are the old one or the new one, and never a part of either.
 
-Explained in the book's section "The training step".
+Explained in the book's section "Inside a training step".
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ the old one in one step; then the new weights take their names.  Whenever this i
 weights that are on disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them
 their names.
 
-Explained in the book's section "The training step"; first used in the section "Quickstart".
+Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A *round* is what stands between two generator updates: one set of draws for each discriminator step, and one for the
 generator step.  Both frameworks receive the same arrays, so one seed gives one run, whatever computes it.
 
-Explained in the book's section "The training step"; first used in the section "Quickstart".
+Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations

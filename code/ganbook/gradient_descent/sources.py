@@ -3,7 +3,7 @@
 A run on a data set that its recipe names needs no more than the name.  Of the reader's own images, and of examples
 that were given in Python, the run keeps shape, number and fingerprint, and it takes no others later.
 
-Explained in the book's section "The training step".
+Explained in the book's section "Inside a training step".
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 ``discriminator_step`` and ``generator_step`` do one thing each: take draws, compute the loss, differentiate it by one
 player's weights, update that player.  ``simultaneous_step`` does both at one point and judges the fakes once.
 
-Explained in the book's section "The training step"; first used in the section "Quickstart".
+Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations

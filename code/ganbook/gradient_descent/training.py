@@ -1,6 +1,6 @@
 """The loop around the steps: draws in, history, samples and checkpoints out.  It is written once, for both twins.
 
-Explained in the book's section "The training step"; first used in the section "Quickstart".
+Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations

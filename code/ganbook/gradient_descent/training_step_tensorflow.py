@@ -11,7 +11,7 @@ from tqdm import trange
 from ganbook.data import programs
 
 NOISE = 100  # numbers that each image is drawn from
-GAMMA = 1.0  # weight of the penalty R1
+GAMMA = 10.0  # weight of the penalty R1
 RATE = 2e-3  # of both players' Adam
 BETAS = (0.0, 1 - 2**-7)  # no momentum, and about 0.99
 EPSILON = 1e-8

@@ -126,9 +126,35 @@ def keras_weights(layers: Iterable[Any]) -> list[np.ndarray]:
     Returns:
         Arrays in the order of the layers, batch norm's as gamma, beta, moving mean and moving variance.
     """
-    arrays, channels, flattened = [], 1, False
+    return [tensor.detach().cpu().numpy().ravel()[places] for tensor, places in _keras_places(layers)]
+
+
+def load_keras_weights(layers: Iterable[Any], arrays: Iterable[np.ndarray]) -> None:
+    """Give a PyTorch network of stock layers the weights of the same network in Keras: undoes :func:`keras_weights`.
+
+    Args:
+        layers: of an ``nn.Sequential``, in order.
+        arrays: as ``get_weights`` of the network in Keras returns them.
+
+    Raises:
+        ValueError: another number of arrays, or another shape; no weight is changed then.
+    """
+    arrays, places = list(arrays), _keras_places(layers)
+    came, accepted = [np.shape(array) for array in arrays], [where.shape for _, where in places]
+    if came != accepted:
+        raise ValueError(f"arrays have shapes {came}; accepted: {accepted}")
+    for array, (tensor, where) in zip(arrays, places, strict=True):
+        flat = np.empty(where.size, array.dtype)
+        flat[where.ravel()] = array.ravel()
+        tensor.copy_(tensor.new_tensor(flat).reshape(tensor.shape))
+
+
+def _keras_places(layers: Iterable[Any]) -> list[tuple[Any, np.ndarray]]:
+    """Each tensor of a PyTorch network, with the place in it, counted flat, of every element of Keras's array."""
+    tensors, arrays, channels, flattened = [], [], 1, False
     for layer in layers:
-        own = [tensor.detach().cpu().numpy().T for tensor in layer.state_dict().values() if tensor.ndim]
+        held = [tensor for tensor in layer.state_dict().values() if tensor.ndim]
+        own = [np.arange(tensor.numel()).reshape(tensor.shape).T for tensor in held]
         own = [array.swapaxes(0, 1) if array.ndim == 4 else array for array in own]  # (w, h, b, a) to (h, w, b, a)
         kind = type(layer).__name__
         if kind == "Conv2d":
@@ -142,8 +168,9 @@ def keras_weights(layers: Iterable[Any]) -> list[np.ndarray]:
             count = int(np.prod(layer.unflattened_size))
             order = np.arange(count).reshape(layer.unflattened_size).transpose(1, 2, 0).ravel()
             arrays = [array[..., order] if array.shape[-1] == count else array for array in arrays]
+        tensors += held
         arrays += own
-    return arrays
+    return list(zip(tensors, arrays, strict=True))
 
 
 def parse_device(device: str | None) -> tuple[str, int] | None:

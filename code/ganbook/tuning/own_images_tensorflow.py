@@ -1,6 +1,6 @@
 """A DCGAN in Keras for images of your own, 16 to 128 pixels wide.
 
-Explained in the book's section "Losses and penalties".
+Explained in the book's section "Images of your own".
 """
 
 import keras

@@ -1,4 +1,4 @@
-"""What the section "The training step" derives: cutting, shared optimisers, batch norm's passes, short batches."""
+"""What the section "Inside a training step" derives: cutting, shared optimisers, batch norm's passes, short batches."""
 
 from __future__ import annotations
 
