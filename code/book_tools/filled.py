@@ -1,7 +1,8 @@
 """Cells that show a module's own text: ``make notebooks`` fills them, and a test holds the two equal.
 
 Such a cell has in its metadata ``"ganbook": {"from": "ganbook.tensors.first_gan_torch:imports, Generator"}``: a module
-below ``code/`` and, in the order to show, names that it defines at its top level, or ``imports`` for its first imports.
+below ``code/`` and, in the order to show, names that it defines at its top level, or ``imports`` for its first imports,
+without those of the project itself.
 """
 
 import ast
@@ -91,12 +92,19 @@ def pieces(text: str) -> dict[str, tuple[int, str, int]]:
             blank += 1
         return blank, "\n".join(lines[start:last.end_lineno]), 2 * isinstance(first, _DEFINITIONS)
 
-    imports = list(takewhile(lambda node: isinstance(node, (ast.Import, ast.ImportFrom)), body))
+    imports = list(takewhile(_imports_another_package, body))
     found = {IMPORTS: piece(imports[0], imports[-1])} if imports else {}
     for node in body:
         for name in _names(node):
             found.setdefault(name, piece(node, node))
     return found
+
+
+def _imports_another_package(node: ast.stmt) -> bool:
+    """Whether a statement imports, and not from the project itself: a page shows what its reader would write."""
+    if isinstance(node, ast.ImportFrom):
+        return (node.module or "").partition(".")[0] != "ganbook"
+    return isinstance(node, ast.Import)
 
 
 def _names(node: ast.stmt) -> list[str]:

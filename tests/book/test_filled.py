@@ -23,6 +23,8 @@ from functools import (
 
 import numpy as np
 
+from ganbook.data import programs
+
 LATENT = 16  # numbers of noise
 WIDTH: int = 4
 

@@ -1,4 +1,4 @@
-"""Appendix: the clinic of defects, and the five articles' systems put right.
+"""Appendix: the clinic of defects.
 
 Its pages lie in ``chapters/appendix``.
 """

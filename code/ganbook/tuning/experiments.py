@@ -25,7 +25,7 @@ from ganbook import data
 from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
 from ganbook.gradient_descent import training
-from ganbook.tuning import comparison, mode_collapse, modes, results, stacked_digits, systems
+from ganbook.tuning import comparison, mode_collapse, modes, results, stacked_digits
 from ganbook.tuning.digit_generator import digit_generator
 from ganbook.tuning.recipes import RECIPES
 from ganbook.tuning.tables import Table
@@ -137,7 +137,7 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in (
     mode_collapse.MIXTURES, mode_collapse.RATES_TABLE, mode_collapse.COMPARISON,
     *comparison.RATE_TABLES.values(), *comparison.TABLES.values(),
-    stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS, systems.REPAIRED_SYSTEMS)})
+    stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS)})
 #: By name, what runs an experiment of one run, and the recipe that it runs.
 EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan,
                                 "article_004": functools.partial(colour_dcgan, name="article_004"),
