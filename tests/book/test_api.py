@@ -105,7 +105,7 @@ FILES = "# Files\n\n```{eval-rst}\n.. automodule:: ganbook.data.files\n```\n"
 
 
 def test_a_docstring_and_its_page_link_to_each_other(build):
-    out, warnings = build(files=FILES, step="# The training step\n\nSee `ganbook.data.files`.\n")
+    out, warnings = build(files=FILES, step="# Inside a training step\n\nSee `ganbook.data.files`.\n")
     # The list on the page also names what this tiny book has no reference of.
     assert set(re.findall(r"not found: (\w+\.\w+)", warnings)) == {"ganbook.gradient_descent"}
     assert warnings.count("WARNING") == warnings.count("not found: ganbook.gradient_descent.")
@@ -117,12 +117,12 @@ def test_a_docstring_and_its_page_link_to_each_other(build):
 
 def test_a_title_that_no_page_has_is_a_warning(build):
     _, warnings = build(files=FILES)
-    assert "reference target not found: The training step" in warnings
+    assert "reference target not found: Inside a training step" in warnings
 
 
 def test_a_section_is_no_chapter(build):
-    _, warnings = build(files=FILES, chapters__step__index="# The training step\n")
-    assert "reference target not found: The training step" in warnings
+    _, warnings = build(files=FILES, chapters__step__index="# Inside a training step\n")
+    assert "reference target not found: Inside a training step" in warnings
 
 
 def test_a_name_that_the_package_does_not_have_is_a_warning(build):
