@@ -9,9 +9,11 @@ import inspect
 import numpy as np
 import pytest
 
+from ganbook.data.recipe import Architecture, Optimiser, Recipe
 from ganbook.gradient_descent.training import start_run
 from ganbook.tensors.exchange import keras_weights, load_keras_weights
 from ganbook.tuning import program_parity as parity
+from notebook_pages import CHAPTERS, read
 
 TOLERANCE = 1e-9
 FRAMEWORKS = {"torch": "pytorch", "tensorflow": "tensorflow"}
@@ -113,11 +115,11 @@ def test_a_first_step_of_adam_is_as_long_as_the_rate(ending):
 
         given = tf.constant(real), tf.constant(noise)
         weights = [player.get_weights for player in players[:3]]
-    before = [read() for read in weights]
+    before = [now() for now in weights]
     source.train_step(*players, *given)
     expected = source.RATE, source.RATE, (1 - source.DECAY) * source.RATE
-    for read, old, length in zip(weights, before, expected, strict=True):
-        moved = max(abs(new - was).max() for new, was in zip(read(), old, strict=True))
+    for now, old, length in zip(weights, before, expected, strict=True):
+        moved = max(abs(new - was).max() for new, was in zip(now(), old, strict=True))
         assert moved == pytest.approx(length, rel=5e-3)
 
 
@@ -236,9 +238,27 @@ def code_lines(tree):
             if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or number == node.lineno}
 
 
-@pytest.mark.parametrize(("stem", "size", "width"), [
-    ("quickstart", 8, 256), ("tensors.first_gan", 28, 128), ("probability.colour_dcgan", 28, 64),
-    ("gradient_descent.training_step", 28, 128), ("tuning.own_images", 32, 64)])
+#: Size and width of each program's article.
+FULL = {"quickstart": (8, 256), "tensors.first_gan": (28, 128), "probability.colour_dcgan": (28, 64),
+        "gradient_descent.training_step": (28, 128), "tuning.own_images": (32, 64)}
+
+
+@pytest.mark.parametrize("stem", [stem for stem in parity.PROGRAMS if stem != "quickstart"])
+def test_a_page_describes_its_program_to_the_package(stem):
+    """What stands on the page under "The same in ganbook" is the program of the page, at full width."""
+    page = CHAPTERS / f"{stem.replace('.', '/')}.ipynb"
+    cell = next(cell.source for cell in read(page).cells if "recipe = Recipe(" in cell.source)
+    names = {"Architecture": Architecture, "Optimiser": Optimiser, "Recipe": Recipe, "folder": "pictures"}
+    exec(cell.partition("run = ")[0], names)
+    described = names["recipe"]
+    size, width = FULL[stem]
+    batch = inspect.signature(program(stem, "torch").train).parameters["batch"].default
+    wanted = parity.recipe(stem, size, width, data=described.data, split="train", dtype="float32", batch=batch,
+                           steps=described.steps).replace(size=size)
+    assert described == wanted
+
+
+@pytest.mark.parametrize(("stem", "size", "width"), [(stem, *at) for stem, at in FULL.items()])
 def test_at_full_width_the_package_has_networks_of_the_same_size(stem, size, width):
     described = parity.recipe(stem, size, width, batch=32, dtype="float32")
     assert (described.batch, described.dtype) == (32, "float32")
