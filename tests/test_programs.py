@@ -243,6 +243,19 @@ FULL = {"quickstart": (8, 256), "tensors.first_gan": (28, 128), "probability.col
         "gradient_descent.training_step": (28, 128), "tuning.own_images": (32, 64)}
 
 
+@every_program
+def test_a_page_shows_a_whole_gan_in_both_frameworks(stem):
+    cells = [cell for cell in read(CHAPTERS / f"{stem.replace('.', '/')}.ipynb").cells if cell.cell_type == "code"]
+    shown = {tab: "\n".join(cell.source for cell in cells if tab in cell.metadata.get("tags", []))
+             for tab in ("tab-pytorch", "tab-tensorflow")}
+    for part in ("class Generator(nn.Module)", "class Discriminator(nn.Module)", ".zero_grad()", ".backward()",
+                 ".step()", "torch.optim.Adam", "DataLoader("):
+        assert part in shown["tab-pytorch"], part
+    for part in ("class Generator(keras.Sequential)", "class Discriminator(keras.Sequential)", "tf.GradientTape()",
+                 ".apply_gradients(", "keras.optimizers.Adam", "tf.data."):
+        assert part in shown["tab-tensorflow"], part
+
+
 @pytest.mark.parametrize("stem", [stem for stem in parity.PROGRAMS if stem != "quickstart"])
 def test_a_page_describes_its_program_to_the_package(stem):
     """What stands on the page under "The same in ganbook" is the program of the page, at full width."""
