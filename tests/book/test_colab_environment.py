@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from book_tools import colab
+from ganbook import data
 from notebook_pages import NOTEBOOKS, ROOT, code_cells, read
 
 pytestmark = [pytest.mark.slow, pytest.mark.downloads]
@@ -130,6 +131,13 @@ def test_what_colab_ships_is_left_untouched(set_up):
 def test_every_notebook_finds_its_imports_there(environment):
     outcome = environment.run_cells(first_cells(2))
     assert outcome.returncode == 0, outcome.stdout[-4000:] + outcome.stderr[-2000:]
+
+
+@pytest.mark.usefixtures("set_up")
+def test_the_data_that_packages_carry_are_there(environment):
+    code = "from ganbook import data\nfor name in data.BUNDLED:\n    print(len(data.load(name)))"
+    outcome = environment.run("-c", code)
+    assert outcome.stdout.split() == [str(len(data.load(name))) for name in data.BUNDLED], outcome.stderr
 
 
 @pytest.mark.usefixtures("set_up")

@@ -32,7 +32,7 @@ NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "emoji", "co
 
 MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
-_BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2), "emoji": (load_emoji, 0.2)}
+BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2), "emoji": (load_emoji, 0.2)}
 STACK, COUNT = 3, 128_000
 #: The share of a folder's images that is its test part.
 SHARE = 0.2
@@ -139,8 +139,8 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
 
 
 def _base(name: str, split: str, folder: str | Path | None, rng: np.random.Generator) -> Images:
-    if name in _BUNDLED:
-        read, share = _BUNDLED[name]
+    if name in BUNDLED:
+        read, share = BUNDLED[name]
         return read().part(split, share, rng)
     return load_cifar10(split, folder) if name == "cifar10" else load_mnist(name, split, folder)
 
