@@ -12,7 +12,7 @@ from benchmarks.timing import in_turn
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
 
 FIELDS = ("title", "rounds", "provenance", "records")
 #: By recipe, how many steps one call makes.

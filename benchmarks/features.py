@@ -10,9 +10,9 @@ import torch
 from benchmarks.timing import in_turn, ratio
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent import training
-from ganbook.tuning.kernel_distance import kernel_distance
-from ganbook.tuning.metrics import frechet_distance
-from ganbook.tuning.neighbours import measure_neighbourhoods
+from ganbook.tuning.metrics.frechet import frechet_distance
+from ganbook.tuning.metrics.kernel_distance import kernel_distance
+from ganbook.tuning.metrics.neighbours import measure_neighbourhoods
 
 IMAGES = 2000
 PRECISIONS = ("float64", "float32")
@@ -21,7 +21,7 @@ PRECISIONS = ("float64", "float32")
 def main(rounds: int) -> None:
     """Print the table."""
     images = np.tanh(np.random.default_rng(0).standard_normal((IMAGES, 28, 28, 1))).astype(np.float32)
-    readers = {f"{framework} {dtype}": training.twin("ganbook.tuning.features", framework).DigitReader(
+    readers = {f"{framework} {dtype}": training.twin("ganbook.tuning.metrics.features", framework).DigitReader(
         28, dtype, "cpu") for framework in FRAMEWORKS for dtype in PRECISIONS}
     one, other = np.array_split(next(iter(readers.values())).features(images).astype(np.float64), 2)
     seconds = in_turn({name: lambda reader=reader: reader.features(images) for name, reader in readers.items()}

@@ -14,8 +14,8 @@ from benchmarks.timing import in_turn
 from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
+from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
 
 FIELDS = ("title", "rounds", "recipes", "instructions", "provenance", "times", "gradients", "memory", "quality",
           "floor", "steps")

@@ -29,7 +29,7 @@ TRAIN = f"""\
 import tensorflow
 import torch
 from ganbook.gradient_descent.training import train
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
 
 print(train(RECIPES["quickstart"], "{{framework}}", until={STEPS}).seconds)"""
 

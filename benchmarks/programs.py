@@ -18,7 +18,7 @@ from benchmarks import tutorial_tensorflow, tutorial_torch
 from benchmarks.steps import Pictures
 from benchmarks.timing import in_turn, ratio
 from ganbook.gradient_descent import training
-from ganbook.tuning import program_parity
+from ganbook.tuning.experiments import program_parity
 
 #: Size, width and batch of each program as its command line has them.
 FULL = {"quickstart": (8, 256, 32), "tensors.first_gan": (28, 128, 32), "probability.colour_dcgan": (28, 64, 16),

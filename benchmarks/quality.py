@@ -12,8 +12,8 @@ import numpy as np
 from ganbook.data.problems import DataError
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
-from ganbook.tuning.metrics import frechet_distance, half_split_floor, pixels
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
+from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
 
 
 def course(recipe: Recipe, framework: str, seconds: float, every: float,

@@ -24,8 +24,9 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from ganbook.tuning import results, search, workers
-from ganbook.tuning.questions import QUESTIONS
+from ganbook.tuning import results
+from ganbook.tuning.search import optuna_studies, workers
+from ganbook.tuning.search.questions import QUESTIONS
 
 QUESTION = "rates"
 WORKERS = 2
@@ -64,12 +65,12 @@ def measure(count: int, trials: int, steps: int) -> dict[str, float]:
         ``processor_seconds`` of its processes.
     """
     tools = {"sampler": "random", "seed": 0, "pruner": "none"}
-    prepare = functools.partial(search.prepare, QUESTION, {"steps": steps}, tools, "cpu")
+    prepare = functools.partial(optuna_studies.prepare, QUESTION, {"steps": steps}, tools, "cpu")
     before, started = _processor_seconds(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         study = workers.run_workers(prepare, Path(folder) / "study.journal", count, trials)
         seconds = time.perf_counter() - started
-        return {"workers": count, "rate": rate(search.finished(study)), "seconds": seconds,
+        return {"workers": count, "rate": rate(optuna_studies.finished(study)), "seconds": seconds,
                 "processor_seconds": _processor_seconds() - before}
 
 

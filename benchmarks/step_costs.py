@@ -12,7 +12,7 @@ from benchmarks.timing import in_turn
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
 
 FIELDS = ("title", "rounds", "networks", "provenance", "records")
 #: By network, a recipe on whose networks the step is timed, and how many steps make one timing.

@@ -15,7 +15,7 @@ from benchmarks.timing import in_turn, ratio
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tensors.architectures import Conv2D
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
 
 BATCH = 128
 

@@ -9,7 +9,7 @@ import optuna
 import pytest
 from benchmarks import timing
 
-from ganbook.tuning.recipes import RECIPES
+from ganbook.tuning.experiments.recipes import RECIPES
 
 ROOT = Path(__file__).parents[1]
 BEGINNING = datetime.datetime(2026, 1, 1)

@@ -19,12 +19,13 @@ from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.checkpoint import ROLES
-from ganbook.tuning import scores, tables
-from ganbook.tuning.classifier import load_weights
-from ganbook.tuning.metrics import frechet_distance, pixels
-from ganbook.tuning.recipes import RECIPES
-from ganbook.tuning.report import evaluate_run
+from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments.recipes import RECIPES
+from ganbook.tuning.metrics.classifier import load_weights
+from ganbook.tuning.metrics.frechet import frechet_distance, pixels
+from ganbook.tuning.metrics.report import evaluate_run
 from ganbook.tuning.results import read_result
+from ganbook.tuning.search import scores
 
 CODE = Path(__file__).resolve().parents[1] / "code"
 FILES = {"recipe.json", "state.json", "generator.safetensors", "discriminator.safetensors", "samples.png"}

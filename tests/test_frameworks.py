@@ -53,7 +53,8 @@ def test_both_frameworks_train_in_one_process(entry, order):
 
 
 def test_the_twins_train_one_after_the_other():
-    outcome = run("from ganbook.gradient_descent.training import train", "from ganbook.tuning.recipes import RECIPES",
+    outcome = run("from ganbook.gradient_descent.training import train",
+                  "from ganbook.tuning.experiments.recipes import RECIPES",
                   *(f"train(RECIPES['quickstart'], {name!r}, until=1)" for name in ("tensorflow", "pytorch")),
                   f"import torch; {TRAIN}")
     assert (outcome.returncode, outcome.stdout) == (0, "trained\n"), outcome.stderr

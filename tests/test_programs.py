@@ -12,7 +12,7 @@ import pytest
 from ganbook.data.recipe import Architecture, Optimiser, Recipe
 from ganbook.gradient_descent.training import start_run
 from ganbook.tensors.exchange import keras_weights, load_keras_weights
-from ganbook.tuning import program_parity as parity
+from ganbook.tuning.experiments import program_parity as parity
 from notebook_pages import CHAPTERS, read
 
 TOLERANCE = 1e-9

@@ -23,24 +23,25 @@ from typing import Any
 import numpy as np
 
 import ganbook
-from ganbook import data, figures
+from ganbook import data
 from ganbook.data.folders import CHANNELS
 from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, sources, training
+from ganbook.pages import figures
 from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
 from ganbook.tensors.exchange import parse_device
-from ganbook.tuning import search, searches
-from ganbook.tuning.classifier import SIDES, TRAININGS, make_classifier
-from ganbook.tuning.experiments import EXPERIMENTS, RECIPE_OF, TABLES
-from ganbook.tuning.program_runs import run_programs
-from ganbook.tuning.questions import QUESTIONS, Question
-from ganbook.tuning.recipes import RECIPES, on_data
-from ganbook.tuning.report import LARGEST, check_target, evaluate_run
-from ganbook.tuning.scores import FRESH_SEEDS, noise_floor, rescore
-from ganbook.tuning.storages import ACCEPTED, open_storage, shown
-from ganbook.tuning.tables import run_table
-from ganbook.tuning.workers import WorkerError, run_workers
+from ganbook.tuning.experiments.program_runs import run_programs
+from ganbook.tuning.experiments.recipes import RECIPES, on_data
+from ganbook.tuning.experiments.registry import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.experiments.tables import run_table
+from ganbook.tuning.metrics.classifier import SIDES, TRAININGS, make_classifier
+from ganbook.tuning.metrics.report import LARGEST, check_target, evaluate_run
+from ganbook.tuning.search import optuna_studies, searches
+from ganbook.tuning.search.questions import QUESTIONS, Question
+from ganbook.tuning.search.scores import FRESH_SEEDS, noise_floor, rescore
+from ganbook.tuning.search.storages import ACCEPTED, open_storage, shown
+from ganbook.tuning.search.workers import WorkerError, run_workers
 
 RUNS = Path("runs")
 #: Checkpoints on the way, where nothing else is asked for.
@@ -186,9 +187,9 @@ def _tune_options(command: argparse.ArgumentParser) -> None:
         "have in the end, those that are there included; default: %(default)s")
     add("--study", metavar="STUDY", help=f"{ACCEPTED}; a study that is there is continued; default: "
         f"{RUNS}/search-QUESTION.journal")
-    for name, accepted in (("sampler", search.SAMPLERS), ("pruner", search.PRUNERS)):
-        add(f"--{name}", choices=tuple(accepted), help=f"default: that of the study, {search.DEFAULTS[name]} for a new "
-            "one")
+    for name, accepted in (("sampler", optuna_studies.SAMPLERS), ("pruner", optuna_studies.PRUNERS)):
+        add(f"--{name}", choices=tuple(accepted),
+            help=f"default: that of the study, {optuna_studies.DEFAULTS[name]} for a new one")
     add("--seed", type=_whole(0), metavar="N", help="of the sampler; default: that of the study, 0 for a new one")
     add("--workers", type=_whole(1), metavar="N", default=1, help="processes, each with one thread; default: "
         "%(default)s")
@@ -489,28 +490,28 @@ def tune(options: argparse.Namespace) -> None:
     tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
     question = dataclasses.replace(QUESTIONS[options.question], **changes)
     storage = options.study or str(RUNS / f"search-{question.name}.journal")
-    study = search.open_study(question, open_storage(storage, options.workers), **tools)
+    study = optuna_studies.open_study(question, open_storage(storage, options.workers), **tools)
     print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
-          f"{study.user_attrs['seed']}, in {shown(storage)}: {len(search.finished(study))} of {options.trials} trials "
-          "are there", flush=True)
+          f"{study.user_attrs['seed']}, in {shown(storage)}: {len(optuna_studies.finished(study))} of "
+          f"{options.trials} trials are there", flush=True)
     try:
         if options.workers == 1:
-            search.run_trials(study, question, options.trials, device=options.device)
+            optuna_studies.run_trials(study, question, options.trials, device=options.device)
         else:
-            with search.show_trials(options.trials) as show:
-                run_workers(functools.partial(search.prepare, question.name, changes, tools, options.device), storage,
-                            options.workers, options.trials,
-                            progress=lambda count: show(count, search.best_distance(study)))
+            with optuna_studies.show_trials(options.trials) as show:
+                prepare = functools.partial(optuna_studies.prepare, question.name, changes, tools, options.device)
+                run_workers(prepare, storage, options.workers, options.trials,
+                            progress=lambda count: show(count, optuna_studies.best_distance(study)))
     except WorkerError as error:
         raise ValueError(str(error)) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(search.finished(study))} finished trials. "
-                                "To go on, give the same command again") from None
+        raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
+                                "trials. To go on, give the same command again") from None
     _print_best(study, question, options.fresh, options.device)
 
 
 def _print_best(study: Any, question: Question, fresh: int, device: str | None) -> None:
-    best, trials = search.best_trial(study), search.finished(study)
+    best, trials = optuna_studies.best_trial(study), optuna_studies.finished(study)
     pruned = sum(trial.state.name == "PRUNED" for trial in trials)
     print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
     for name, value in best.params.items():

@@ -75,7 +75,7 @@ def test_twins_and_families(register):
     assert (entry.family, entry.ending, entry.within) == ("ganbook.probability.losses", "torch", "hinge_generator")
     assert [twin.name for twin in register.twins(entry)] == ["ganbook.probability.losses_tensorflow.hinge_generator",
                                                              "ganbook.probability.losses_numpy.hinge_generator"]
-    assert register.twins(register.entries["ganbook.tuning.metrics"]) == []
+    assert register.twins(register.entries["ganbook.tuning.metrics.frechet"]) == []
     assert register.origin("ganbook.gradient_descent.training", "Recipe") == "ganbook.data.recipe.Recipe"
 
 

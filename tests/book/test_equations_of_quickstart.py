@@ -10,7 +10,7 @@ import torch
 from complex_step import slopes
 from ganbook.data.recipe import Recipe
 from ganbook.probability import losses_numpy as losses
-from ganbook.tuning.metrics import frechet_distance
+from ganbook.tuning.metrics.frechet import frechet_distance
 from parity import module, native
 
 REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=(2, 9))

@@ -53,7 +53,7 @@ def test_floors(project):
     ("data/budget.py", "import ganbook.gradient_descent"),
     ("data/budget.py", "import torch"),
     ("tensors/initial.py", "import ganbook.probability.losses_numpy"),
-    ("probability/losses_numpy.py", "import ganbook.tuning.metrics"),
+    ("probability/losses_numpy.py", "import ganbook.tuning.metrics.frechet"),
 ])
 def test_an_import_from_above_breaks_the_floors(project, module, line):
     path = project / "code" / "ganbook" / module

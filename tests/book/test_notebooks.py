@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import notebook_rules as rules
 from book_tools import colab, filled, notebooks
-from ganbook.animations import animate_paths
-from ganbook.playground import explore_latents
+from ganbook.pages.animations import animate_paths
+from ganbook.pages.playground import explore_latents
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
 
 

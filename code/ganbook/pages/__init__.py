@@ -1,0 +1,1 @@
+"""What only a page uses: figures, animations, the playground with its scripts, and cells in two tabs."""

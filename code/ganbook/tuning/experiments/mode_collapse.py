@@ -1,0 +1,241 @@
+"""Mixtures under the published metric: one recipe for as long as a minute allows, and seven methods for equal steps.
+
+``MIXTURES`` runs the recipes ``ring`` and ``grid`` with ten seeds in both frameworks.  Their steps are those that one
+thread of a processor makes in about a minute, so they differ between the frameworks.
+
+``COMPARISON`` asks which method covers the modes.  Equal for all methods on both mixtures: networks, noise, batch,
+number of generator steps, schedule of the learning rate, and the search that chose the rate (the ``RATES``, one
+seed, fewer steps; ``RATES_TABLE``).  A method's own are its loss, its penalty, the constants of Adam, the
+discriminator's share of the rate, packing, steps that the generator looks ahead and discriminator steps for each
+generator step, as published; ``METHODS`` states them all.
+
+Every run is measured twice: with the 2,500 samples of the published protocol and with 10,000, whose divergence has a
+floor four times as low.
+
+Explained in the book's section "Mode collapse".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule, one_of, whole
+from ganbook.gradient_descent import training
+from ganbook.tuning.experiments.recipes import RECIPES
+from ganbook.tuning.experiments.tables import Cell, Table
+from ganbook.tuning.metrics import mixture_modes
+
+#: The two mixtures.
+NAMES = ("ring", "grid")
+SEEDS = tuple(range(10))
+#: Samples that every run is measured with, besides the 2,500 of the published protocol.
+SAMPLES = 10_000
+#: Seed of the noise that runs are measured with: none that a run of the tables has.
+NOISE = 12345
+#: Steps of a minute of one thread, compiling included.
+STEPS = MappingProxyType({"tensorflow": 80_000, "pytorch": 50_000})
+#: Generator steps of every method in the comparison.
+COMPARED_STEPS = 10_000
+#: What the search chooses the generator's learning rate from, and the seed that it uses.
+RATES = (2e-4, 6e-4, 2e-3, 6e-3, 2e-2)
+SEARCH_SEED = 100
+#: Generator steps of the search.
+SEARCH_STEPS = 4000
+MEASURES = ("modes", "high_quality", "reverse_kl", "protocol_modes", "protocol_high_quality", "protocol_reverse_kl")
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """What distinguishes one way of training from the others.
+
+    Args:
+        title: as tables show it.
+        source: key of the publication that the settings are from, in the book's bibliography.
+        fields: of the recipe, where they differ from those of the non-saturating GAN.
+        beta1, beta2: constants of Adam, of both players.
+        packing: examples that the discriminator judges together.
+        share: the discriminator's learning rate, divided by the generator's.
+    """
+
+    title: str
+    source: str
+    fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    beta1: float = 0.5
+    beta2: float = 0.999
+    packing: int = 1
+    share: float = 1.0
+
+
+def _fading(data: str) -> Schedule:
+    """The weight of a gradient penalty, as in the recipe of this mixture."""
+    return RECIPES[data].r1
+
+
+METHODS: Mapping[str, Method] = MappingProxyType({
+    "plain": Method("non-saturating", "radford2016"),
+    "packing_2": Method("packing, 2 samples", "lin2018", packing=2),
+    "packing_4": Method("packing, 4 samples", "lin2018", packing=4),
+    "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}, share=0.1),
+    "wgan_gp": Method("WGAN-GP", "gulrajani2017", {
+        "loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5}, beta1=0.5, beta2=0.9),
+    "r1": Method("non-saturating, R1", "mescheder2018", {"r1": _fading}, beta1=0.0, beta2=0.99),
+    "relativistic": Method("relativistic, R1 + R2", "huang2024", {
+        "loss": "relativistic", "r1": _fading, "r2": _fading}, beta1=0.0, beta2=0.99),
+})
+#: By method, the rate of ``RATES`` that its search found best.
+CHOSEN: Mapping[str, float] = MappingProxyType({
+    "plain": 6e-3, "packing_2": 6e-3, "packing_4": 2e-2, "unrolled": 2e-3, "wgan_gp": 2e-2, "r1": 6e-3,
+    "relativistic": 6e-3})
+
+
+def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> Recipe:
+    """One method on one mixture.
+
+    Args:
+        method: one of ``METHODS``.
+        data: ``ring`` or ``grid``.
+        rate: learning rate of the generator at the start, above 0; it falls to a hundredth by a cosine, and the
+            discriminator's with it.  None means the one that the search chose.
+        seed: of the run.
+
+    Returns:
+        The recipe of that mixture with the method's own settings.
+
+    Raises:
+        ValueError: an unknown name, or a number outside its range.
+
+    Explained in the book's section "Mode collapse".
+    """
+    own = METHODS[one_of("method", method, tuple(METHODS))]
+    common = RECIPES[one_of("data", data, NAMES)]
+    rate = CHOSEN[method] if rate is None else rate
+    adam, slow = (Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
+                  for start in (rate, own.share * rate))
+    fields = {"loss": "non_saturating", "r1": 0.0, "r2": 0.0}
+    fields |= {name: value(data) if callable(value) else value for name, value in own.fields.items()}
+    discriminator = common.discriminator.with_(packing=own.packing) if own.packing > 1 else common.discriminator
+    return common.replace(name=f"{data}-{method}", discriminator=discriminator, generator_optimiser=adam,
+                          discriminator_optimiser=slow, averaging=0.0, steps=COMPARED_STEPS, seed=seed, **fields)
+
+
+def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    r"""The rate of each method with most effective modes of high quality, as shares added over both mixtures.
+
+    .. math:: Q\, e^{-KL} = \frac1K \cdot Q \cdot K e^{-KL}
+
+    Here K e^{-KL} is the number of equally frequent modes with the same divergence.  Modes alone would favour a cloud
+    that touches all of them by chance, quality alone a generator of one mode.  A rate with a failed run is out.
+
+    Args:
+        records: of ``RATES_TABLE``, see :func:`ganbook.tuning.experiments.tables.read_table`.
+
+    Returns:
+        By method, its rate.
+
+    Explained in the book's section "Mode collapse".
+    """
+    scores: dict[str, dict[float, float]] = {}
+    for record in records:
+        name, _, rate = record["method"].partition("-")
+        score = -math.inf if record["failed"] else record["high_quality"] * math.exp(-record["reverse_kl"])
+        rates = scores.setdefault(name, {})
+        rates[float(rate)] = rates.get(float(rate), 0.0) + score
+    return {name: max(rates, key=rates.__getitem__) for name, rates in scores.items()}
+
+
+def measure(run: training.Run) -> dict[str, float]:
+    """The three numbers of a run on a mixture, from 10,000 samples and from the first 2,500 of them.
+
+    Args:
+        run: of a recipe on ``ring`` or ``grid``.
+
+    Returns:
+        By the names of ``MEASURES``.
+
+    Raises:
+        ValueError: a run of other data.
+
+    Explained in the book's section "Mode collapse".
+    """
+    one_of("data", run.recipe.data, NAMES)
+    mixture, points = training.load_source(run.recipe), run.sample(SAMPLES, NOISE)
+    measured = {}
+    for prefix, part in (("", points), ("protocol_", points[:mixture_modes.SAMPLES])):
+        found = mixture_modes.measure_mixture(mixture, part)
+        measured |= {f"{prefix}modes": found.modes, f"{prefix}high_quality": found.high_quality,
+                     f"{prefix}reverse_kl": found.reverse_kl}
+    return measured
+
+
+def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples: int = mixture_modes.SAMPLES,
+              compiled: bool = False, device: str | None = None) -> dict[int, np.ndarray]:
+    """Train, and stop every so many steps to look at samples of the same noise.
+
+    Args:
+        recipe: what to run.
+        framework: ``pytorch`` or ``tensorflow``.
+        every: steps between two looks, at least 1.
+        samples: how many at each look, at least 1.
+        compiled: as for :func:`ganbook.gradient_descent.training.train`.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        By step, float32 samples of shape (samples, ...); the last step is among them.
+
+    Raises:
+        ValueError: an argument outside its range.
+        NonFiniteLoss: a loss became infinite or not a number; the step is named.
+
+    Explained in the book's section "Mode collapse".
+    """
+    whole("every", every, 1)
+    run = training.start_run(recipe, framework, device=device)
+    dealer, runner = training.make_dealer(run, training.load_source(recipe)), training.make_runner(run, compiled)
+    seen = {}
+    while run.step < recipe.steps:
+        stop = min(run.step - run.step % every + every, recipe.steps)
+        while run.step < stop:
+            training.advance(run, dealer, runner, min(training.ROOM, stop - run.step))
+        seen[run.step] = run.sample(samples, NOISE)
+    return seen
+
+
+def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
+    """A game that collapses within a few hundred steps: a generator ten times as quick as its discriminator.
+
+    Args:
+        data: ``ring`` or ``grid``.
+        seed: of the run.
+
+    Returns:
+        The recipe of the non-saturating GAN on that mixture with rates of 5e-3 and 5e-4, 400 steps in float64.
+
+    Raises:
+        ValueError: an unknown name, or a number outside its range.
+
+    Explained in the book's section "Mode collapse".
+    """
+    quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
+    return recipe("plain", data, seed=seed).replace(name=f"{data}-lopsided", generator_optimiser=quick,
+                                                    discriminator_optimiser=slow, steps=400, dtype="float64")
+
+
+def _table(name: str, title: str, cells: list[Cell]) -> Table:
+    return Table(name, title, tuple(cells), MEASURES, measure)
+
+
+MIXTURES = _table("mixtures", "Ring and grid: the recipes of the book, a minute of one thread each", [
+    Cell("relativistic", framework, RECIPES[data].replace(steps=STEPS[framework], seed=seed))
+    for framework in reversed(FRAMEWORKS) for data in NAMES for seed in SEEDS])
+RATES_TABLE = _table("mode_collapse_rates", "Ring and grid: learning rates of seven methods", [
+    Cell(f"{name}-{rate:g}", "tensorflow", recipe(name, data, rate, SEARCH_SEED).replace(steps=SEARCH_STEPS))
+    for name in METHODS for rate in RATES for data in NAMES])
+#: Seed by seed, so that a table that was stopped still compares all methods alike.
+COMPARISON = _table("mode_collapse", "Ring and grid: seven methods for equal steps", [
+    Cell(name, "tensorflow", recipe(name, data, seed=seed)) for seed in SEEDS for data in NAMES for name in METHODS])

@@ -1,0 +1,345 @@
+"""The book's programs at full length: several seeds of each in both frameworks, with pictures, measured on the way.
+
+A *run* is one program, one data set, one framework and one seed.  Each leaves its record in a file of results and two
+pictures: a film, one row of samples from fixed noise for each of some steps, and a grid of what it draws at the end.
+Of the variants the first seed alone leaves a picture, its film.
+
+Explained in the book's section "A first GAN".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fnmatch
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+from typing import Any
+
+import numpy as np
+from filelock import FileLock, Timeout
+
+from ganbook import data
+from ganbook.data.grids import save_grid_png
+from ganbook.data.images import COLOURED
+from ganbook.data.programs import images_for
+from ganbook.data.recipe import FRAMEWORKS, one_of
+from ganbook.gradient_descent.training import twin
+from ganbook.pages.figures import TITLES
+from ganbook.tuning import results
+from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments.watch import ROW, brightest
+from ganbook.tuning.metrics.legibility import DigitJudge
+
+SEEDS = (0, 1, 2)
+#: Data sets whose images can be read as digits.
+DIGITS = ("digits", "mnist_5k", "coloured_mnist_5k")
+#: Images that are measured; as many as the programs' data have.
+SAMPLES = 5_000
+#: What the yardsticks are called in a table.
+YARDSTICKS = {"real": "other real images", "digitless": "one Gaussian (control)", "noise": "uniform noise"}
+#: Samples along each side of the grid at the end.
+SIDE = 10
+FIELDS = ("program", "data", "framework", "settings", "reference", "yardsticks", "runs")
+CURVE = ("step", "seconds", "discriminator_loss", "generator_loss", "real_logit", "fake_logit", "distance", "read")
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """How a program is run on one data set.
+
+    Args:
+        program: its name below ``ganbook``, without its framework.
+        data: name of a data set.
+        size: side of the images in pixels, one that a digit classifier was trained for.
+        channels: of the images, 1 or 3.
+        width: units or channels of the narrowest layer.
+        steps: of each player.
+        batch: images in a batch.
+        variant: what is changed, one of ``VARIANTS``; empty for a run at full length.
+    """
+
+    program: str
+    data: str
+    size: int
+    channels: int
+    width: int
+    steps: int
+    batch: int
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """The program's name without its chapter, the data, and the variant: the stem of the files."""
+        return "_".join([self.program.rpartition(".")[2], self.data, *([self.variant] * bool(self.variant))])
+
+    @property
+    def steps_shown(self) -> list[int]:
+        """Steps that are measured: two early ones besides the first, and each twentieth of the run."""
+        return sorted({1, self.steps // 100, self.steps // 40, *(self.steps * k // 20 for k in range(1, 21))} - {0})
+
+    @property
+    def steps_filmed(self) -> list[int]:
+        """Steps that are a row of the film."""
+        return sorted({1, *(self.steps // part for part in (100, 40, 20, 10, 4, 2, 1))} - {0})
+
+
+#: What the programs add to the plain loss, and the constants of a program that lacks it.
+ADDITIONS = MappingProxyType({"r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4},
+                              "forgetting": {"BETAS": (0.5, 0.999)}, "average": {"DECAY": 0.0}})
+#: Constants of short runs: as they are, without one addition, without all of them, and with R1 at other strengths.
+VARIANTS = MappingProxyType({
+    "short": {}, **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
+    "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
+    "r1_tenth": {"GAMMA": 0.1}, "r1_tenfold": {"GAMMA": 10.0}})
+#: Those that show what each addition is worth.
+LEFT_OUT = tuple(name for name in VARIANTS if not name.startswith("r1_"))
+#: Every program at the width of its article.
+FULL = (
+    Plan("quickstart", "digits", 8, 1, 256, 10_000, 32),
+    Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 20_000, 32),
+    Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 20_000, 32),
+    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 64, 8_000, 16),
+    Plan("tuning.own_images", "mnist_5k", 32, 3, 64, 5_000, 16),
+    Plan("tuning.own_images", "fashion_mnist", 32, 3, 64, 5_000, 16),
+    Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
+)
+#: What a page can afford, in several variants.
+SHORT = tuple(dataclasses.replace(plan, variant=variant) for plan in (
+    Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
+    Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
+    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
+) for variant in LEFT_OUT) + tuple(
+    Plan("tuning.own_images", "emoji", 32, 3, 16, 1_600, 16, variant)
+    for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold"))
+PLANS = FULL + SHORT
+
+
+def run_programs(*, only: str = "*", minutes: float | None = None, out: str | Path = "results/programs",
+                 plans: Sequence[Plan] = PLANS, report: Callable[[str], None] = print) -> None:
+    """Make every run that is not there yet, and keep each as it is finished.
+
+    Args:
+        only: runs whose ``NAME/FRAMEWORK/SEED`` matches this pattern, as in ``first_gan_mnist_5k/pytorch/*``.
+        minutes: begin no run after this time; None makes all.
+        out: folder of ``NAME_FRAMEWORK.json`` and of ``NAME_FRAMEWORK_SEED.png`` and ``..._film.png``.
+        plans: what is run.
+        report: gets a line after each run.
+
+    Raises:
+        ValueError: no run matches.
+        ResultError: a file is of another plan, or is being written by another process.
+    """
+    chosen = [(plan, framework, seed) for plan in plans for framework in FRAMEWORKS for seed in SEEDS
+              if fnmatch.fnmatch(f"{plan.name}/{framework}/{seed}", only)]
+    if not chosen:
+        raise ValueError(f"only is {only!r}; accepted: a pattern that a run matches, such as "
+                         f"'{plans[0].name}/{FRAMEWORKS[0]}/{SEEDS[0]}'")
+    started = time.perf_counter()
+    for plan, framework, seed in chosen:
+        path = Path(out) / f"{plan.name}_{framework}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path.with_suffix(".lock"), blocking=False):
+                content = read_runs(plan, framework, out) if path.exists() else None
+                if content and seed in [run["seed"] for run in content["runs"]]:
+                    continue
+                if minutes is not None and time.perf_counter() - started > 60 * minutes:
+                    return
+                run = _run(plan, framework, seed, content or _begin(plan, framework), path)
+                read = "" if run["read"][-1] is None else f", {run['read'][-1]:.2f} read"
+                report(f"{plan.name}/{framework}/{seed}: distance {run['distance'][-1]:.2f}{read}, "
+                       f"{run['seconds'][-1]:.0f} s")
+        except Timeout:
+            raise results.ResultError(f"{path} is being written by another process; accepted: one at a time") from None
+
+
+def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> dict[str, Any]:
+    """What the runs of a plan in one framework left.
+
+    Args:
+        plan: one of ``PLANS``.
+        framework: ``pytorch`` or ``tensorflow``.
+        folder: where the file is; None means ``programs`` in the project's folder of results.
+
+    Returns:
+        ``settings``; ``reference``, name and number of the real images that everything is compared with;
+        ``yardsticks``, by ``real``, ``digitless`` and ``noise`` what sets score that no generator made; and ``runs``,
+        each with ``seed``, where it comes from, and the lists of ``CURVE``.
+
+    Raises:
+        ResultError: there is no such file, it lacks a field, or it is of another plan.
+    """
+    path = (results.results_folder() / "programs" if folder is None else Path(folder)) / f"{plan.name}_{framework}.json"
+    content = results.read_result(path, FIELDS)
+    if content["settings"] != dataclasses.asdict(plan) or content["framework"] != framework:
+        raise results.ResultError(f"{path} has runs with {content['settings']} in {content['framework']}; accepted: "
+                                  f"those of {plan}. Move the file away to make the runs anew")
+    return content
+
+
+def plan_of(name: str) -> Plan:
+    """The plan with this name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    found = {plan.name: plan for plan in PLANS}
+    return found[one_of("name", name, tuple(found))]
+
+
+def film(name: str, framework: str = "pytorch", seed: int = 0) -> tuple[np.ndarray, list[int]]:
+    """A recorded film: the picture, shape (height, width, 3), uint8, and the step of each of its rows.
+
+    Raises:
+        ValueError: an unknown name.
+        OSError: the run is not recorded.
+    """
+    plan = plan_of(name)
+    return _picture(f"{plan.name}_{framework}_{seed}_film.png"), plan.steps_filmed
+
+
+def drawn(name: str, framework: str = "pytorch", seed: int = 0) -> np.ndarray:
+    """What a recorded run draws at its end: the picture of a grid, shape (height, width, 3), uint8.
+
+    Raises:
+        ValueError: an unknown name.
+        OSError: the run is not recorded.
+    """
+    return _picture(f"{plan_of(name).name}_{framework}_{seed}.png")
+
+
+def _picture(file: str) -> np.ndarray:
+    from PIL import Image
+
+    with Image.open(results.results_folder() / "programs" / file) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def summary(name: str) -> list[tuple[str, str, str, str]]:
+    """What the recorded runs of a plan score at their end, as rows of text beside the yardsticks.
+
+    Args:
+        name: of a plan.
+
+    Returns:
+        Rows of what, its Fréchet distance, the share read with confidence, and minutes of one processor core; of runs
+        the median, with the least and the largest.
+    """
+    plan, rows = plan_of(name), []
+    for framework in FRAMEWORKS:
+        if not (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists():
+            continue
+        content = read_runs(plan, framework)
+        if not rows:
+            rows = [(YARDSTICKS[label], f"{score['distance']:.2f}",
+                     f"{score['read']:.2f}" if plan.data in DIGITS else "", "")
+                    for label, score in content["yardsticks"].items()]
+        ends = {measure: [run[measure][-1] for run in content["runs"]] for measure in ("distance", "read", "seconds")}
+        read = _spread(ends["read"]) if plan.data in DIGITS else ""
+        count = len(content["runs"])
+        rows.append((f"{TITLES[framework]}, {count} run{'s' * (count > 1)}", _spread(ends["distance"]), read,
+                     f"{np.median(ends['seconds']) / 60:.1f}"))
+    return rows
+
+
+def left_out(name: str) -> str:
+    """What the short runs of a program score that have all additions but one: a table, as text.
+
+    Below each framework's name stands the Fréchet distance, and beside it the share read with confidence.
+
+    Args:
+        name: program and data, such as ``first_gan_mnist_5k``.
+    """
+    rows = []
+    for variant in LEFT_OUT:
+        row = [{"short": "nothing", "plain": "all"}.get(variant, variant.removeprefix("without_").replace("_", " "))]
+        for framework in FRAMEWORKS:
+            runs = read_runs(plan_of(f"{name}_{variant}"), framework)["runs"]
+            row += [f"{np.median([run[measure][-1] for run in runs]):.2f}" for measure in ("distance", "read")]
+        rows.append(row)
+    return tables.text(("left out", *(word for framework in FRAMEWORKS for word in (TITLES[framework], "read"))), rows)
+
+
+def _spread(values: Sequence[float]) -> str:
+    return f"{np.median(values):.2f}" + f" ({min(values):.2f} to {max(values):.2f})" * (len(values) > 1)
+
+
+def _begin(plan: Plan, framework: str) -> dict[str, Any]:
+    """A result without runs."""
+    judge, reference = _judge(plan, framework)
+    others = data.load(plan.data.removeprefix(COLOURED), split="train", size=plan.size)
+    scores = judge.yardsticks(others, SAMPLES)
+    return {"program": plan.program, "data": plan.data, "framework": framework, "settings": dataclasses.asdict(plan),
+            "reference": {"data": reference, "images": len(judge.real)},
+            "yardsticks": {name: dataclasses.asdict(score) for name, score in scores.items()}, "runs": []}
+
+
+def _judge(plan: Plan, framework: str) -> tuple[DigitJudge, str]:
+    """What scores samples, and the name of the real images that they are compared with."""
+    reader = twin("ganbook.tuning.metrics.features", framework).DigitReader(plan.size, "float32", "cpu")
+    name = plan.data.removeprefix(COLOURED)
+    if name == "mnist_5k":
+        try:
+            return DigitJudge(reader, data.load("mnist", split="test", size=plan.size).images), "mnist"
+        except data.DataError:
+            pass  # the held-out digits of the 5,000 are there always
+    return DigitJudge(reader, data.load(name, split="test", size=plan.size).images), name
+
+
+def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Train, measure, and write the run into the file and its two pictures beside it."""
+    judge, _ = _judge(plan, framework)
+    curve: dict[str, list[float | None]] = {name: [] for name in CURVE}
+    film, clock = [], _Clock()
+
+    def show(step: int, numbers: Any, images: np.ndarray) -> None:
+        clock.stop()
+        score = judge.score(brightest(images, judge.real.shape[-1]))
+        read = score.read if plan.data in DIGITS else None
+        row = (step, round(clock.seconds, 2), *map(float, numbers), score.distance, read)
+        for name, value in zip(CURVE, row, strict=True):
+            curve[name].append(value)
+        if step in plan.steps_filmed:
+            film.append(images[:ROW])
+        if step == plan.steps and not plan.variant:
+            save_grid_png(images[:SIDE**2], path.with_name(f"{path.stem}_{seed}.png"), SIDE)
+        clock.start()
+
+    images = images_for(plan.data, "train", plan.size, plan.channels)
+    clock.start()
+    with _changed(twin(f"ganbook.{plan.program}", framework), VARIANTS.get(plan.variant, {})) as program:
+        program.train(images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown,
+                      samples=SAMPLES)
+    if not (plan.variant and seed):
+        save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)
+    content["runs"].append({"seed": seed, **results.provenance(framework), **curve})
+    content["runs"].sort(key=lambda run: run["seed"])
+    results.write_result(path, content, FIELDS)
+    return curve
+
+
+@contextlib.contextmanager
+def _changed(program: ModuleType, constants: Mapping[str, Any]) -> Iterator[ModuleType]:
+    """A program with other constants."""
+    before = {name: getattr(program, name) for name in constants}
+    vars(program).update(constants)
+    try:
+        yield program
+    finally:
+        vars(program).update(before)
+
+
+class _Clock:
+    """Processor seconds of training: the measuring in between does not count."""
+
+    def __init__(self) -> None:
+        self.seconds = self._since = 0.0
+
+    def start(self) -> None:
+        self._since = time.process_time()
+
+    def stop(self) -> None:
+        self.seconds += time.process_time() - self._since

@@ -1,0 +1,314 @@
+"""A search over the settings of a recipe, as an Optuna study that is stored and can always be continued.
+
+A *study* holds the answers to a question so far, one *trial* for each set of settings, judged by the median of its
+score over a few fixed seeds.  It carries the fingerprint of its question, so that trials of two questions never mix.
+
+Explained in the book's section "Search".
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import math
+import statistics
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import BaseStorage
+from optuna.trial import TrialState
+from tqdm import tqdm
+
+from ganbook.data.recipe import one_of, whole
+from ganbook.gradient_descent import training
+from ganbook.tuning.search import claims, scores
+from ganbook.tuning.search.questions import QUESTIONS, Question
+
+#: Trials before the Tree-structured Parzen Estimator takes over from uniform draws, and before anything is pruned.
+START = 10
+
+
+class StudyError(ValueError):
+    """A study that does not exist, or is of another question."""
+
+
+class NumberedSampler(optuna.samplers.BaseSampler):
+    """A sampler whose randomness depends on its seed and on the number of the trial, and on nothing else.
+
+    Optuna's own samplers draw from one stream that begins anew in every process: a study that is continued with the
+    same seed would draw its first points again, and so would every worker.  Here trial k draws the same whether the
+    study was stopped before it or not, and whichever worker runs it.
+
+    Args:
+        name: one of ``SAMPLERS``.
+        seed: at least 0.
+
+    Raises:
+        ValueError: an unknown name or a negative seed.
+
+    Explained in the book's section "Search".
+    """
+
+    def __init__(self, name: str = "tpe", seed: int = 0) -> None:
+        self.name, self.seed = one_of("sampler", name, tuple(SAMPLERS)), whole("seed", seed, 0)
+        self._numbered: dict[int, optuna.samplers.BaseSampler] = {}
+
+    def _of(self, trial: optuna.trial.FrozenTrial) -> optuna.samplers.BaseSampler:
+        if trial.number not in self._numbered:
+            seed = int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0])
+            self._numbered[trial.number] = SAMPLERS[self.name](seed)
+        return self._numbered[trial.number]
+
+    def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+        """As the sampler of this trial does."""
+        return self._of(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+        """As the sampler of this trial does."""
+        return self._of(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        """As the sampler of this trial does."""
+        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Any, trial: Any) -> None:
+        """As the sampler of this trial does."""
+        self._of(trial).before_trial(study, trial)
+
+    def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
+        """As the sampler of this trial does; then it is no longer needed."""
+        self._of(trial).after_trial(study, trial, state, values)
+        del self._numbered[trial.number]
+
+
+SAMPLERS = MappingProxyType({
+    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=START),
+    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+})
+
+
+def _wilcoxon() -> optuna.pruners.BasePruner:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return optuna.pruners.WilcoxonPruner()
+
+
+PRUNERS = MappingProxyType({
+    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=START),
+    "wilcoxon": _wilcoxon,
+    "none": optuna.pruners.NopPruner,
+})
+#: How a study is begun where nothing else is asked for.
+DEFAULTS = MappingProxyType({"sampler": "tpe", "seed": 0, "pruner": "median"})
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without Optuna's lines about every study and trial."""
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(before)
+
+
+def open_study(question: Question, storage: BaseStorage, sampler: str | None = None, seed: int | None = None,
+               pruner: str | None = None) -> optuna.Study:
+    """Begin the study of a question, or go on with the one that the storage holds.
+
+    Args:
+        question: what is asked.
+        storage: see :func:`ganbook.tuning.search.storages.open_storage`.
+        sampler: one of ``SAMPLERS``; None means that of the study, ``tpe`` for a new one.
+        seed: of the sampler; None means that of the study, 0 for a new one.
+        pruner: one of ``PRUNERS``; None means that of the study, ``median`` for a new one.
+
+    Returns:
+        The study, with its sampler and pruner.
+
+    Raises:
+        StudyError: the storage is a journal of another question, its study of this name asks something else, or it was
+            begun with another sampler, seed or pruner; nothing is written.
+        ValueError: an unknown sampler or pruner, or a negative seed.
+
+    Explained in the book's section "Search".
+    """
+    asked = {"sampler": sampler, "seed": seed, "pruner": pruner}
+    for name, accepted in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
+        if asked[name] is not None:
+            one_of(name, asked[name], tuple(accepted))
+    if seed is not None:
+        whole("seed", seed, 0)
+    begun = _begun(question, storage)
+    for name, value in asked.items():
+        if begun and value not in (None, begun[name]):
+            raise StudyError(f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
+                             "or another file")
+        asked[name] = begun[name] if begun else DEFAULTS[name] if value is None else value
+    tools = {"sampler": NumberedSampler(asked["sampler"], asked["seed"]), "pruner": PRUNERS[asked["pruner"]]()}
+    if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
+        return optuna.load_study(storage=storage, study_name=question.name, **tools)
+    with quiet():
+        study = optuna.create_study(storage=storage, study_name=question.name, direction="minimize",
+                                    load_if_exists=True, **tools)
+        for name, value in asked.items():
+            study.set_user_attr(name, value)
+        study.set_user_attr("question", question.to_json())
+        study.set_user_attr("fingerprint", question.fingerprint)
+    return study
+
+
+def _begun(question: Question, storage: BaseStorage) -> dict[str, Any]:
+    """How the study of this question was begun; empty if it is not there."""
+    names = optuna.get_all_study_names(storage)
+    if question.name not in names:
+        if names and isinstance(storage, optuna.storages.JournalStorage):
+            raise StudyError(f"the file holds a study of the question {names[0]!r}; accepted: one of "
+                             f"{question.name!r}, or a new file")
+        return {}
+    study = storage.get_study_id_from_name(question.name)
+    attributes = storage.get_study_user_attrs(study)
+    if attributes.get("fingerprint") == question.fingerprint:
+        return attributes
+    if "fingerprint" not in attributes and not storage.get_all_trials(study, deepcopy=False):
+        return {}  # another process has just made it, or was stopped before it could say what it asks
+    raise StudyError(f"the study {question.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
+                     f"question has {question.fingerprint!r}: its base, space, seeds, steps or framework differ; "
+                     "accepted: the question that the study was begun with, or a new file")
+
+
+def read_study(question: Question, storage: BaseStorage) -> optuna.Study:
+    """The study of a question that a storage holds already.
+
+    Raises:
+        StudyError: it holds none, or one of another question.
+    """
+    if not _begun(question, storage):
+        raise StudyError(f"there is no study {question.name!r} in the storage; accepted: one that python -m ganbook "
+                         "tune began")
+    return open_study(question, storage)
+
+
+def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The trials that count: those with a score, and those that were given up because they diverged or were pruned."""
+    return study.get_trials(deepcopy=False, states=claims.FINISHED)
+
+
+def run_trials(study: optuna.Study, question: Question, trials: int, *, progress: bool | None = None,
+               device: str | None = None) -> None:
+    """Run trials until the study has so many finished ones.
+
+    In one process the outcome depends on the question and on the sampler's seed alone, however often it was stopped
+    between two trials.  Ctrl-C keeps what is finished; the trial in hand is tried again by whoever continues.
+
+    Args:
+        study: of :func:`open_study`.
+        question: the study's.
+        trials: finished trials in all, those that are there included; at least 1.
+        progress: show a bar; None shows one on a terminal, and none under test.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Raises:
+        ValueError: fewer than 1 trial.
+        KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
+
+    Explained in the book's section "Search".
+    """
+    claims.Watch(study).recover()
+    with quiet(), show_trials(whole("trials", trials, 1), progress) as show:
+        show(len(finished(study)), best_distance(study))
+
+        def run(trial: optuna.Trial) -> None:
+            run_trial(study, question, trial, device)
+            show(len(finished(study)), best_distance(study))
+
+        claims.work(study, run, trials)
+
+
+@contextlib.contextmanager
+def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[[int, float], None]]:
+    """A bar of progress, as a function that takes the number of finished trials and the best distance so far.
+
+    Args:
+        trials: at the end of the bar.
+        progress: show it; None shows it on a terminal, and never under test.
+    """
+    with tqdm(total=trials, unit="trial", leave=False, disable=not training.show_bar(progress)) as bar:
+        def show(done: int, best: float) -> None:
+            bar.n = done
+            bar.set_postfix_str(f"best {best:.4g}" if math.isfinite(best) else "no score yet")
+        yield show
+
+
+def prepare(name: str, changes: Mapping[str, Any], tools: Mapping[str, Any], device: str | None,
+            storage: BaseStorage) -> tuple[optuna.Study, Callable[[optuna.Trial], object]]:
+    """What a worker of :func:`ganbook.tuning.search.workers.run_workers` needs, in words that can be sent to a process.
+
+    Args:
+        name: of a question in ``QUESTIONS``.
+        changes: fields of the question that are replaced, such as ``steps``.
+        tools: ``sampler``, ``seed`` and ``pruner`` of :func:`open_study`.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+        storage: where the study is.
+
+    Returns:
+        The study, and what runs one of its trials.
+
+    Raises:
+        ValueError: as :func:`open_study`, or an unknown question.
+    """
+    question = dataclasses.replace(QUESTIONS[one_of("question", name, tuple(QUESTIONS))], **changes)
+    study = open_study(question, storage, **tools)
+    return study, lambda trial: run_trial(study, question, trial, device)
+
+
+def run_trial(study: optuna.Study, question: Question, trial: optuna.Trial,
+              device: str | None = None) -> optuna.trial.FrozenTrial:
+    """Run a trial that was just begun: a training for each seed, and the median of their distances.
+
+    After each seed its distance is reported to the pruner.  A trial that diverges with any seed is pruned too, with the
+    reason: a sampler learns from pruned trials, and not from failed ones.
+
+    Args:
+        study: of :func:`open_study`.
+        question: the study's.
+        trial: the study's, without settings yet, or with those of one that was interrupted.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        The trial, finished.
+    """
+    recipe, distances = question.suggest(trial), []
+    for number, seed in enumerate(question.seeds, 1):
+        record = scores.run_seed(question, recipe, seed, device)
+        trial.set_user_attr(f"seed {seed}", record)
+        if record["failed"]:
+            trial.set_user_attr("reason", f"diverged with seed {seed}: {record['failed']}")
+            return study.tell(trial, state=TrialState.PRUNED)
+        distances.append(record["distance"])
+        trial.report(record["distance"], number)
+        if number < len(question.seeds) and trial.should_prune():
+            trial.set_user_attr("reason", f"hopeless after seed {seed}: distance {record['distance']:.4g}")
+            return study.tell(trial, state=TrialState.PRUNED)
+    return study.tell(trial, statistics.median(distances))
+
+
+def best_distance(study: optuna.Study) -> float:
+    """The lowest score of a study so far; infinite if no trial has one."""
+    return min((trial.value for trial in finished(study) if trial.state == TrialState.COMPLETE), default=math.inf)
+
+
+def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial:
+    """The trial with the lowest score.
+
+    Raises:
+        StudyError: no trial has a score.
+    """
+    if best_distance(study) == math.inf:
+        raise StudyError(f"none of the {len(finished(study))} finished trials has a score; run more")
+    return study.best_trial

@@ -1,0 +1,138 @@
+"""How a search judges a setting: the Frechet distance in pixels to the half of the images that no training saw.
+
+Explained in the book's section "Search".
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ganbook import data
+from ganbook.data.recipe import Recipe
+from ganbook.gradient_descent import training
+from ganbook.tuning.experiments import tables
+from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
+from ganbook.tuning.search.questions import OTHER_HALF, Question, check_seeds
+
+#: Seeds that no question uses: winners are scored again on these.
+FRESH_SEEDS = tuple(range(100, 112))
+#: Random splits that the noise floor is averaged over.
+FLOOR_SPLITS = 20
+
+
+@functools.lru_cache(maxsize=8)
+def _judges(name: str, split: str, size: int | None) -> np.ndarray:
+    return pixels(data.load(name, split=split, size=size).images)
+
+
+def distance(run: training.Run) -> float:
+    """The Frechet distance in pixels between generated images and the half of the data that the run did not learn.
+
+    As many images are generated as that half has, from noise of a seed that the training did not use.
+
+    Args:
+        run: of a recipe that learns one half of images.
+
+    Raises:
+        NonFiniteLoss: an image has a value that is not finite.
+    """
+    recipe = run.recipe
+    real = _judges(recipe.data, OTHER_HALF[recipe.split], recipe.size)
+    images = run.sample(len(real), seed=10**6 + recipe.seed)
+    if not np.isfinite(images).all():
+        raise training.NonFiniteLoss(f"step {run.step}: the generator makes values that are not finite")
+    return frechet_distance(pixels(images), real)
+
+
+def noise_floor(question: Question) -> tuple[float, float]:
+    """What a perfect generator scores: the distance between two random halves of the real images.
+
+    Args:
+        question: names the images.
+
+    Returns:
+        Mean and standard deviation over ``FLOOR_SPLITS`` splits, of halves as large as those that are scored.
+    """
+    features = _judges(question.base.data, "all", question.base.size)
+    rng = np.random.default_rng(0)
+    floors = [half_split_floor(features, rng) for _ in range(FLOOR_SPLITS)]
+    return statistics.fmean(floors), statistics.stdev(floors)
+
+
+_TABLE = tables.Table("trial", "one training of a trial", (), ("distance",), lambda run: {"distance": distance(run)},
+                      compiled=False)
+
+
+def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None = None) -> dict[str, Any]:
+    """Train once and measure.
+
+    Small networks run plainly: each trial has a program of its own, and compiling it takes longer than it saves.
+
+    Args:
+        question: names the framework.
+        recipe: what is run, but for its seed.
+        seed: of the training.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        ``distance`` (None where the run diverged), ``failed`` (None, or what happened), ``opening`` (the losses of
+        step ``tables.OPENING``, for whoever runs it again) and ``seconds``.
+    """
+    cell = tables.Cell("trial", question.framework, recipe.replace(seed=seed))
+    try:
+        record = tables.run_cell(_TABLE, cell, device)
+    except training.NonFiniteLoss as error:  # of the samples: the last update did it, and no loss has shown it yet
+        record = {"distance": None, "failed": str(error).split(". ")[0], "opening": None, "seconds": None}
+    return {name: record[name] for name in ("distance", "failed", "opening", "seconds")}
+
+
+def score(question: Question, settings: Mapping[str, Any], seeds: Sequence[int],
+          device: str | None = None) -> list[float]:
+    """The distance of each seed, for one set of settings.
+
+    Args:
+        question: what is asked.
+        settings: values for all names of the question's space.
+        seeds: whole numbers of at least 0.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        As many distances as seeds; infinite where the run diverged.
+
+    Raises:
+        ValueError: settings outside the space, or no seed.
+    """
+    check_seeds(seeds, 1)
+    recipe = question.recipe(settings)
+    found = [run_seed(question, recipe, seed, device)["distance"] for seed in seeds]
+    return [math.inf if value is None else value for value in found]
+
+
+def rescore(question: Question, settings: Mapping[str, Any], seeds: Sequence[int] = FRESH_SEEDS,
+            device: str | None = None) -> list[float]:
+    """Score the winner of a search again, on seeds that the search never saw.
+
+    Args:
+        question: what was asked.
+        settings: the winner's.
+        seeds: none of the question's.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+
+    Returns:
+        As many distances as seeds; infinite where the run diverged.
+
+    Raises:
+        ValueError: a seed that the search has used, or settings outside the space.
+
+    Explained in the book's section "Search".
+    """
+    used = sorted(set(seeds) & set(question.seeds))
+    if used:
+        raise ValueError(f"seeds has {', '.join(map(str, used))}, on which the search chose; accepted: fresh ones")
+    return score(question, settings, seeds, device)

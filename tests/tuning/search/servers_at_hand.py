@@ -1,0 +1,114 @@
+"""Real servers on loopback, in a temporary folder, for tests of studies that several hosts share."""
+
+from __future__ import annotations
+
+import contextlib
+import glob
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+WAIT = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def postgresql_folder() -> Path | None:
+    """Where PostgreSQL's programs are: on the path, or where Debian's package puts them."""
+    on_path = shutil.which("initdb")
+    found = [on_path] if on_path else sorted(glob.glob("/usr/lib/postgresql/*/bin/initdb"))
+    return Path(found[-1]).parent if found else None
+
+
+def _account() -> str | None:
+    """PostgreSQL refuses to run as root: then another account runs it."""
+    if os.getuid() != 0:
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return "postgres" if "postgres" in names else "nobody"
+
+
+@contextlib.contextmanager
+def postgresql() -> Iterator[str]:
+    """A PostgreSQL server of its own, with a password, on loopback alone.
+
+    Yields:
+        URL of its database ``postgres``.
+    """
+    programs, account, password = postgresql_folder(), _account(), secrets.token_hex(8)
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "password").write_text(password)
+        if account:
+            for path in (Path(folder), Path(folder) / "password"):
+                shutil.chown(path, account)
+        as_other = {"cwd": folder, "user": account, "extra_groups": [] if account else None,
+                    "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
+        subprocess.run([programs / "initdb", "--pgdata=data", "--username=tester", "--pwfile=password",
+                        "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"], check=True, capture_output=True,
+                       **as_other)
+        port = free_port()
+        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "port": port,
+                    "max_connections": 50}
+        with open(Path(folder) / "log", "wb") as log:
+            server = subprocess.Popen([programs / "postgres", "-D", "data",
+                                       *(f"--{name}={value}" for name, value in settings.items())],
+                                      stdout=log, stderr=log, **as_other)
+        try:
+            _wait_for_port(port, server, Path(folder) / "log")
+            yield f"postgresql+psycopg://tester:{password}@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(WAIT)
+
+
+def new_database(url: str, name: str) -> str:
+    """URL of a new, empty database of a PostgreSQL server."""
+    import psycopg
+    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    return url.rpartition("/")[0] + "/" + name
+
+
+@contextlib.contextmanager
+def grpc_server(storage: str) -> Iterator[str]:
+    """A gRPC server in front of a database, in a process of its own.
+
+    Yields:
+        Its URL.
+    """
+    port = free_port()
+    server = subprocess.Popen([sys.executable, "-c", "import sys; "
+                               "from ganbook.tuning.search.storages import serve_storage; "
+                               "serve_storage(sys.argv[1], '127.0.0.1', int(sys.argv[2]))", storage, str(port)],
+                              stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
+    try:
+        _wait_for_port(port, server)
+        yield f"grpc://127.0.0.1:{port}"
+    finally:
+        server.kill()
+        server.wait(WAIT)
+
+
+def _wait_for_port(port: int, server: subprocess.Popen, log: Path | None = None) -> None:
+    end = time.monotonic() + WAIT
+    while time.monotonic() < end:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        if server.poll() is not None:
+            break
+        time.sleep(0.05)
+    raise RuntimeError(f"the server does not answer: {log.read_text(errors='replace') if log else server.poll()}")
