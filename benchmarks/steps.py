@@ -14,7 +14,7 @@ from benchmarks import tutorial_tensorflow, tutorial_torch
 from benchmarks.timing import in_turn, ratio
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
-from ganbook.tensors.architectures import Conv2D
+from ganbook.tensors.layers import Conv2D
 from ganbook.tuning.experiments.recipes import RECIPES
 
 BATCH = 128

@@ -91,9 +91,9 @@ def test_twins_have_the_same_public_face(stem):
 MISTAKES = {  # planted in one twin's text
     "another name": ("def to_native(", "def to_tensor("),
     "another default": ('dtype: str = "float32"', 'dtype: str = "float64"'),
-    "another argument": ("batch: int", "count: int"),
+    "another argument": ("device: str | None", "place: str | None"),
     "another summary": ('"""The moving tensors', '"""Moving tensors'),
-    "another order": ("class MLPGenerator", "class Generator"),
+    "another class": ("class Network(", "class Net("),
     "one function less": ("def build(", "def _build("),
 }
 

@@ -29,7 +29,7 @@ from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.pages import figures
-from ganbook.tensors.architectures import ARCHITECTURES, blueprint, summary
+from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.exchange import parse_device
 from ganbook.tuning.experiments.program_runs import run_programs
 from ganbook.tuning.experiments.recipes import RECIPES, on_data
@@ -570,12 +570,7 @@ def _print_run(folder: Path) -> None:
     for name, value in json.loads(recipe.to_json()).items():
         print(f"  {name:<25}{json.dumps(value)}")
     for role in checkpoint.ROLES:
-        print(f"\n{role}\n{_network(getattr(recipe, role))}")
-
-
-def _network(architecture: Any) -> str:
-    plan = blueprint(ARCHITECTURES[architecture.kind], architecture.settings)
-    return summary(plan.layers, plan.input_shape)
+        print(f"\n{role}\n{blueprint_of(getattr(recipe, role)).summary()}")
 
 
 def _version(name: str) -> str:

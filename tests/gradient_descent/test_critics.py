@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from ganbook.data.recipe import LOSSES, OPTIMISERS, Optimiser, Schedule
+from ganbook.data.recipe import LOSSES, OPTIMISERS, Architecture, Optimiser, Schedule
 from ganbook.gradient_descent import optimisers_numpy as rules
 from ganbook.gradient_descent.training import NonFiniteLoss
 from ganbook.probability import losses_numpy as losses
@@ -236,8 +236,10 @@ def test_a_step_size_of_zero_is_refused(twin):
 
 @twins
 def test_wrong_networks_are_named(twin):
-    generator = module("tensors.networks", twin).MLPGenerator(device="cpu", latent=3, shape=(2,))
-    with pytest.raises(ValueError, match="network is MLPGenerator; accepted: a discriminator"):
+    generator = module("tensors.networks", twin).build(
+        Architecture("MLPGenerator", {"latent": 3, "shape": (2,)}),
+        device="cpu")
+    with pytest.raises(ValueError, match=r"network has outputs of shape \(2,\); accepted: \(\), as of a discriminator"):
         fit(twin, net=generator)
     with pytest.raises(ValueError, match="batch normalisation; accepted with a gradient penalty: none"):
         fit(twin, net=network(twin, batch_norm=True), r1=1.0)

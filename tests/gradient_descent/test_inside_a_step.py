@@ -11,7 +11,7 @@ import pytest
 
 from ganbook.data.recipe import Optimiser
 from ganbook.probability import losses_numpy as losses
-from ganbook.tensors import architectures
+from ganbook.tensors import layers
 from gradient_descent.runs_at_hand import BASE, deal, start
 from parity import TWINS, as_numpy, module, native, relative_error
 
@@ -234,7 +234,7 @@ def test_moving_mean_after_one_discriminator_step(twin):
 def test_separate_batches_bound_a_linear_discriminator(twin):
     rng = np.random.default_rng(5)
     real, fake = rng.normal(size=(32, 10)), rng.normal(2.0, 3.0, size=(32, 10))
-    spec = architectures.BatchNorm("batch_norm_1", 10, epsilon=1e-3)
+    spec = layers.BatchNorm("batch_norm_1", 10, epsilon=1e-3)
     layer = module("tensors.layers", twin).make_layer(spec, "float64")
     _set_to_one(twin, layer.gamma)
 

@@ -7,7 +7,7 @@ import functools
 import numpy as np
 import pytest
 
-from ganbook.data.recipe import Optimiser, Schedule
+from ganbook.data.recipe import Architecture, Optimiser, Schedule
 from ganbook.probability.distributions import Empirical, Normal, NormalMixture
 from ganbook.probability.divergences import wasserstein_plan, wasserstein_quantiles
 from parity import TWINS, module
@@ -27,7 +27,9 @@ def trained(twin: str, real: np.ndarray, fake: np.ndarray, steps: int, **setting
     """The critic's function and its tensors after training from a fixed start."""
     critics = module("gradient_descent.critics", twin)
     shape = (1,) if real.ndim == 1 else real.shape[1:]
-    network = module("tensors.networks", twin).MLPDiscriminator(0, "float64", shape=shape, hidden=(32, 32))
+    network = module("tensors.networks", twin).build(
+        Architecture("MLPDiscriminator", {"shape": shape, "hidden": (32, 32)}),
+        0, "float64")
     critics.fit_critic(network, real, fake, loss="wasserstein", steps=steps, optimiser=ADAM, **settings)
     return functools.partial(critics.critic_values, network), network.export()
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from ganbook.tensors import layers_numpy as oracle
-from ganbook.tensors.architectures import Blueprint, mask_shapes, packing
+from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
 from parity import assert_parity, module, relative_error
 
@@ -23,21 +23,9 @@ def blueprint_of(layers, input_shape):
     return Blueprint(layers, input_shape, shape)
 
 
-def given_layers(*, plan):
-    """Any layers.
-
-    Args:
-        plan: their blueprint.
-    """
-    return plan
-
-
 def make(twin, blueprint, dtype="float64", rng=0):
     """A network of that twin with these layers."""
-    class GivenLayers(module("tensors.networks", twin).Network, architecture=given_layers):
-        """Any layers."""
-
-    return GivenLayers(rng, dtype, "cpu", plan=blueprint)
+    return module("tensors.networks", twin).Network(blueprint, rng, dtype, "cpu")
 
 
 def case(blueprint, batch=3, seed=0, dtype="float64"):
@@ -52,9 +40,9 @@ def case(blueprint, batch=3, seed=0, dtype="float64"):
         moved = array if name.endswith((".weight", ".u")) else array + rng.uniform(0.1, 0.3, array.shape)
         arrays[name] = moved.astype(dtype).astype(np.float64)
     masks = {name: (rng.random(shape) < 0.7).astype(np.float64)
-             for name, shape in mask_shapes(blueprint.layers, blueprint.input_shape, batch).items()}
+             for name, shape in blueprint.mask_shapes(batch).items()}
     return SimpleNamespace(x=draw((batch, *blueprint.input_shape)), arrays=arrays, masks=masks,
-                           cotangent=draw((batch // packing(blueprint.layers), *blueprint.output_shape)))
+                           cotangent=draw((batch // blueprint.packing, *blueprint.output_shape)))
 
 
 def expected(blueprint, at, training):

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganbook.data.recipe import NETWORKS
+from ganbook.data.recipe import NETWORKS, Architecture
 from ganbook.tensors import architectures as a
+from ganbook.tensors import layers
 
 
 def names_of(blueprint):
@@ -23,7 +24,7 @@ def test_every_network_of_a_recipe_has_an_architecture():
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_shapes_at_both_ends_are_those_of_the_layers(name):
-    blueprint = a.ARCHITECTURES[name]()
+    blueprint = a.ARCHITECTURES[name]().blueprint()
     shape = blueprint.input_shape
     for layer in blueprint.layers:
         shape = layer.output_shape(shape)
@@ -32,24 +33,24 @@ def test_the_shapes_at_both_ends_are_those_of_the_layers(name):
 
 
 def test_a_hidden_layer_is_linear_norm_activation_dropout_in_this_order():
-    blueprint = a.mlp_generator(hidden=(5, 6), shape=(2, 2, 1), batch_norm=True, dropout=0.1)
+    blueprint = a.MLPGenerator(hidden=(5, 6), shape=(2, 2, 1), batch_norm=True, dropout=0.1).blueprint()
     assert names_of(blueprint) == ["dense_1", "batch_norm_1", "activation_1", "dropout_1", "dense_2", "batch_norm_2",
                                    "activation_2", "dropout_2", "dense_3", "reshape_1", "activation_3"]
 
 
 def test_batch_norm_can_be_had_by_some_layers_and_then_replaces_their_bias():
-    layers = a.conv_discriminator(hidden=(7,), batch_norm=(2, 3)).layers
-    assert [layer.bias for layer in layers if hasattr(layer, "bias")] == [True, False, False, True]
-    assert [layer.channels for layer in layers if isinstance(layer, a.BatchNorm)] == [64, 7]
-    assert not any(layer.bias for layer in a.dcgan_generator().layers if hasattr(layer, "bias"))
+    stacked = a.ConvDiscriminator(hidden=(7,), batch_norm=(2, 3)).blueprint().layers
+    assert [layer.bias for layer in stacked if hasattr(layer, "bias")] == [True, False, False, True]
+    assert [layer.channels for layer in stacked if isinstance(layer, layers.BatchNorm)] == [64, 7]
+    assert not any(layer.bias for layer in a.DCGANGenerator().blueprint().layers if hasattr(layer, "bias"))
 
 
 def test_points_need_no_reshaping():
-    blueprint = a.mlp_generator(shape=(2,), hidden=(5,), output_activation=None, last_gain=0.5)
+    blueprint = a.MLPGenerator(shape=(2,), hidden=(5,), output_activation=None, last_gain=0.5).blueprint()
     assert names_of(blueprint) == ["dense_1", "activation_1", "dense_2"]
     assert blueprint.layers[-1].gain == 0.5
     assert blueprint.layers[0].gain == 1.0
-    assert names_of(a.mlp_discriminator(shape=(2,), hidden=())) == ["dense_1", "reshape_1"]
+    assert names_of(a.MLPDiscriminator(shape=(2,), hidden=()).blueprint()) == ["dense_1", "reshape_1"]
 
 
 def test_settings_that_come_from_numpy_are_numbers():
@@ -57,36 +58,36 @@ def test_settings_that_come_from_numpy_are_numbers():
     given = {"latent": np.int64(3), "shape": np.array(images.shape[1:]), "hidden": [np.int32(4), 5],
              "slope": np.float32(0.25), "bias": np.bool_(True), "batch_norm": np.array([1])}
     plain = {"latent": 3, "shape": (8, 8, 1), "hidden": (4, 5), "slope": 0.25, "bias": True, "batch_norm": (1,)}
-    made = a.blueprint(a.mlp_generator, given)
-    assert made == a.blueprint(a.mlp_generator, plain)
+    made = a.blueprint_of(Architecture("MLPGenerator", given))
+    assert made == a.blueprint_of(Architecture("MLPGenerator", plain))
     assert "np." not in repr(made)
 
 
 def test_one_value_per_convolution():
-    layers = a.conv_discriminator(channels=(2, 3, 4), kernel=(4, 4, 3), stride=(2, 2, 1), padding=(1, "same", 1)).layers
-    convolutions = [layer for layer in layers if isinstance(layer, a.Conv2D)]
+    judge = a.ConvDiscriminator(channels=(2, 3, 4), kernel=(4, 4, 3), stride=(2, 2, 1), padding=(1, "same", 1))
+    convolutions = [layer for layer in judge.blueprint().layers if isinstance(layer, layers.Conv2D)]
     assert [(c.kernel, c.stride, c.padding) for c in convolutions] == [(4, 2, 1), (4, 2, "same"), (3, 1, 1)]
 
 
 @pytest.mark.parametrize(("discriminator", "shape", "first"), [
-    (a.mlp_discriminator, (2,), ["pack_1", "dense_1"]), (a.mlp_discriminator, (8, 8, 1), ["pack_1", "flatten_1"]),
-    (a.conv_discriminator, (8, 8, 1), ["pack_1", "conv_1"]), (a.dcgan_discriminator, (8, 8, 1), ["pack_1", "conv_1"])])
+    (a.MLPDiscriminator, (2,), ["pack_1", "dense_1"]), (a.MLPDiscriminator, (8, 8, 1), ["pack_1", "flatten_1"]),
+    (a.ConvDiscriminator, (8, 8, 1), ["pack_1", "conv_1"]), (a.DCGANDiscriminator, (8, 8, 1), ["pack_1", "conv_1"])])
 def test_a_packing_discriminator_takes_single_examples_in(discriminator, shape, first):
-    blueprint = discriminator(shape=shape, packing=3, dropout=0.1)
+    blueprint = discriminator(shape=shape, packing=3, dropout=0.1).blueprint()
     assert names_of(blueprint)[:2] == first
     assert (blueprint.input_shape, blueprint.output_shape) == (shape, ())
     assert next(layer for layer in blueprint.layers if hasattr(layer, "inputs")).inputs == 3 * (
         shape[-1] if first[1] == "conv_1" else math.prod(shape))
-    assert (a.packing(blueprint.layers), a.packing(discriminator(shape=shape).layers)) == (3, 1)
+    assert (blueprint.packing, discriminator(shape=shape).blueprint().packing) == (3, 1)
     assert discriminator(shape=shape, packing=1) == discriminator(shape=shape)
-    assert {size[0] for size in a.mask_shapes(blueprint.layers, shape, 12).values()} == {4}
+    assert {size[0] for size in blueprint.mask_shapes(12).values()} == {4}
     with pytest.raises(ValueError, match=r"^batch is 4; accepted with packing 3: a multiple of 3$"):
-        a.mask_shapes(blueprint.layers, shape, 4)
+        blueprint.mask_shapes(4)
 
 
 def test_the_summary_of_a_packing_discriminator():
-    blueprint = a.mlp_discriminator(shape=(2,), hidden=(5,), packing=3)
-    assert a.summary(blueprint.layers, blueprint.input_shape) == """\
+    blueprint = a.MLPDiscriminator(shape=(2,), hidden=(5,), packing=3).blueprint()
+    assert blueprint.summary() == """\
 layer         output shape  trainable  moving  FLOPs
 ----------------------------------------------------
 input         2
@@ -100,37 +101,37 @@ total                              41       0     70"""
 
 
 def test_spectral_norm_reaches_every_weight():
-    layers = a.dcgan_discriminator(spectral_norm=True).layers
-    assert list(a.moving_shapes(layers)) == ["conv_1.u", "conv_2.u", "dense_1.u"]
+    blueprint = a.DCGANDiscriminator(spectral_norm=True).blueprint()
+    assert list(blueprint.moving_shapes()) == ["conv_1.u", "conv_2.u", "dense_1.u"]
 
 
 @given(size=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 4))
 @settings(max_examples=200, deadline=None, derandomize=True)
 def test_same_padding(size, kernel, stride):
-    before, after = a.padding_before_after(size, kernel, stride, "same")
+    before, after = layers.padding_before_after(size, kernel, stride, "same")
     assert (size + before + after - kernel) // stride + 1 == math.ceil(size / stride)
     assert after - before in (0, 1)
     if kernel >= stride:  # the transposed convolution gives size * stride, and undoes the padding that led there
-        crop = a.crop_before_after(kernel, stride, "same")
+        crop = layers.crop_before_after(kernel, stride, "same")
         assert (size - 1) * stride + kernel - sum(crop) == size * stride
-        assert crop == a.padding_before_after(size * stride, kernel, stride, "same")
+        assert crop == layers.padding_before_after(size * stride, kernel, stride, "same")
 
 
 def test_a_five_by_five_kernel_with_stride_two_pads_one_before_and_two_after():
-    assert a.padding_before_after(28, 5, 2, "same") == (1, 2)
-    assert a.crop_before_after(5, 2, "same") == (1, 2)
-    assert a.padding_before_after(28, 4, 2, "same") == (1, 1)
+    assert layers.padding_before_after(28, 5, 2, "same") == (1, 2)
+    assert layers.crop_before_after(5, 2, "same") == (1, 2)
+    assert layers.padding_before_after(28, 4, 2, "same") == (1, 1)
 
 
 def test_floating_point_operations():
-    assert a.Dense("dense_1", 3, 4).flops((3,)) == 2 * 3 * 4
-    assert a.Conv2D("conv_1", 1, 64, 5, 2).flops((28, 28, 1)) == 2 * 14 * 14 * 5 * 5 * 64
-    assert a.ConvTranspose2D("conv_transpose_1", 64, 1, 5, 2).flops((14, 14, 64)) == 2 * 14 * 14 * 5 * 5 * 64
+    assert layers.Dense("dense_1", 3, 4).flops((3,)) == 2 * 3 * 4
+    assert layers.Conv2D("conv_1", 1, 64, 5, 2).flops((28, 28, 1)) == 2 * 14 * 14 * 5 * 5 * 64
+    assert layers.ConvTranspose2D("conv_transpose_1", 64, 1, 5, 2).flops((14, 14, 64)) == 2 * 14 * 14 * 5 * 5 * 64
 
 
 def test_the_summary():
-    blueprint = a.conv_discriminator(shape=(8, 8, 1), channels=(2,), kernel=4, batch_norm=True, bias=True)
-    assert a.summary(blueprint.layers, blueprint.input_shape) == """\
+    blueprint = a.ConvDiscriminator(shape=(8, 8, 1), channels=(2,), kernel=4, batch_norm=True, bias=True).blueprint()
+    assert blueprint.summary() == """\
 layer         output shape  trainable  moving  FLOPs
 ----------------------------------------------------
 input         8 x 8 x 1
@@ -181,13 +182,13 @@ total                              69       4  1,088"""
     ("DCGANDiscriminator", {"shape": (30, 30, 1)}, "height equal to width and divisible by 4"),
     ("PixelShuffleGenerator", {"shape": (10, 10, 1)}, "height equal to width and divisible by 4"),
     ("PixelShuffleGenerator", {"width": 0}, "width is 0; accepted: a whole number of at least 1"),
-    ("PixelShuffleGenerator", {"depth": 3}, "setting 'depth' .here 3. is unknown; accepted: latent, shape, width"),
+    ("PixelShuffleGenerator", {"depth": 3}, "setting 'depth' .here 3. is unknown; accepted: activation, slope"),
 ])
 def test_what_is_refused(name, chosen, message):
     with pytest.raises(ValueError, match=message):
-        a.blueprint(a.ARCHITECTURES[name], chosen)
+        a.blueprint_of(Architecture(name, chosen))
 
 
 def test_a_padding_that_leaves_nothing_is_refused():
     with pytest.raises(ValueError, match="padding is 3; accepted for conv_transpose_1: less, since it leaves no pixel"):
-        a.ConvTranspose2D("conv_transpose_1", 1, 1, 2, 1, 3).output_shape((2, 2, 1))
+        layers.ConvTranspose2D("conv_transpose_1", 1, 1, 2, 1, 3).output_shape((2, 2, 1))

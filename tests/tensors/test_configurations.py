@@ -6,30 +6,27 @@ import math
 
 import pytest
 
-from ganbook.tensors import architectures as a
+from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
-
-
-def blueprint_of(name):
-    chosen = CONFIGURATIONS[name]
-    return a.ARCHITECTURES[chosen.kind](**chosen.settings)
+from ganbook.tensors.layers import Activation, BatchNorm, Dropout
 
 
 def shapes_of(name):
     """Output shapes of the layers that have weights or turn axes, first to last."""
-    blueprint, shape, shapes = blueprint_of(name), None, []
+    blueprint, shape, shapes = blueprint_of(CONFIGURATIONS[name]), None, []
     shape = blueprint.input_shape
     for layer in blueprint.layers:
         shape = layer.output_shape(shape)
-        if not isinstance(layer, (a.Activation, a.Dropout, a.BatchNorm)):
+        if not isinstance(layer, (Activation, Dropout, BatchNorm)):
             shapes.append(shape)
     return shapes
 
 
 def counts_of(name):
     """Trainable parameters, and the moving ones that Keras lists as non-trainable."""
-    layers = blueprint_of(name).layers
-    return tuple(sum(map(math.prod, shapes(layers).values())) for shapes in (a.trainable_shapes, a.moving_shapes))
+    blueprint = blueprint_of(CONFIGURATIONS[name])
+    return tuple(sum(map(math.prod, shapes.values()))
+                 for shapes in (blueprint.trainable_shapes(), blueprint.moving_shapes()))
 
 
 LISTINGS = {
@@ -98,7 +95,7 @@ def test_keras_counts_the_same_for_the_listing_of_article_001():
     counted = tuple(sum(math.prod(v.shape) for v in variables)
                     for variables in (generator.trainable_variables, generator.non_trainable_variables))
     assert counted == counts_of("article_001_generator")
-    assert generator.output_shape[1:] == blueprint_of("article_001_generator").output_shape
+    assert generator.output_shape[1:] == blueprint_of(CONFIGURATIONS["article_001_generator"]).output_shape
 
 
 @pytest.mark.parametrize(("name", "settings"), [
@@ -110,7 +107,7 @@ def test_keras_counts_the_same_for_the_listing_of_article_001():
     ("article_003_discriminator", {"activation": "elu"}),
 ])
 def test_hidden_activations(name, settings):
-    hidden = next(layer for layer in blueprint_of(name).layers if isinstance(layer, a.Activation))
+    hidden = next(layer for layer in blueprint_of(CONFIGURATIONS[name]).layers if isinstance(layer, Activation))
     assert hidden.function == settings["activation"]
     assert hidden.slope == settings.get("slope", hidden.slope)
 
@@ -119,24 +116,24 @@ def test_hidden_activations(name, settings):
     ("article_000_generator", "sigmoid"), ("article_001_generator", "tanh"), ("article_002_generator", None),
     ("article_003_generator", "tanh"), ("article_004_generator", "tanh"), ("recommended_generator", "tanh")])
 def test_output_activations(name, function):
-    last = blueprint_of(name).layers[-1]
-    assert last.function == function if function else not isinstance(last, a.Activation)
+    last = blueprint_of(CONFIGURATIONS[name]).layers[-1]
+    assert last.function == function if function else not isinstance(last, Activation)
 
 
 def test_article_003_asks_for_small_normal_weights_batch_norm_and_dropout_after_it():
     for name in ("article_003_generator", "article_003_discriminator"):
-        layers = blueprint_of(name).layers
+        layers = blueprint_of(CONFIGURATIONS[name]).layers
         kinds = [type(layer) for layer in layers]
-        norms = [i for i, kind in enumerate(kinds) if kind is a.BatchNorm]
+        norms = [i for i, kind in enumerate(kinds) if kind is BatchNorm]
         assert len(norms) >= 2
-        assert all(kinds[i + 1:i + 3] == [a.Activation, a.Dropout] for i in norms)
+        assert all(kinds[i + 1:i + 3] == [Activation, Dropout] for i in norms)
         assert {layer.initialiser for layer in layers if hasattr(layer, "initialiser")} == {"normal"}
 
 
 @pytest.mark.parametrize("name", [n for n in LISTINGS if n.startswith(("article_001", "article_004"))])
 def test_dropout_and_batch_norm_of_the_listings(name):
-    layers = blueprint_of(name).layers
-    assert {layer.rate for layer in layers if isinstance(layer, a.Dropout)} == (
+    layers = blueprint_of(CONFIGURATIONS[name]).layers
+    assert {layer.rate for layer in layers if isinstance(layer, Dropout)} == (
         {0.3} if name.endswith("discriminator") else set())
-    assert {(n.epsilon, n.momentum) for n in layers if isinstance(n, a.BatchNorm)} == (
+    assert {(n.epsilon, n.momentum) for n in layers if isinstance(n, BatchNorm)} == (
         {(1e-3, 0.99)} if name.endswith("generator") else set())

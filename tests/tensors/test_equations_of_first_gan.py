@@ -14,7 +14,7 @@ from ganbook.gradient_descent import optimisers_numpy as optimisers
 from ganbook.gradient_descent import penalties_numpy as penalties
 from ganbook.gradient_descent.training import train
 from ganbook.probability import losses_numpy as losses
-from ganbook.tensors import architectures as a
+from ganbook.tensors import layers as a
 from ganbook.tensors import layers_numpy as oracle
 from ganbook.tensors.configurations import CONFIGURATIONS
 

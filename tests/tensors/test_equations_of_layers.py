@@ -11,7 +11,7 @@ import scipy.integrate
 import scipy.stats
 
 from complex_step import slopes
-from ganbook.tensors import architectures as a
+from ganbook.tensors import layers as a
 from ganbook.tensors import layers_numpy as oracle
 from ganbook.tensors.initial import initial_weight
 from parity import finite_differences

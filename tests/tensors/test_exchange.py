@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganbook.tensors import architectures as a
 from ganbook.tensors import exchange
+from ganbook.tensors import layers as a
+from ganbook.tensors.blueprints import Blueprint
 
 SHAPES = {"dense_1.weight": (2, 3), "conv_1.weight": (4, 5, 2, 3), "conv_transpose_12.weight": (4, 5, 2, 3),
           "dense_1.bias": (3,), "batch_norm_2.moving_variance": (3,)}
@@ -32,7 +33,8 @@ def test_one_element_of_each_weight():
 def test_the_table_holds_every_tensor_of_every_kind_of_layer():
     layers = (a.Dense("dense_1", 2, 3, spectral_norm=True), a.Conv2D("conv_1", 2, 3, 3, spectral_norm=True),
               a.ConvTranspose2D("conv_transpose_1", 2, 3, 3), a.BatchNorm("batch_norm_1", 3))
-    shapes = a.trainable_shapes(layers) | a.moving_shapes(layers)
+    blueprint = Blueprint(layers, (), ())
+    shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
     assert {(name.rpartition("_1.")[0], name.rpartition(".")[2]) for name in shapes} == set(exchange.TORCH_AXES)
     for name, shape in shapes.items():
         assert sorted(exchange.torch_axes(name)) == list(range(len(shape)))

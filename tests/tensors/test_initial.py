@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ganbook.tensors import architectures as a
+from ganbook.tensors import layers
 from ganbook.tensors import layers_numpy as oracle
 from ganbook.tensors.initial import initial_arrays, initial_weight
 
@@ -16,7 +17,7 @@ SHAPE = (300, 400)
 DEVIATIONS = {"normal": 0.02, "he": math.sqrt(2 / 300), "lecun": math.sqrt(1 / 300), "glorot": math.sqrt(2 / 500)}
 
 
-@pytest.mark.parametrize("initialiser", a.INITIALISERS)
+@pytest.mark.parametrize("initialiser", layers.INITIALISERS)
 def test_mean_and_deviation(initialiser):
     weight = initial_weight(np.random.default_rng(0), initialiser, SHAPE, FANS)
     count, deviation = weight.size, DEVIATIONS[initialiser]
@@ -41,20 +42,21 @@ def test_an_unknown_initialiser_is_an_error():
         initial_weight(np.random.default_rng(0), "orthogonal", SHAPE, FANS)
 
 
-@pytest.mark.parametrize("layer", [a.Dense("dense_1", 400, 300, bias=False),
-                                   a.Conv2D("conv_1", 40, 30, 3, 1, "valid", bias=False),
-                                   a.ConvTranspose2D("conv_transpose_1", 40, 30, 3, 1, 2, bias=False)])
+@pytest.mark.parametrize("layer", [layers.Dense("dense_1", 400, 300, bias=False),
+                                   layers.Conv2D("conv_1", 40, 30, 3, 1, "valid", bias=False),
+                                   layers.ConvTranspose2D("conv_transpose_1", 40, 30, 3, 1, 2, bias=False)])
 def test_lecun_keeps_the_variance_of_what_goes_in(layer):
     """So the fan in counts the terms of each sum: inputs, times kernel pixels, for both kinds of convolution."""
     rng = np.random.default_rng(0)
-    shape = (400,) if isinstance(layer, a.Dense) else (9, 9, 40)
+    shape = (400,) if isinstance(layer, layers.Dense) else (9, 9, 40)
     values = [initial_weight(rng, "lecun", layer.trainable_shapes()["weight"], layer.fans()) for _ in range(5)]
     outputs = [oracle.apply_layer(layer, rng.standard_normal((20, *shape)), {"weight": w})[0] for w in values]
     assert abs(np.mean(np.square(outputs)) - 1) < 0.06
 
 
 def test_he_keeps_the_second_moment_through_relu():
-    blueprint = a.mlp_generator(latent=200, shape=(200,), hidden=(200,) * 6, activation="relu", output_activation=None)
+    blueprint = a.MLPGenerator(latent=200, shape=(200,), hidden=(200,) * 6, activation="relu",
+                               output_activation=None).blueprint()
     x = np.random.default_rng(0).standard_normal((100, 200))
     ratios = []
     for seed in range(8):
@@ -65,7 +67,7 @@ def test_he_keeps_the_second_moment_through_relu():
 
 
 def test_what_is_not_a_weight():
-    arrays = initial_arrays(a.dcgan_discriminator(batch_norm=(2,), spectral_norm=True).layers,
+    arrays = initial_arrays(a.DCGANDiscriminator(batch_norm=(2,), spectral_norm=True).blueprint().layers,
                             np.random.default_rng(0))
     assert list(arrays) == ["conv_1.weight", "conv_1.bias", "conv_1.u", "conv_2.weight", "conv_2.u",
                             "batch_norm_1.gamma", "batch_norm_1.beta", "batch_norm_1.moving_mean",
@@ -81,6 +83,7 @@ def test_what_is_not_a_weight():
 
 
 def test_the_gain_scales_the_last_weight_alone():
-    one, half = (initial_arrays(a.mlp_generator(last_gain=gain).layers, np.random.default_rng(3)) for gain in (1, 0.5))
+    one, half = (initial_arrays(a.MLPGenerator(last_gain=gain).blueprint().layers, np.random.default_rng(3))
+                 for gain in (1, 0.5))
     for name in one:
         np.testing.assert_array_equal(half[name], one[name] * (0.5 if name == "dense_4.weight" else 1.0))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganbook.tensors import architectures as a
 from ganbook.tensors import exchange
+from ganbook.tensors import layers as a
 from ganbook.tensors import layers_numpy as oracle
 from parity import TWINS, assert_parity, module, relative_error, variant
 from tensors.networks_at_hand import (
@@ -230,7 +230,7 @@ def padding_on_the_wrong_side(monkeypatch, twin):
     if twin == "tensorflow":  # one more before instead of after
         monkeypatch.setattr(layers, "native_padding", lambda padding: [[0, 0], [2, 1], [2, 1], [0, 0]])
     else:
-        monkeypatch.setattr(layers, "architectures", variant(
+        monkeypatch.setattr(layers, "layers", variant(
             a, padding_before_after=lambda *_: (2, 2), crop_before_after=lambda *_: (0, 3)))
 
 

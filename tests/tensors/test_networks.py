@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ganbook.data.recipe import NETWORKS, Architecture
-from ganbook.tensors import architectures
+from ganbook.data.recipe import Architecture
+from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 from ganbook.tensors.exchange import copy_weights
 from parity import TWINS, assert_parity, module
@@ -49,7 +47,7 @@ def kind_of(name):
 
 
 def plan(name, chosen):
-    return architectures.ARCHITECTURES[kind_of(name)](**chosen)
+    return blueprint_of(Architecture(kind_of(name), chosen))
 
 
 def nets_of(twin):
@@ -144,7 +142,7 @@ def test_weights_go_across(source, target, name, chosen):
 def test_export_convert_and_load_are_inverses(twin, name, chosen):
     network = nets_of(twin).build(Architecture(kind_of(name), chosen), 1, "float32", "cpu")
     arrays = network.export()
-    shapes = architectures.trainable_shapes(network.layers_spec) | architectures.moving_shapes(network.layers_spec)
+    shapes = network.blueprint.trainable_shapes() | network.blueprint.moving_shapes()
     assert {tensor: array.shape for tensor, array in arrays.items()} == shapes
     assert all(array.flags.c_contiguous for array in arrays.values())
     changed = {tensor: array + np.float32(1) for tensor, array in arrays.items()}
@@ -157,7 +155,9 @@ def test_export_convert_and_load_are_inverses(twin, name, chosen):
 
 @twins
 def test_exported_arrays_are_copies(twin):
-    network = nets_of(twin).MLPDiscriminator(0, "float64", "cpu", shape=(2,), hidden=(3,))
+    network = nets_of(twin).build(
+        Architecture("MLPDiscriminator", {"shape": (2,), "hidden": (3,)}),
+        0, "float64", "cpu")
     for name, array in network.export().items():
         array += 1
         assert not np.array_equal(array, network.export()[name]), name
@@ -165,8 +165,9 @@ def test_exported_arrays_are_copies(twin):
 
 @twins
 def test_tensors_have_their_canonical_names(twin):
-    network = nets_of(twin).DCGANDiscriminator(0, "float32", "cpu", **SMALL["DCGANDiscriminator, batch norm"],
-                                               spectral_norm=True)
+    network = nets_of(twin).build(
+        Architecture("DCGANDiscriminator", {**SMALL["DCGANDiscriminator, batch norm"], "spectral_norm": True}),
+        0, "float32", "cpu")
     assert list(network.trainable()) == ["conv_1.weight", "batch_norm_1.gamma", "batch_norm_1.beta", "conv_2.weight",
                                          "batch_norm_2.gamma", "batch_norm_2.beta", "dense_1.weight", "dense_1.bias"]
     assert list(network.moving()) == ["conv_1.u", "batch_norm_1.moving_mean", "batch_norm_1.moving_variance",
@@ -176,10 +177,10 @@ def test_tensors_have_their_canonical_names(twin):
 
 def test_the_names_are_those_of_the_module_and_of_keras():
     chosen = SMALL["DCGANDiscriminator, batch norm"]
-    network = nets_of("torch").DCGANDiscriminator(0, "float32", "cpu", **chosen)
+    network = nets_of("torch").build(Architecture("DCGANDiscriminator", chosen), 0, "float32", "cpu")
     assert list(dict(network.named_parameters())) == list(network.trainable())
     assert list(dict(network.named_buffers())) == list(network.moving())
-    network = nets_of("tensorflow").DCGANDiscriminator(0, "float32", "cpu", **chosen)
+    network = nets_of("tensorflow").build(Architecture("DCGANDiscriminator", chosen), 0, "float32", "cpu")
     assert len(network.trainable_variables) == len(network.trainable())
     assert len(network.non_trainable_variables) == len(network.moving())
 
@@ -189,8 +190,12 @@ def test_no_image_changes_its_strides_in_pytorch():
     import torch
 
     nets = nets_of("torch")
-    generator = nets.DCGANGenerator(0, "float32", "cpu", latent=8, shape=(16, 16, 3), channels=(8, 6, 4))
-    discriminator = nets.DCGANDiscriminator(0, "float32", "cpu", shape=(16, 16, 3), channels=(4, 6), dropout=0.0)
+    generator = nets.build(
+        Architecture("DCGANGenerator", {"latent": 8, "shape": (16, 16, 3), "channels": (8, 6, 4)}),
+        0, "float32", "cpu")
+    discriminator = nets.build(
+        Architecture("DCGANDiscriminator", {"shape": (16, 16, 3), "channels": (4, 6), "dropout": 0.0}),
+        0, "float32", "cpu")
     seen = []
 
     def look(module, inputs, output):
@@ -284,7 +289,9 @@ def test_arrays_become_native_and_come_back(twin):
 
 @twins
 def test_numpy_arrays_do_not_change_when_the_network_learns_on(twin):
-    network = nets_of(twin).MLPDiscriminator(shape=(2,), hidden=(3,), dtype="float64", device="cpu")
+    network = nets_of(twin).build(
+        Architecture("MLPDiscriminator", {"shape": (2,), "hidden": (3,)}),
+        dtype="float64", device="cpu")
     weight = network.trainable()["dense_1.weight"]
     before = nets_of(twin).to_numpy(weight)
     kept = before.copy()
@@ -317,25 +324,11 @@ def test_no_input_leads_to_a_float32_number_in_float64(twin):
 
 
 @twins
-@pytest.mark.parametrize("name", NETWORKS)
-def test_signature_and_help_say_every_setting(twin, name):
-    cls = getattr(nets_of(twin), name)
-    shown = inspect.signature(cls).parameters
-    assert list(shown)[:3] == ["rng", "dtype", "device"]
-    wanted = inspect.signature(architectures.ARCHITECTURES[name]).parameters
-    for setting, parameter in wanted.items():
-        assert shown[setting].default == parameter.default
-        assert f"    {setting}: " in cls.__doc__
-    for part in (".. math::", "Maps ", "Reference: ", "Args:", "Raises:"):
-        assert part in cls.__doc__
-
-
-@twins
 def test_a_missing_mask_is_an_error(twin):
     nets = nets_of(twin)
-    network = nets.DCGANDiscriminator(0, "float32", "cpu", **SMALL["DCGANDiscriminator"])
+    network = nets.build(Architecture("DCGANDiscriminator", SMALL["DCGANDiscriminator"]), 0, "float32", "cpu")
     x = nets.to_native(np.zeros((2, 12, 12, 3)), device="cpu")
-    assert network.mask_shapes(2) == {"dropout_1": (2, 6, 6, 4), "dropout_2": (2, 3, 3, 5)}
+    assert network.blueprint.mask_shapes(2) == {"dropout_1": (2, 6, 6, 4), "dropout_2": (2, 3, 3, 5)}
     for masks in (None, {"dropout_1": nets.to_native(np.ones((2, 6, 6, 4)), device="cpu")}):
         with pytest.raises(ValueError, match=r"masks lacks 'dropout_[12]'; accepted while training"):
             network(x, training=True, masks=masks)
@@ -345,7 +338,7 @@ def test_a_missing_mask_is_an_error(twin):
 @twins
 def test_a_wrong_input_is_an_error(twin):
     nets = nets_of(twin)
-    network = nets.MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    network = nets.build(Architecture("MLPGenerator", SMALL["MLPGenerator"]), 0, "float32", "cpu")
     with pytest.raises(ValueError, match=r"x has shape \(2, 6\), channels last; accepted: \('N', 5\)"):
         network(nets.to_native(np.zeros((2, 6)), device="cpu"))
 
@@ -360,7 +353,7 @@ def test_a_wrong_input_is_an_error(twin):
      r"tensor 'dense_1.weight' has shape \(30,\); accepted: \(5, 6\)"),
 ])
 def test_wrong_arrays_are_errors_and_change_nothing(twin, change, message):
-    network = nets_of(twin).MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    network = nets_of(twin).build(Architecture("MLPGenerator", SMALL["MLPGenerator"]), 0, "float32", "cpu")
     before, arrays = network.export(), network.export()
     change(arrays)
     with pytest.raises(ValueError, match=message):
@@ -371,7 +364,7 @@ def test_wrong_arrays_are_errors_and_change_nothing(twin, change, message):
 
 @twins
 def test_an_unknown_tensor_cannot_be_assigned(twin):
-    network = nets_of(twin).MLPGenerator(0, "float32", "cpu", **SMALL["MLPGenerator"])
+    network = nets_of(twin).build(Architecture("MLPGenerator", SMALL["MLPGenerator"]), 0, "float32", "cpu")
     with pytest.raises(ValueError, match=r"tensor 'dense_9.bias' is unknown; accepted: dense_1.weight"):
         network.assign({"dense_9.bias": network.trainable()["dense_1.bias"]})
 
@@ -379,19 +372,18 @@ def test_an_unknown_tensor_cannot_be_assigned(twin):
 @twins
 def test_wrong_arguments_are_errors(twin):
     nets = nets_of(twin)
-    with pytest.raises(ValueError, match=r"setting 'depth' .here 3. is unknown; accepted: latent, shape, hidden"):
-        nets.MLPGenerator(depth=3)
+    with pytest.raises(ValueError, match=r"setting 'depth' .here 3. is unknown; accepted: activation, slope"):
+        nets.build(Architecture("MLPGenerator", {"depth": 3}))
     with pytest.raises(ValueError, match="dtype is 'float16'; accepted: float32, float64"):
-        nets.MLPGenerator(dtype="float16")
+        nets.build(Architecture("MLPGenerator"), dtype="float16")
     with pytest.raises(ValueError, match="device is 'tpu'; accepted: None, 'cpu', 'gpu' or 'gpu:N'"):
-        nets.MLPGenerator(device="tpu")
+        nets.build(Architecture("MLPGenerator"), device="tpu")
     with pytest.raises(ValueError, match=r"device is 'gpu:99'; accepted: 'cpu', or one of the [0-9]+ GPUs"):
-        nets.MLPGenerator(device="gpu:99")
+        nets.build(Architecture("MLPGenerator"), device="gpu:99")
 
 
 @twins
 def test_a_seed_and_its_generator_are_the_same(twin):
-    cls = nets_of(twin).MLPGenerator
-    one, other = (cls(rng, device="cpu").export() for rng in (7, np.random.default_rng(7)))
+    one, other = (nets_of(twin).build(Architecture("MLPGenerator"), rng, device="cpu").export() for rng in (7, np.random.default_rng(7)))
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])

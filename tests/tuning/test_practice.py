@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ganbook.data.recipe import FRAMEWORKS, Optimiser
 from ganbook.gradient_descent import training
 from ganbook.gradient_descent.distributed import share
-from ganbook.tensors.architectures import Dense
+from ganbook.tensors.layers import Dense
 from ganbook.tuning.results import read_result
 from gradient_descent.runs_at_hand import BASE, start
 from parity import TWINS, as_numpy, module

@@ -162,11 +162,12 @@ class Optimiser:
 
 @dataclasses.dataclass(frozen=True)
 class Architecture:
-    """A network by the name of its class and the settings that differ from that class's defaults.
+    """A network by its kind and the settings that differ from that kind's defaults.
 
     Args:
         kind: one of ``NETWORKS``.
-        settings: keyword arguments of that class; numbers, names, booleans and sequences of them.
+        settings: fields of that class in ``ganbook.tensors.architectures``: numbers, names, booleans and sequences
+            of them.
     """
 
     kind: str

@@ -19,7 +19,7 @@ import tensorflow as tf
 from ganbook.data.recipe import stored
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.steps_tensorflow import Players, round_losses, run_rounds
-from ganbook.tensors import architectures
+from ganbook.tensors.layers import Conv2D, ConvTranspose2D
 from ganbook.tensors.networks_tensorflow import find_device
 
 
@@ -85,7 +85,7 @@ def _fuses(players: Players) -> bool:
     """Whether XLA compiles the loop; without it the loop is a graph all the same."""
     layers = (*players.generator.layers_spec, *players.discriminator.layers_spec)
     return "GPU" in find_device(players.device) or not any(
-        isinstance(layer, architectures.Conv2D | architectures.ConvTranspose2D) for layer in layers)
+        isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers)
 
 
 def _first_line(error: Exception) -> str:

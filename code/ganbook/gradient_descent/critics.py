@@ -17,7 +17,7 @@ import numpy as np
 from ganbook.data.recipe import Architecture, Optimiser, Recipe, in_range, whole
 from ganbook.gradient_descent.draws import Draws, dropout_layers, dropout_masks
 from ganbook.gradient_descent.training import NonFiniteLoss
-from ganbook.tensors.architectures import BatchNorm, packing
+from ganbook.tensors.layers import BatchNorm
 
 ADAM = Optimiser()
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
@@ -38,17 +38,17 @@ def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, 
         ValueError: a value outside its range, an unknown loss, or a penalty with batch normalisation.
     """
     if getattr(network, "output_shape_", None) != ():
-        raise ValueError(f"network is {type(network).__name__}; accepted: a discriminator, which gives one logit per "
-                         "example")
+        raise ValueError(f"network has outputs of shape {getattr(network, 'output_shape_', None)}; accepted: (), as of "
+                         "a discriminator, which gives one logit per example")
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser is {optimiser!r}; accepted: an Optimiser")
-    if packing(network.layers_spec) > 1:
-        raise ValueError(f"network has packing {packing(network.layers_spec)}; accepted: 1, since a critic gives each "
+    if network.blueprint.packing > 1:
+        raise ValueError(f"network has packing {network.blueprint.packing}; accepted: 1, since a critic gives each "
                          "example a number of its own")
     in_range("r1", r1, 0.0)
     settings = {"batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
                 "spectral_norm": any(name.endswith(".u") for name in network.moving())}
-    return Recipe("critic", discriminator=Architecture(type(network).__name__, settings), loss=loss, r1=r1, r2=0.0,
+    return Recipe("critic", discriminator=Architecture("ConvDiscriminator", settings), loss=loss, r1=r1, r2=0.0,
                   gradient_penalty=gradient_penalty, clip=0.0 if clip is None else clip,
                   discriminator_optimiser=optimiser, steps=steps, dtype=network.dtype_name)
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from ganbook.data.recipe import Recipe
-from ganbook.tensors import architectures
+from ganbook.tensors import layers
 
 Draws = dict[str, Any]
 Dropout = Mapping[str, tuple[tuple[int, ...], float]]
@@ -55,9 +55,9 @@ def dropout_layers(network: Any) -> Dropout:
     Returns:
         by dropout layer, the shape of its input without the batch axis and the share of units it drops.
     """
-    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, architectures.Dropout)}
-    pack = architectures.packing(network.layers_spec)
-    return {name: (shape[1:], rates[name]) for name, shape in network.mask_shapes(pack).items()}
+    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, layers.Dropout)}
+    blueprint = network.blueprint
+    return {name: (shape[1:], rates[name]) for name, shape in blueprint.mask_shapes(blueprint.packing).items()}
 
 
 def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Draws:

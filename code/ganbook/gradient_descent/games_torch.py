@@ -19,11 +19,11 @@ from torch import Tensor, nn
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.games import Game, check_run, game_draws, game_recipe
 from ganbook.gradient_descent.steps_torch import Players, discriminator_objective, generator_objective, run_rounds
-from ganbook.tensors import architectures
-from ganbook.tensors.networks_torch import MLPGenerator
+from ganbook.tensors.architectures import blueprint_of
+from ganbook.tensors.networks_torch import Network
 
 
-class Shift(MLPGenerator, architecture=architectures.mlp_generator):
+class Shift(Network):
     r"""A generator that shifts its noise.
 
     .. math:: G(z) = z + b
@@ -59,7 +59,7 @@ def game_players(game: Game, start: ArrayLike, rate: float | Sequence[float], or
     """
     recipe = game_recipe(game, order, rate)
     players = Players(recipe, np.random.default_rng(0), "cpu")
-    players.generator = Shift(0, recipe.dtype, "cpu", **recipe.generator.settings)
+    players.generator = Shift(blueprint_of(recipe.generator), 0, recipe.dtype, "cpu")
     _place(players, game, start)
     return players
 

@@ -15,7 +15,7 @@ from ganbook import data
 from ganbook.data import DataError, FolderImages
 from ganbook.data.recipe import Recipe
 from ganbook.gradient_descent.checkpoint import CheckpointError
-from ganbook.tensors.architectures import ARCHITECTURES, blueprint
+from ganbook.tensors.architectures import blueprint_of
 
 #: How a folder was read, as far as no recipe says it.
 OPTIONS = ("background", "skip_unreadable")
@@ -33,7 +33,7 @@ def load_source(recipe: Recipe, **options: Any) -> Any:
         ValueError: a combination of data, split, size and scale that does not exist.
         DataError: a file is missing or damaged, or a folder holds fewer images than a batch.
     """
-    made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    made = blueprint_of(recipe.generator).output_shape
     name, size = data.full_name(recipe.data), recipe.size
     if data.is_folder(name):
         size, options = made[0] if size is None else size, {"channels": made[-1], **options}

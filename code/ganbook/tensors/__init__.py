@@ -1,6 +1,6 @@
 """Chapter 1, tensors: networks, their initial weights, and the exchange of weights between frameworks.
 
-* ``architectures`` says which layers a network has; it needs no framework.
+* ``layers`` describes a layer and ``architectures`` says which layers a network has; neither needs a framework.
 * ``layers_*`` and ``networks_*`` build them: PyTorch and TensorFlow as mirror images, NumPy as their judge.
 * ``initial`` draws the first weights; ``exchange`` turns axes from one framework's layout to the other's.
 * ``configurations`` names the networks of the five articles and the book's own recommended pair.

@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ganbook.data.recipe import one_of
-from ganbook.tensors.architectures import INITIALISERS, Layer, Shape
+from ganbook.tensors.layers import INITIALISERS, Layer, Shape
 
 
 def initial_weight(rng: np.random.Generator, initialiser: str, shape: Shape, fans: tuple[int, int]) -> np.ndarray:

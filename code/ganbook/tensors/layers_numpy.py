@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.tensors import architectures
+from ganbook.tensors import layers
 
 TINY = 1e-12
 
@@ -43,13 +43,13 @@ def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: str | int)
     Args:
         x: shape (N, height, width, inputs).
         weight: shape (kernel, kernel, inputs, outputs).
-        stride, padding: as in :class:`ganbook.tensors.architectures.Conv2D`.
+        stride, padding: as in :class:`ganbook.tensors.layers.Conv2D`.
 
     Returns:
         Shape (N, new height, new width, outputs).
     """
     kernel = weight.shape[0]
-    sides = [architectures.padding_before_after(size, kernel, stride, padding) for size in x.shape[1:3]]
+    sides = [layers.padding_before_after(size, kernel, stride, padding) for size in x.shape[1:3]]
     padded = np.pad(x, [(0, 0), *sides, (0, 0)])
     patches = np.lib.stride_tricks.sliding_window_view(padded, (kernel, kernel), (1, 2))[:, ::stride, ::stride]
     return np.einsum("nijcab,abco->nijo", patches, weight, optimize=True)
@@ -61,7 +61,7 @@ def convolve_transposed(x: np.ndarray, weight: np.ndarray, stride: int, padding:
     Args:
         x: shape (N, height, width, inputs).
         weight: shape (kernel, kernel, outputs, inputs).
-        stride, padding: as in :class:`ganbook.tensors.architectures.ConvTranspose2D`.
+        stride, padding: as in :class:`ganbook.tensors.layers.ConvTranspose2D`.
 
     Returns:
         Shape (N, new height, new width, outputs).
@@ -72,32 +72,32 @@ def convolve_transposed(x: np.ndarray, weight: np.ndarray, stride: int, padding:
     for a in range(kernel):
         for b in range(kernel):
             full[:, a:a + stride * height:stride, b:b + stride * width:stride] += x @ weight[a, b].T
-    before, after = architectures.crop_before_after(kernel, stride, padding)
+    before, after = layers.crop_before_after(kernel, stride, padding)
     return full[:, before:full.shape[1] - after, before:full.shape[2] - after]
 
 
 def activate(x: np.ndarray, function: str, slope: float) -> np.ndarray:
-    """Apply an activation function to each element; see :class:`ganbook.tensors.architectures.Activation`."""
+    """Apply an activation function to each element; see :class:`ganbook.tensors.layers.Activation`."""
     return {"leaky_relu": lambda: np.where(x > 0, x, slope * x), "relu": lambda: np.maximum(x, 0),
             "elu": lambda: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), "tanh": lambda: np.tanh(x),
             "sigmoid": lambda: 0.5 * (1 + np.tanh(x / 2))}[function]()
 
 
 def shuffle_pixels(x: np.ndarray, factor: int) -> np.ndarray:
-    """Turn channels into pixels; see :class:`ganbook.tensors.architectures.PixelShuffle`."""
+    """Turn channels into pixels; see :class:`ganbook.tensors.layers.PixelShuffle`."""
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height, width, factor, factor, channels // factor**2).swapaxes(2, 3)
     return x.reshape(batch, height * factor, width * factor, channels // factor**2)
 
 
 def pack(x: np.ndarray, examples: int) -> np.ndarray:
-    """Join consecutive examples; see :class:`ganbook.tensors.architectures.Pack`."""
+    """Join consecutive examples; see :class:`ganbook.tensors.layers.Pack`."""
     return np.concatenate([x[k::examples] for k in range(examples)], axis=-1)
 
 
-def normalise(layer: architectures.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.ndarray],
+def normalise(layer: layers.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.ndarray],
               training: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Batch normalisation; see :class:`ganbook.tensors.architectures.BatchNorm`.
+    """Batch normalisation; see :class:`ganbook.tensors.layers.BatchNorm`.
 
     Args:
         layer: the description.
@@ -119,7 +119,7 @@ def normalise(layer: architectures.BatchNorm, x: np.ndarray, tensors: Mapping[st
     return tensors["gamma"] * (x - mean) / np.sqrt(variance + layer.epsilon) + tensors["beta"], new
 
 
-def apply_layer(layer: architectures.Layer, x: np.ndarray, tensors: Mapping[str, np.ndarray],
+def apply_layer(layer: layers.Layer, x: np.ndarray, tensors: Mapping[str, np.ndarray],
                 training: bool = False, mask: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """One layer's output for a batch.
 
@@ -134,17 +134,17 @@ def apply_layer(layer: architectures.Layer, x: np.ndarray, tensors: Mapping[str,
         The output, and the new moving tensors by suffix (none unless training).
     """
     match layer:
-        case architectures.Dense() | architectures.Conv2D() | architectures.ConvTranspose2D():
+        case layers.Dense() | layers.Conv2D() | layers.ConvTranspose2D():
             return _linear(layer, x, tensors, training)
-        case architectures.BatchNorm():
+        case layers.BatchNorm():
             return normalise(layer, x, tensors, training)
-        case architectures.Activation():
+        case layers.Activation():
             return activate(x, layer.function, layer.slope), {}
-        case architectures.Dropout():
+        case layers.Dropout():
             return (x * mask / (1 - layer.rate) if training else x), {}
-        case architectures.PixelShuffle():
+        case layers.PixelShuffle():
             return shuffle_pixels(x, layer.factor), {}
-        case architectures.Pack():
+        case layers.Pack():
             return pack(x, layer.examples), {}
         case _:
             return x.reshape(len(x), *layer.output_shape(x.shape[1:])), {}
@@ -156,15 +156,15 @@ def _linear(layer: Any, x: np.ndarray, tensors: Mapping[str, np.ndarray],
     if "u" in tensors:
         sigma, u = spectral_norm(weight.reshape(-1, layer.outputs).T, tensors["u"])
         weight, new = weight / sigma, {"u": u} if training else {}
-    if isinstance(layer, architectures.Dense):
+    if isinstance(layer, layers.Dense):
         y = x @ weight
     else:
-        operation = convolve if isinstance(layer, architectures.Conv2D) else convolve_transposed
+        operation = convolve if isinstance(layer, layers.Conv2D) else convolve_transposed
         y = operation(x, weight, layer.stride, layer.padding)
     return y + tensors.get("bias", 0.0), new
 
 
-def apply_layers(layers: Iterable[architectures.Layer], x: np.ndarray, arrays: Mapping[str, np.ndarray],
+def apply_layers(layers: Iterable[layers.Layer], x: np.ndarray, arrays: Mapping[str, np.ndarray],
                  training: bool = False,
                  masks: Mapping[str, np.ndarray] | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """A network's output for a batch, in float64.

@@ -14,7 +14,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from ganbook.tensors import architectures
+from ganbook.tensors import layers
 
 TINY = 1e-12
 
@@ -47,7 +47,7 @@ def spectral_norm(weight_matrix: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf
 class _Layer(keras.layers.Layer):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
-    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: str = "/CPU:0") -> None:
+    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: str = "/CPU:0") -> None:
         """Make tensors of zeros."""
         super().__init__(name=spec.name, dtype=dtype)
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
@@ -195,6 +195,6 @@ def native_padding(padding: str | int) -> str | list[list[int]]:
     return [[0, 0], [padding, padding], [padding, padding], [0, 0]]
 
 
-def make_layer(spec: architectures.Layer, dtype: str = "float32", device: str = "/CPU:0") -> _Layer:
+def make_layer(spec: layers.Layer, dtype: str = "float32", device: str = "/CPU:0") -> _Layer:
     """Build the native layer that a description asks for; its tensors are zero until set."""
     return globals()[type(spec).__name__](spec, dtype, device)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from ganbook.tensors import architectures
+from ganbook.tensors import layers
 
 TINY = 1e-12
 
@@ -50,7 +50,7 @@ def spectral_norm(weight_matrix: torch.Tensor, u: torch.Tensor) -> tuple[torch.T
 class _Layer(nn.Module):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
-    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
         """Make tensors of zeros."""
         super().__init__()
         self.spec = spec
@@ -60,7 +60,7 @@ class _Layer(nn.Module):
         for suffix, shape in spec.moving_shapes().items():
             self.register_buffer(suffix, torch.zeros(shape, **options))
 
-    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+    def native_shape(self, shape: layers.Shape) -> layers.Shape:
         """Shape in PyTorch of a tensor of this layer with a canonical shape."""
         return shape
 
@@ -84,7 +84,7 @@ class _Layer(nn.Module):
 class Dense(_Layer):
     """A matrix product and a bias."""
 
-    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+    def native_shape(self, shape: layers.Shape) -> layers.Shape:
         """(inputs, outputs) becomes (outputs, inputs)."""
         return shape[::-1]
 
@@ -97,12 +97,12 @@ class Dense(_Layer):
 class _Convolution(_Layer):
     """What both kinds of convolution share: kernels with channels_last strides."""
 
-    def __init__(self, spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
         """Make tensors of zeros."""
         super().__init__(spec, dtype, device)
         self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
 
-    def native_shape(self, shape: architectures.Shape) -> architectures.Shape:
+    def native_shape(self, shape: layers.Shape) -> layers.Shape:
         return (shape[3], shape[2], shape[0], shape[1]) if len(shape) == 4 else shape
 
 
@@ -118,7 +118,7 @@ class Conv2D(_Convolution):
             # and then run every layer that follows in that slower order.  Here the stride is set.
             x = x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
         (top, bottom), (left, right) = (
-            architectures.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
+            layers.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
         if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
             x = F.pad(x, (0, right - left, 0, bottom - top))
         weight = self.normalised_weight(training, statistics)
@@ -131,7 +131,7 @@ class ConvTranspose2D(_Convolution):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Enlarge images of ``inputs`` channels."""
         spec = self.spec
-        before, after = architectures.crop_before_after(spec.kernel, spec.stride, spec.padding)
+        before, after = layers.crop_before_after(spec.kernel, spec.stride, spec.padding)
         y = F.conv_transpose2d(x, self.weight, getattr(self, "bias", None), spec.stride, before)
         if before == after:
             return y
@@ -235,6 +235,6 @@ def channels_at_end(x: torch.Tensor) -> torch.Tensor:
     return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
 
 
-def make_layer(spec: architectures.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> _Layer:
+def make_layer(spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> _Layer:
     """Build the native layer that a description asks for; its tensors are zero until set."""
     return globals()[type(spec).__name__](spec, dtype, device)

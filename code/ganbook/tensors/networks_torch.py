@@ -1,4 +1,4 @@
-"""The book's networks in PyTorch: thin classes over the layers that ``architectures`` lists.
+"""A network in PyTorch, built from the layers of a blueprint.
 
 A network never changes itself in a forward pass: it returns logits or images, and writes new moving values into the
 ``statistics`` that it is given.  So it works as it is under torch.func and torch.compile.
@@ -9,14 +9,14 @@ Explained in the book's section "Layers".
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from ganbook.data.recipe import DTYPES, Architecture, one_of, stored
-from ganbook.tensors import architectures
+from ganbook.tensors.architectures import blueprint_of
+from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.exchange import (
     check_arrays,
     check_complete,
@@ -78,7 +78,16 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
 
 
 class Network(nn.Module):
-    """What all networks share: layers built from a blueprint, and their tensors under canonical names.
+    """Layers built from a blueprint, and their tensors under canonical names.
+
+    Args:
+        blueprint: the layers and the shapes at both ends.
+        rng: seed, or NumPy generator, that draws the initial weights.
+        dtype: "float32", "float64" or "mixed_bfloat16".
+        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
+
+    Raises:
+        ValueError: an unknown dtype or device.
 
     Attributes:
         layers_spec: the descriptions of the layers, first to last.
@@ -86,24 +95,14 @@ class Network(nn.Module):
         dtype_name, device_name: as given, the device resolved to "cpu" or "gpu:N".
     """
 
-    def __init_subclass__(cls, architecture: Callable[..., architectures.Blueprint], **options: Any) -> None:
-        """Give the class the signature and the settings of its architecture function."""
-        super().__init_subclass__(**options)
-        cls.architecture = staticmethod(architecture)
-        cls.__signature__ = architectures.signature(architecture)
-        cls.__doc__ = architectures.document(architecture, cls.__doc__)
-
-    def __init__(self, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None,
-                 **settings: Any) -> None:
-        """Build the layers and draw their initial weights."""
+    def __init__(self, blueprint: Blueprint, rng: int | np.random.Generator = 0, dtype: str = "float32",
+                 device: str | None = None) -> None:
         super().__init__()
-        blueprint = architectures.blueprint(self.architecture, settings)
-        self.layers_spec, self.input_shape_ = blueprint.layers, blueprint.input_shape
+        self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
         self.output_shape_, self.dtype_name = blueprint.output_shape, one_of("dtype", dtype, DTYPES)
         native_device = find_device(device)
         self.device_name = "cpu" if native_device.type == "cpu" else f"gpu:{native_device.index}"
-        self._shapes = (architectures.trainable_shapes(self.layers_spec)
-                        | architectures.moving_shapes(self.layers_spec))
+        self._shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
         for spec in self.layers_spec:
             self.add_module(spec.name, make_layer(spec, stored(dtype), native_device))
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
@@ -148,22 +147,22 @@ class Network(nn.Module):
         if tuple(channels_at_end(x).shape[1:]) != self.input_shape_:
             raise ValueError(f"x has shape {tuple(channels_at_end(x).shape)}, channels last; accepted: "
                              f"{('N', *self.input_shape_)}")
-        architectures.check_packs(self.layers_spec, len(x))
+        self.blueprint.check_batch(len(x))
 
     def _mask(self, name: str, masks: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
         if masks is None or name not in masks:
-            dropouts = ", ".join(self.mask_shapes(architectures.packing(self.layers_spec)))
+            dropouts = ", ".join(self.blueprint.mask_shapes(self.blueprint.packing))
             raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{dropouts}, shapes as mask_shapes(batch) says")
+                             f"{dropouts}, shapes as blueprint.mask_shapes(batch) says")
         return masks[name]
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The tensors that training changes, by canonical name, in the order of the layers."""
-        return {name: self.get_parameter(name) for name in architectures.trainable_shapes(self.layers_spec)}
+        return {name: self.get_parameter(name) for name in self.blueprint.trainable_shapes()}
 
     def moving(self) -> dict[str, torch.Tensor]:
         """The moving tensors, by canonical name, in the order of the layers."""
-        return {name: self.get_buffer(name) for name in architectures.moving_shapes(self.layers_spec)}
+        return {name: self.get_buffer(name) for name in self.blueprint.moving_shapes()}
 
     def assign(self, values: Mapping[str, torch.Tensor]) -> None:
         """Set some of the network's own tensors in place.
@@ -236,103 +235,9 @@ class Network(nn.Module):
         check_complete(arrays, self._shapes)
         self.assign(self.convert(arrays))
 
-    def mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
-        """Shape of the mask, channels last, that each dropout layer needs for a batch while training.
-
-        Args:
-            batch: number of examples, at least 1.
-
-        Returns:
-            Shapes (batch, ...) by the dropout layer's name; (batch/m, ...) where m examples are judged together.
-
-        Raises:
-            ValueError: batch is no multiple of m.
-        """
-        return architectures.mask_shapes(self.layers_spec, self.input_shape_, batch)
-
     def summary(self) -> str:
         """A table of layers, output shapes, parameters and floating-point operations."""
-        return architectures.summary(self.layers_spec, self.input_shape_)
-
-
-class MLPGenerator(Network, architecture=architectures.mlp_generator):
-    """A generator of dense layers.
-
-    .. math:: G(z) = o(a(\\cdots a(z W_1 + b_1) \\cdots) W_L + b_L), \\quad z \\in \\mathbb{R}^{latent}
-
-    Maps noise of shape (N, latent) to images of shape (N, height, width, channels), or to points of shape (N, n); a
-    is the activation and o the output activation.
-
-    Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, section 5, arXiv:1406.2661.
-    """
-
-
-class MLPDiscriminator(Network, architecture=architectures.mlp_discriminator):
-    """A discriminator of dense layers.
-
-    .. math:: D(x) = a(\\cdots a(x W_1 + b_1) \\cdots) W_L + b_L \\in \\mathbb{R}
-
-    Maps images of shape (N, height, width, channels), or points of shape (N, n), to logits of shape (N,); a is the
-    activation.
-
-    Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, section 5, arXiv:1406.2661.
-    """
-
-
-class ConvDiscriminator(Network, architecture=architectures.conv_discriminator):
-    """A discriminator of convolutions, then dense layers.
-
-    .. math:: D(x) = a(\\cdots a(x * W_1 + b_1) \\cdots) W_L + b_L \\in \\mathbb{R}
-
-    Maps images of shape (N, height, width, channels) to logits of shape (N,); a is the activation and * a strided
-    convolution.
-
-    Reference: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition,
-    Proceedings of the IEEE 86, 1998, section II.
-    """
-
-
-class DCGANGenerator(Network, architecture=architectures.dcgan_generator):
-    """A generator of transposed convolutions.
-
-    .. math:: G(z) = \\tanh(a(a(a(z W_0) *^T W_1) *^T W_2) *^T W_3), \\quad z \\in \\mathbb{R}^{latent}
-
-    Maps noise of shape (N, latent) to square images of shape (N, side, side, channels): a dense layer paints side/4
-    x side/4 pixels, and transposed convolutions with strides 1, 2 and 2 follow; a is batch norm and the activation.
-
-    Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
-    section 3, arXiv:1511.06434.
-    """
-
-
-class DCGANDiscriminator(Network, architecture=architectures.dcgan_discriminator):
-    """A discriminator of convolutions that halve a square image.
-
-    .. math:: D(x) = a(a(x * W_1 + b_1) * W_2 + b_2) W_3 + b_3 \\in \\mathbb{R}
-
-    Maps square images of shape (N, side, side, channels) to logits of shape (N,); a is the activation and dropout,
-    and * a strided convolution.
-
-    Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
-    section 3, arXiv:1511.06434.
-    """
-
-
-class PixelShuffleGenerator(Network, architecture=architectures.pixel_shuffle_generator):
-    """A small generator that works at low resolution and shuffles channels into pixels.
-
-    .. math:: G(z) = \\tanh(a(S(a(S(a(z W_0) * W_1)) * W_2)) * W_3), \\quad z \\in \\mathbb{R}^{latent}
-
-    Maps noise of shape (N, latent) to square images of shape (N, side, side, channels); S turns four channels into
-    two by two pixels and a is batch norm and the activation.
-
-    Reference: Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
-    Neural Network, CVPR 2016, equation 4, arXiv:1609.05158.
-    """
-
-
-NETWORKS = {cls.__name__: cls for cls in (MLPGenerator, MLPDiscriminator, ConvDiscriminator, DCGANGenerator,
-                                          DCGANDiscriminator, PixelShuffleGenerator)}
+        return self.blueprint.summary()
 
 
 def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32",
@@ -340,13 +245,13 @@ def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype:
     """Build the network that a recipe asks for.
 
     Args:
-        architecture: name of the class and its settings.
-        rng, dtype, device: as of every network class.
+        architecture: one of :data:`ganbook.tensors.architectures.ARCHITECTURES`, and its settings.
+        rng, dtype, device: as of :class:`Network`.
 
     Returns:
         The network with its initial weights.
 
     Raises:
-        ValueError: an unknown setting, or one outside its range.
+        ValueError: an unknown setting, or one outside its range; an unknown dtype or device.
     """
-    return NETWORKS[architecture.kind](rng, dtype, device, **architecture.settings)
+    return Network(blueprint_of(architecture), rng, dtype, device)

@@ -8,7 +8,7 @@ import pytest
 from ganbook import data
 from ganbook.data.recipe import Recipe, Schedule
 from ganbook.gradient_descent.training import start_run, train
-from ganbook.tensors.architectures import ARCHITECTURES, blueprint
+from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 from ganbook.tuning.experiments.recipes import RECIPES, SCALES, SHAPES, on_data
 
@@ -17,7 +17,7 @@ IMAGES = tuple(name for name in data.NAMES if name not in SCALES)
 
 def ends(recipe):
     """What the generator makes and what the discriminator takes."""
-    generator, discriminator = (blueprint(ARCHITECTURES[a.kind], a.settings)
+    generator, discriminator = (blueprint_of(a)
                                 for a in (recipe.generator, recipe.discriminator))
     return generator.output_shape, discriminator.input_shape
 

@@ -10,7 +10,6 @@ import pytest
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent.training import twin
-from ganbook.tensors.architectures import moving_shapes, trainable_shapes
 from ganbook.tuning import results
 from ganbook.tuning.metrics import classifier
 from parity import TOLERANCE, relative_error
@@ -67,8 +66,9 @@ def test_the_files_are_small_and_say_where_they_come_from(side):
     arrays, record = classifier.load_weights(side)
     assert path.stat().st_size < 150_000
     assert hashlib.sha256(path.read_bytes()).hexdigest() == record["sha256"]
-    layers = classifier.digit_network(side=side).layers
-    assert {name: array.shape for name, array in arrays.items()} == trainable_shapes(layers) | moving_shapes(layers)
+    blueprint = classifier.digit_network(side)
+    shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
+    assert {name: array.shape for name, array in arrays.items()} == shapes
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float32)}
     plan = record["recipe"]
     assert (record["side"], plan["steps"]) == (side, classifier.TRAININGS[side].steps)

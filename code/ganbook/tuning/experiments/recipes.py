@@ -27,7 +27,7 @@ from types import MappingProxyType
 from ganbook.data import full_name, is_folder
 from ganbook.data.folders import CHANNELS
 from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, whole
-from ganbook.tensors.architectures import ARCHITECTURES, blueprint
+from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 
 #: Shape of one example of each data set, before any resizing.
@@ -119,7 +119,7 @@ def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = N
     if data in (None, recipe.data) and size is None and channels is None:
         return recipe
     data = full_name(recipe.data if data is None else data)
-    made = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    made = blueprint_of(recipe.generator).output_shape
     alike = tuple(name for name, shape in SHAPES.items() if len(shape) == len(made))
     if data not in alike and not (is_folder(data) and len(made) == 3):
         raise ValueError(f"data is {data!r}; accepted with recipe {recipe.name!r}, whose examples have shape {made}: "
@@ -146,7 +146,7 @@ def _word(data: str) -> str:
 
 def _folder_shape(recipe: Recipe, data: str, size: int | None, channels: int | None) -> tuple[int, int]:
     """Side and channels of a folder's images: as asked for, else as the recipe has them if it is on that folder."""
-    side, _, depth = blueprint(ARCHITECTURES[recipe.generator.kind], recipe.generator.settings).output_shape
+    side, _, depth = blueprint_of(recipe.generator).output_shape
     if data != recipe.data:
         side, depth = None, CHANNELS[-1]
     size, channels = side if size is None else size, depth if channels is None else channels

@@ -35,8 +35,9 @@ from ganbook.data import Images
 from ganbook.data.files import replace_file
 from ganbook.data.recipe import FRAMEWORKS, Optimiser, Schedule, one_of, whole
 from ganbook.gradient_descent.training import twin
-from ganbook.tensors.architectures import Activation, Blueprint, Conv2D, Dense, Flatten, Layer
+from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
+from ganbook.tensors.layers import Activation, Conv2D, Dense, Flatten, Layer
 from ganbook.tuning import results
 
 CLASSES = 10
@@ -91,7 +92,7 @@ TRAININGS = MappingProxyType({8: Training(("digits",), 4000, shift=1), 28: Train
                               32: Training(("digits", "mnist"), 5000)})
 
 
-def digit_network(*, side: int = 28) -> Blueprint:
+def digit_network(side: int = 28) -> Blueprint:
     """Layers of the digit classifier: convolutions, then two dense layers.
 
     Args:

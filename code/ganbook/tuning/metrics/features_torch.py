@@ -18,7 +18,7 @@ from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Reader, digit_network
 
 
-class DigitNetwork(Network, architecture=digit_network):
+class DigitNetwork(Network):
     """A small convolutional network that names handwritten digits.
 
     .. math:: f(x) = a(a(\\cdots a(x * W_1 + b_1) \\cdots) W_2 + b_2), \\quad l(x) = f(x) W_3 + b_3
@@ -59,7 +59,7 @@ class DigitReader(Reader):
                  arrays: Mapping[str, np.ndarray] | None = None) -> None:
         """Build the network and load its weights."""
         super().__init__(side, arrays)
-        self.network = DigitNetwork(0, dtype, device, side=side)
+        self.network = DigitNetwork(digit_network(side), 0, dtype, device)
         self.network.load(self.arrays)
         self.optimiser = TRAININGS[side].optimiser
         self.slots = {name: initial_slots(self.optimiser, weight.detach())
