@@ -384,6 +384,7 @@ def test_wrong_arguments_are_errors(twin):
 
 @twins
 def test_a_seed_and_its_generator_are_the_same(twin):
-    one, other = (nets_of(twin).build(Architecture("MLPGenerator"), rng, device="cpu").export() for rng in (7, np.random.default_rng(7)))
+    one, other = (nets_of(twin).build(Architecture("MLPGenerator"), rng, device="cpu").export()
+                  for rng in (7, np.random.default_rng(7)))
     for name in one:
         np.testing.assert_array_equal(one[name], other[name])
