@@ -35,8 +35,6 @@ def examine(number: str, check: Callable[[Subject], object], *, defect: Subject,
         ValueError: a number that is not in the register.
         AssertionError: the check passes on the defect, or fails on it with another error or message.
         Exception: whatever the check raises on the repair.
-
-    Explained in the book's section "Debug clinic".
     """
     found = REGISTER.get(number)
     if found is None:

@@ -111,8 +111,6 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     Reference: Deng, The MNIST database, IEEE Signal Processing Magazine 29 (2012); Xiao, Rasul and Vollgraf,
     Fashion-MNIST, 2017, arXiv:1708.07747; Krizhevsky, Learning multiple layers of features from tiny images, 2009; Lin,
     Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (stacks, ring and grid).
-
-    Explained in the book's section "Quickstart".
     """
     name = full_name(name)
     one_of("split", split, SPLITS)

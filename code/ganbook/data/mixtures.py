@@ -26,8 +26,6 @@ class Mixture:
 
     Raises:
         ValueError: means of another shape, or sigma not above 0.
-
-    Explained in the book's section "Distributions".
     """
 
     means: np.ndarray

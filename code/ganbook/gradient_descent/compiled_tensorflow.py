@@ -24,13 +24,7 @@ from ganbook.tensors.networks_tensorflow import find_device
 
 
 class CompiledRounds:
-    """Runs rounds like ``run_rounds``, many to a call.
-
-    Args:
-        players: changed in place by :meth:`run`.
-
-    Explained in the book's section "Quickstart".
-    """
+    """The twin of :class:`ganbook.gradient_descent.compiled_torch.CompiledRounds`."""
 
     def __init__(self, players: Players) -> None:
         self.players = players
@@ -38,17 +32,6 @@ class CompiledRounds:
         self._works: bool | None = None  # unknown until the first call
 
     def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
-        """Run rounds one after another.
-
-        Where this machine cannot compile, one warning says so and the plain loop takes over.
-
-        Args:
-            rounds: NumPy draws of each round, at most ``room`` of them.
-            room: rounds that the compiled program has place for; another number compiles another program.
-
-        Returns:
-            float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round.
-        """
         if self._works is False:
             return run_rounds(self.players, rounds)
         try:

@@ -42,8 +42,6 @@ class CompiledRounds:
 
     Args:
         players: changed in place by :meth:`run`.
-
-    Explained in the book's section "Quickstart".
     """
 
     def __init__(self, players: Players) -> None:

@@ -24,35 +24,7 @@ Examples = np.ndarray | Sampler
 def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = "non_saturating", steps: int,
                batch: int | None = None, optimiser: Optimiser = ADAM, gradient_penalty: float = 0.0,
                clip: float | None = None, r1: float = 0.0, seed: int = 0) -> np.ndarray:
-    r"""Train a discriminator between two fixed sides, by the objective of the GAN's own discriminator step.
-
-    .. math:: \min_D\; L_D(D(x), D(y)) + \frac{\gamma}{2} E|\nabla D(x)|^2 + \lambda E(|\nabla D(\hat x)| - 1)^2,
-              \quad x \sim p,\; y \sim q
-
-    Args:
-        network: a discriminator, changed in place; training goes on from its present weights.
-        real, fake: arrays of shape (N, ...) and (M, ...), or samplers ``callable(rng, n)`` that give them; points of a
-            line may have shape (N,).
-        loss: one of ``LOSSES``.
-        steps: updates, at least 1.
-        batch: examples of each side in one step, drawn with replacement from an array; None takes both arrays whole.
-        optimiser: the update rule; its schedule runs over ``steps``.
-        gradient_penalty: WGAN-GP's lambda, at least 0.
-        clip: bound of every weight after each step; None for none.
-        r1: gamma, at least 0.
-        seed: of all draws, made in NumPy, so that both frameworks see the same.
-
-    Returns:
-        the loss before each update, without penalties: float64, shape (steps,).
-
-    Raises:
-        ValueError: an unknown loss, a number outside its range, a shape that does not match, a sampler without
-            ``batch``, or unequal numbers where the loss or the penalty joins pairs.
-        NonFiniteLoss: a loss became infinite or not a number; the step is named.
-
-    Reference: Goodfellow et al., 2014, algorithm 1 and proposition 1, arXiv:1406.2661; Gulrajani et al., 2017,
-    algorithm 1, arXiv:1704.00028.
-    """
+    """The twin of :func:`ganbook.gradient_descent.critics_torch.fit_critic`."""
     recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
                            clip=clip, r1=r1)
     dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(whole("seed", seed, 0))
@@ -68,18 +40,7 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
 
 
 def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
-    """The logits of examples, in inference mode.
-
-    Args:
-        network: a discriminator.
-        x: shape (N, ...); for points of a line (N,) or one number too.
-
-    Returns:
-        NumPy array of the network's dtype, shape (N,), or () for one number.
-
-    Raises:
-        ValueError: another shape, no example, or a value that is not finite.
-    """
+    """The twin of :func:`ganbook.gradient_descent.critics_torch.critic_values`."""
     examples = as_examples("x", np.atleast_1d(x), network.input_shape_)
     logits = to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
     return logits.reshape(()) if np.ndim(x) == 0 else logits

@@ -31,8 +31,6 @@ class Problem:
         gradient: maps points of shape (..., n) to gradients of the same shape.
         minimum: its lowest point, shape (n,).
         start: a usual starting point, shape (n,).
-
-    Explained in the book's section "Descent".
     """
 
     name: str
@@ -59,8 +57,6 @@ def quadratic(hessian: ArrayLike, minimum: ArrayLike | None = None, start: Array
 
     Raises:
         ValueError: a Hessian of another shape, not symmetric or not positive definite; a point of another shape.
-
-    Explained in the book's section "Descent".
     """
     hessian = np.asarray(hessian, np.float64)
     hessian = np.diag(hessian) if hessian.ndim == 1 else hessian
@@ -98,7 +94,6 @@ def problem(name: str) -> Problem:
 
     Reference: Rosenbrock, An Automatic Method for Finding the Greatest or Least Value of a Function, The Computer
     Journal 3, 1960.
-    Explained in the book's section "Descent".
     """
     one_of("problem", name, PROBLEMS)
     if name == "bowl":
@@ -128,8 +123,6 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
     Raises:
         ValueError: a learning rate of 0 or below, fewer than one step, a noise or a gradient of another shape.
         FloatingPointError: a position that is not finite, with the number of its step.
-
-    Explained in the book's section "Descent".
     """
     whole("steps", steps, 1)
     if learning_rate is not None:
@@ -165,8 +158,6 @@ def error_factors(curvatures: ArrayLike, learning_rate: float) -> np.ndarray:
 
     Raises:
         ValueError: a curvature or a learning rate of 0 or below.
-
-    Explained in the book's section "Descent".
     """
     in_range("learning_rate", learning_rate, 0.0, open_low=True)
     return 1.0 - learning_rate * _curvatures("curvatures", curvatures)
@@ -187,7 +178,6 @@ def best_rate(curvatures: ArrayLike) -> tuple[float, float]:
         ValueError: a curvature of 0 or below.
 
     Reference: Polyak, Introduction to Optimization, 1987, section 1.4.
-    Explained in the book's section "Descent".
     """
     low, high = _extremes(curvatures)
     return 2.0 / (high + low), (high - low) / (high + low)
@@ -209,7 +199,6 @@ def best_momentum(curvatures: ArrayLike) -> tuple[float, float, float]:
         ValueError: a curvature of 0 or below.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book's section "Descent".
     """
     low, high = np.sqrt(_extremes(curvatures))
     rho = (high - low) / (high + low)
@@ -235,7 +224,6 @@ def momentum_matrix(curvature: float, learning_rate: float, beta: float) -> np.n
         ValueError: a value outside its range.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book's section "Descent".
     """
     in_range("curvature", curvature, 0.0, open_low=True)
     in_range("learning_rate", learning_rate, 0.0, open_low=True)
@@ -264,7 +252,6 @@ def stationary_variance(curvature: float, learning_rate: float, noise_variance: 
         ValueError: a value outside its range.
 
     Reference: Mandt, Hoffman and Blei, 2017, arXiv:1704.04289 (for small steps).
-    Explained in the book's section "Descent".
     """
     in_range("curvature", curvature, 0.0, open_low=True)
     in_range("learning_rate", learning_rate, 0.0, open_low=True)

@@ -31,13 +31,7 @@ LAUNCH = ('TF_CONFIG=\'{"cluster": {"worker": ["localhost:2001", "localhost:2002
 
 
 class Team:
-    """All that train one run together, seen from one process.
-
-    Args:
-        rank: number of this process.
-        size: how many share a batch.
-        device: ``cpu`` or ``gpu:N``, where this process computes.
-    """
+    """The twin of :class:`ganbook.gradient_descent.distributed_torch.Team`."""
 
     def __init__(self, rank: int, size: int, device: str) -> None:
         self.rank, self.size, self.device = rank, size, device
@@ -46,24 +40,15 @@ class Team:
 
     @property
     def first(self) -> bool:
-        """Whether this process is the one that writes files and shows progress."""
         return self.rank == 0
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """Where the players must be made."""
         return self.strategy.scope()
 
 
 @contextlib.contextmanager
 def join(device: str | None = None) -> Iterator[Team]:
-    """Meet the other processes of the run; leave them at the end of the ``with`` block.
-
-    Args:
-        device: ``cpu`` or ``gpu``; None takes GPUs if the framework sees any.
-
-    Raises:
-        ValueError: the launcher did not start this process, or there are fewer GPUs than processes.
-    """
+    """The twin of :func:`ganbook.gradient_descent.distributed_torch.join`."""
     kind = device_kind(device, len(tf.config.list_physical_devices("GPU")))
     rank = 0
     if "TF_CONFIG" in os.environ:
@@ -83,48 +68,19 @@ def join(device: str | None = None) -> Iterator[Team]:
 
 
 def across(value: tf.Tensor) -> tf.Tensor:
-    r"""The mean of a tensor over all processes, with a gradient.
-
-    .. math:: \bar v = \frac1R \sum_{r=0}^{R-1} v^{(r)}
-
-    Args:
-        value: v of this process; of one shape everywhere.
-
-    Returns:
-        the mean, equal in all processes.
-
-    Explained in the book's section "Practice".
-    """
+    """The twin of :func:`ganbook.gradient_descent.distributed_torch.across`."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
 
 
 def synchronise(network: Network) -> None:
-    """Let batch normalisation normalise by the whole batch, not by this process's part of it.
-
-    Args:
-        network: changed in place; a network without batch normalisation stays as it is.
-
-    Explained in the book's section "Practice".
-    """
+    """The twin of :func:`ganbook.gradient_descent.distributed_torch.synchronise`."""
     for layer in network.layers:
         if isinstance(layer, BatchNorm):
             layer.across = across
 
 
 class DistributedPlayers:
-    """Runs rounds like ``run_rounds``, each process on its part of every batch.
-
-    Args:
-        players: made by every process from the same recipe, in ``team.scope()``; changed in place.
-        team: all that train together.
-        shared_statistics: False leaves every process its own batch statistics, which is another run: only good to see
-            what that does.
-
-    Raises:
-        ValueError: the recipe cannot be trained by so many.
-
-    Explained in the book's section "Practice".
-    """
+    """The twin of :class:`ganbook.gradient_descent.distributed_torch.DistributedPlayers`."""
 
     def __init__(self, players: Players, team: Team, shared_statistics: bool = True) -> None:
         check_share(players.recipe, team.size)
@@ -135,15 +91,6 @@ class DistributedPlayers:
         self._graph_round = tf.function(self._round, autograph=False)
 
     def run_rounds(self, rounds: Sequence[Draws]) -> np.ndarray:
-        """Run rounds one after another.
-
-        Args:
-            rounds: NumPy draws of each round, of the whole batch, the same in every process.
-
-        Returns:
-            float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round, of the whole
-            batch.
-        """
         with self.team.scope():
             losses = [self._graph_round(self._native_shares(draws)) for draws in rounds]
             return tf.stack(losses).numpy().astype(np.float64)

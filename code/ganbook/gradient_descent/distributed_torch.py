@@ -90,8 +90,6 @@ def across(value: Tensor) -> Tensor:
 
     Returns:
         the mean, equal in all processes.
-
-    Explained in the book's section "Practice".
     """
     return _Mean.apply(value)
 
@@ -101,8 +99,6 @@ def synchronise(network: Network) -> None:
 
     Args:
         network: changed in place; a network without batch normalisation stays as it is.
-
-    Explained in the book's section "Practice".
     """
     for layer in network.children():
         if isinstance(layer, BatchNorm):
@@ -120,8 +116,6 @@ class DistributedPlayers:
 
     Raises:
         ValueError: the recipe cannot be trained by so many.
-
-    Explained in the book's section "Practice".
     """
 
     def __init__(self, players: Players, team: Team, shared_statistics: bool = True) -> None:

@@ -37,7 +37,6 @@ class Bilinear:
     A point is (x, y).  It is the Dirac-GAN of the Wasserstein loss with x as discriminator and y as generator.
 
     Reference: Gidel, Berard, Vignoud, Vincent and Lacoste-Julien, 2019, section 3.1, arXiv:1802.10551.
-    Explained in the book's section "Game dynamics".
     """
 
     loss: ClassVar[str] = "wasserstein"
@@ -104,7 +103,6 @@ class DiracGAN:
         ValueError: an unknown loss or a negative number.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, sections 2 and 3, arXiv:1801.04406.
-    Explained in the book's section "Game dynamics".
     """
 
     loss: str = "minimax"
@@ -204,7 +202,6 @@ def eigenvalues(game: Game, point: ArrayLike = (0.0, 0.0), rates: float | Sequen
         ValueError: a point of another shape, or a rate of 0 or below.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, theorem A.3, arXiv:1801.04406.
-    Explained in the book's section "Game dynamics".
     """
     values = np.linalg.eigvals(_rates(rates)[:, None] * game.jacobian(_start(point))).astype(complex)
     return np.array(sorted(values, key=lambda value: (-value.imag, -value.real)))
@@ -236,7 +233,6 @@ def rule_matrix(jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *
         ValueError: an unknown rule, a matrix of another shape, a rate of 0 or below, a negative strength.
 
     Reference: Gidel et al., 2019, section 3.1, arXiv:1802.10551; Daskalakis et al., 2018, arXiv:1711.00141.
-    Explained in the book's section "Game dynamics".
     """
     one_of("rule", rule, RULES)
     in_range("strength", strength, 0.0)
@@ -272,8 +268,6 @@ def spectral_radius(matrix: ArrayLike) -> float:
 
     Raises:
         ValueError: not a square matrix.
-
-    Explained in the book's section "Game dynamics".
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
@@ -310,7 +304,6 @@ def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | 
 
     Reference: Mescheder, Geiger and Nowozin, 2018, section 2, arXiv:1801.04406; Mescheder, Nowozin and Geiger, 2017,
     equation 11, arXiv:1705.10461 (consensus); Gidel et al., 2019, section 3, arXiv:1802.10551.
-    Explained in the book's section "Game dynamics".
     """
     start, h = check_run(game, rule, start, steps, rate, strength)
     path, before = [start], game.field(start)
@@ -364,8 +357,6 @@ def game_recipe(game: Game, order: str, rate: float | Sequence[float]) -> Recipe
 
     Raises:
         ValueError: an unknown order, or a rate of 0 or below.
-
-    Explained in the book's section "Game dynamics".
     """
     h = _rates(rate)
     linear = {"shape": (1,), "hidden": ()}

@@ -23,39 +23,17 @@ from ganbook.tensors.networks_tensorflow import Network
 
 
 class Shift(Network):
-    r"""A generator that shifts its noise.
-
-    .. math:: G(z) = z + b
-
-    The weight in front of z is 1 and stays there: only the shift is trainable.
-    """
+    """The twin of :class:`ganbook.gradient_descent.games_torch.Shift`."""
 
     def trainable(self) -> dict[str, tf.Variable]:
-        """The shift alone, by canonical name."""
         return {name: tensor for name, tensor in super().trainable().items() if name == "dense_1.bias"}
 
     def moving(self) -> dict[str, tf.Variable]:
-        """The weight, which no step changes, by canonical name."""
         return {name: tensor for name, tensor in super().trainable().items() if name == "dense_1.weight"}
 
 
 def game_players(game: Game, start: ArrayLike, rate: float | Sequence[float], order: str = "simultaneous") -> Players:
-    """Both players of a game as networks, their numbers set to a point.
-
-    Args:
-        game: the game.
-        start: the point, shape (2,).
-        rate: step size, one number, or one per coordinate, above 0.
-        order: one of ``ganbook.data.recipe.ORDERS``.
-
-    Returns:
-        the players, whose steps are plain descent in float64.
-
-    Raises:
-        ValueError: an unknown order, or a rate of 0 or below.
-
-    Explained in the book's section "Game dynamics".
-    """
+    """The twin of :func:`ganbook.gradient_descent.games_torch.game_players`."""
     recipe = game_recipe(game, order, rate)
     players = Players(recipe, np.random.default_rng(0), "cpu")
     players.generator = Shift(blueprint_of(recipe.generator), 0, recipe.dtype, "cpu")
@@ -64,18 +42,7 @@ def game_players(game: Game, start: ArrayLike, rate: float | Sequence[float], or
 
 
 def consensus_step(players: Players, draws: Draws, strength: float) -> None:
-    r"""Update both players along the field and down its squared length, both taken at one point.
-
-    .. math:: w \leftarrow w + h \left( v - c\, \nabla_w \tfrac12 \lVert v \rVert^2 \right)
-
-    Args:
-        players: changed in place.
-        draws: native, one round's.
-        strength: c, at least 0.
-
-    Reference: Mescheder, Nowozin and Geiger, 2017, equation 11, arXiv:1705.10461.
-    Explained in the book's section "Game dynamics".
-    """
+    """The twin of :func:`ganbook.gradient_descent.games_torch.consensus_step`."""
     step, rates = draws["discriminator"][0], draws["generator"]["rates"]
     weights = {"discriminator": players.discriminator.trainable(), "generator": players.generator.trainable()}
     parts = {role: list(tensors.values()) for role, tensors in weights.items()}
@@ -95,22 +62,7 @@ def consensus_step(players: Players, draws: Draws, strength: float) -> None:
 
 def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *,
              strength: float = 1.0) -> np.ndarray:
-    """The path of a game under an update rule, made by this framework's training steps.
-
-    The extragradient and the optimistic rule are put together from displacements of simultaneous steps.
-
-    Args:
-        game, rule, start, steps, rate, strength: as of :func:`ganbook.gradient_descent.games.simulate`.
-
-    Returns:
-        the points, shape (steps + 1, 2), float64.
-
-    Raises:
-        ValueError: as :func:`ganbook.gradient_descent.games.simulate`.
-
-    Reference: Mescheder, Geiger and Nowozin, 2018, section 2, arXiv:1801.04406.
-    Explained in the book's section "Game dynamics".
-    """
+    """The twin of :func:`ganbook.gradient_descent.games_torch.simulate`."""
     start, rates = check_run(game, rule, start, steps, rate, strength)
     draws = game_draws(game, rates)
     players = game_players(game, start, rates, "alternating" if rule == "alternating" else "simultaneous")

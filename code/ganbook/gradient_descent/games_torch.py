@@ -54,8 +54,6 @@ def game_players(game: Game, start: ArrayLike, rate: float | Sequence[float], or
 
     Raises:
         ValueError: an unknown order, or a rate of 0 or below.
-
-    Explained in the book's section "Game dynamics".
     """
     recipe = game_recipe(game, order, rate)
     players = Players(recipe, np.random.default_rng(0), "cpu")
@@ -75,7 +73,6 @@ def consensus_step(players: Players, draws: Draws, strength: float) -> None:
         strength: c, at least 0.
 
     Reference: Mescheder, Nowozin and Geiger, 2017, equation 11, arXiv:1705.10461.
-    Explained in the book's section "Game dynamics".
     """
     step, rates = draws["discriminator"][0], draws["generator"]["rates"]
     weights = {"discriminator": players.discriminator.trainable(), "generator": players.generator.trainable()}
@@ -109,7 +106,6 @@ def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | 
         ValueError: as :func:`ganbook.gradient_descent.games.simulate`.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, section 2, arXiv:1801.04406.
-    Explained in the book's section "Game dynamics".
     """
     start, rates = check_run(game, rule, start, steps, rate, strength)
     draws = game_draws(game, rates)

@@ -38,7 +38,6 @@ def sgd(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, lear
         the new parameter and the new slots.
 
     Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
-    Explained in the book's section "Descent".
     """
     return parameter - learning_rate * gradient, {}
 
@@ -61,7 +60,6 @@ def momentum(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar,
         the new parameter and the new slots.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book's section "Descent".
     """
     velocity = settings.beta1 * slots["velocity"] + gradient
     return parameter - learning_rate * velocity, {"velocity": velocity}
@@ -85,7 +83,6 @@ def rmsprop(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, 
         the new parameter and the new slots.
 
     Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
-    Explained in the book's section "Descent".
     """
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
     return parameter - learning_rate * gradient / (np.sqrt(v) + settings.epsilon), {"v": v}
@@ -110,7 +107,6 @@ def adam(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, lea
         the new parameter and the new slots.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book's section "Descent".
     """
     m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
     v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
@@ -142,7 +138,6 @@ def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
         ValueError: an unknown rule.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book's section "Descent".
     """
     names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
     return {name: np.zeros_like(parameter, np.float64) for name in names}
@@ -167,8 +162,6 @@ def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots
 
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
-
-    Explained in the book's section "Descent".
     """
     rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
     if np.shape(gradient) != np.shape(parameter):

@@ -25,96 +25,27 @@ Update = tuple[Tensor, dict[str, Tensor]]
 
 def sgd(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
         settings: Optimiser) -> Update:
-    r"""Gradient descent: one step against the gradient.
-
-    .. math:: \theta \leftarrow \theta - \eta g
-
-    Args:
-        parameter: theta, any shape.
-        gradient: g, of the same shape.
-        slots: none, an empty mapping.
-        t: number of this step, counted from 1; not used.
-        learning_rate: eta, at least 0.
-        settings: the constants; not used.
-
-    Returns:
-        the new parameter and the new slots.
-
-    Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.sgd`."""
     return parameter - learning_rate * gradient, {}
 
 
 def momentum(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
              settings: Optimiser) -> Update:
-    r"""Heavy-ball momentum: a step along the decaying sum of gradients.
-
-    .. math:: u \leftarrow \beta_1 u + g, \quad \theta \leftarrow \theta - \eta u
-
-    Args:
-        parameter: theta, any shape.
-        gradient: g, of the same shape.
-        slots: ``velocity``, u, 0 at the start.
-        t: number of this step, counted from 1; not used.
-        learning_rate: eta, at least 0.
-        settings: the constants; beta1 is read.
-
-    Returns:
-        the new parameter and the new slots.
-
-    Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.momentum`."""
     velocity = torch.add(gradient, slots["velocity"], alpha=settings.beta1)
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
 def rmsprop(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
             settings: Optimiser) -> Update:
-    r"""RMSprop: every gradient divided by the root of its running mean square.
-
-    .. math:: v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad \theta \leftarrow \theta - \eta g / (\sqrt v + \epsilon)
-
-    Args:
-        parameter: theta, any shape.
-        gradient: g, of the same shape.
-        slots: ``v``, 0 at the start.
-        t: number of this step, counted from 1; not used.
-        learning_rate: eta, at least 0.
-        settings: the constants; beta2 (often called rho) and epsilon are read.
-
-    Returns:
-        the new parameter and the new slots.
-
-    Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.rmsprop`."""
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
     return torch.addcdiv(parameter, gradient * -learning_rate, _root(v) + settings.epsilon), {"v": v}
 
 
 def adam(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
          settings: Optimiser) -> Update:
-    r"""Adam: momentum over the root of the mean square, both corrected for their start at 0.
-
-    .. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
-        \theta \leftarrow \theta - \eta\, \frac{m / (1 - \beta_1^t)}{\sqrt{v / (1 - \beta_2^t)} + \epsilon}
-
-    Args:
-        parameter: theta, any shape.
-        gradient: g, of the same shape.
-        slots: ``m`` and ``v``, 0 at the start.
-        t: number of this step, counted from 1.
-        learning_rate: eta, at least 0.
-        settings: the constants; beta1, beta2 and epsilon are read; epsilon stands outside the root.
-
-    Returns:
-        the new parameter and the new slots.
-
-    Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.adam`."""
     m = torch.lerp(slots["m"], gradient, 1.0 - settings.beta1)
     v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
     rate = learning_rate / _correction(settings.beta1, t, parameter)
@@ -131,49 +62,14 @@ _RULES = {
 
 
 def initial_slots(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
-    r"""The slots that a rule starts from: zeros of the parameter's shape.
-
-    .. math:: u = m = v = 0
-
-    Args:
-        settings: which rule.
-        parameter: any shape.
-
-    Returns:
-        the slots by name, {} for ``sgd``.
-
-    Raises:
-        ValueError: an unknown rule.
-
-    Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_slots`."""
     names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
     return {name: torch.zeros_like(parameter) for name in names}
 
 
 def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar,
            learning_rate: Scalar) -> Update:
-    r"""One step of the rule that the settings name.
-
-    .. math:: (\theta, s) \leftarrow \mathrm{rule}(\theta, g, s, t, \eta)
-
-    Args:
-        settings: which rule, and its constants; its learning rate schedule is not read.
-        parameter: theta, any shape.
-        gradient: g, of the same shape.
-        slots: what :func:`initial_slots` or the step before returned.
-        t: number of this step, counted from 1.
-        learning_rate: eta, at least 0.
-
-    Returns:
-        the new parameter and the new slots.
-
-    Raises:
-        ValueError: an unknown rule, or a gradient of another shape than the parameter's.
-
-    Explained in the book's section "Descent".
-    """
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.update`."""
     rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
     if gradient.shape != parameter.shape:
         raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "

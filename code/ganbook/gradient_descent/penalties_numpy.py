@@ -39,7 +39,6 @@ def input_gradient(critic: Critic, images: ArrayLike) -> tuple[np.ndarray, np.nd
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
-    Explained in the book's section "Game dynamics".
     """
     images = np.asarray(images, np.float64)
     if images.ndim < 2:
@@ -73,7 +72,6 @@ def r1(critic: Critic, real: ArrayLike) -> tuple[float, np.ndarray]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
-    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, real)
     return np.mean(_squared_norms(gradient, logits)), logits
@@ -98,7 +96,6 @@ def r2(critic: Critic, fake: ArrayLike) -> tuple[float, np.ndarray]:
         ValueError: images without a second axis, or logits of another shape.
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 10, arXiv:1801.04406.
-    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     logits, gradient = input_gradient(critic, fake)
     return np.mean(_squared_norms(gradient, logits)), logits
@@ -126,7 +123,6 @@ def wgan_gp(critic: Critic, real: ArrayLike, fake: ArrayLike, weights: ArrayLike
             :func:`input_gradient` refuses.
 
     Reference: Gulrajani et al., 2017, equation 3 and algorithm 1, arXiv:1704.00028.
-    Explained in the book's sections "Game dynamics" and "Losses and penalties".
     """
     real, fake, weights = (np.asarray(array, np.float64) for array in (real, fake, weights))
     if real.shape != fake.shape or weights.shape != real.shape[:1]:
@@ -153,7 +149,6 @@ def clip_weights(tensors: Mapping[str, ArrayLike], bound: float) -> dict[str, np
         ValueError: a bound of 0 or less.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, algorithm 1, arXiv:1701.07875.
-    Explained in the book's section "Losses and penalties".
     """
     if not bound > 0:
         raise ValueError(f"bound is {bound!r}; accepted: a number above 0")

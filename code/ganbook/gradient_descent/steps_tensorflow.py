@@ -28,24 +28,7 @@ Tensors = dict[str, tf.Tensor]
 
 def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor,
                             draws: Draws) -> tuple[tf.Tensor, Draws]:
-    r"""What the discriminator minimises: its loss plus the penalties on its gradient.
-
-    .. math:: L_D + \frac{\gamma_1}{2} E|\nabla D(x)|^2 + \frac{\gamma_2}{2} E|\nabla D(G(z))|^2
-              + \lambda E(|\nabla D(\hat x)| - 1)^2
-
-    Args:
-        recipe: names the loss and says which penalties there are.
-        discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,), or
-            (N/m,) where it judges m images together.
-        fake: generated examples, shape (N, ...).
-        draws: ``real``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
-
-    Returns:
-        the objective, and a mapping with ``loss``, ``penalty``, both ``logits`` and new ``statistics``.
-
-    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661; Mescheder et al., 2018, equation 9,
-    arXiv:1801.04406; Gulrajani et al., 2017, equation 3, arXiv:1704.00028.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.discriminator_objective`."""
     real, masks, rates, statistics = draws["real"], draws["masks"], draws["rates"], {}
     kept = None if recipe.penalised else statistics
 
@@ -80,23 +63,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor
 
 def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, draws: Draws,
                         look_ahead: Callable[[tf.Tensor], Call] | None = None) -> tuple[tf.Tensor, Draws]:
-    r"""What the generator minimises: its loss on one batch of fakes, judged now or a few updates ahead.
-
-    .. math:: L_G(D(x), D(G(z)))
-
-    Args:
-        recipe: names the loss.
-        generator: called as ``generator(noise, training=, masks=, statistics=)``; gives examples (N, ...).
-        discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,).
-        draws: ``noise``, ``masks`` and, where the loss compares pairs or the generator looks ahead, ``real``.
-        look_ahead: makes of the fakes the discriminator that judges them, see :func:`unrolled`; None means
-            ``discriminator``.
-
-    Returns:
-        the objective, and a mapping with ``loss`` and new ``statistics``.
-
-    Reference: Goodfellow et al., 2014, algorithm 1 and section 3, arXiv:1406.2661.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.generator_objective`."""
     masks, statistics = draws["masks"], {}
     fake = generator(draws["noise"], training=True, masks=masks["generator"], statistics=statistics)
     if look_ahead is not None:
@@ -111,19 +78,7 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, dr
 
 def updated(settings: Optimiser, tensors: Tensors, gradients: Tensors, slots: Mapping[str, Tensors], t: Any,
             learning_rate: Any) -> tuple[Tensors, dict[str, Tensors]]:
-    """New weights and new optimiser slots of one player.
-
-    Args:
-        settings: the update rule and its constants.
-        tensors: weights by name.
-        gradients: of the same names.
-        slots: by weight, what the rule remembers.
-        t: number of this update, counted from 1.
-        learning_rate: of this update.
-
-    Returns:
-        weights by name, and slots by weight.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.updated`."""
     new = {name: update(settings, tensors[name], gradient, slots[name], t, learning_rate)
            for name, gradient in gradients.items()}
     return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
@@ -131,29 +86,7 @@ def updated(settings: Optimiser, tensors: Tensors, gradients: Tensors, slots: Ma
 
 def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Mapping[str, Tensors], fake: tf.Tensor,
              draws: Draws) -> Call:
-    r"""The discriminator as its next updates would leave it, as a function of the fakes that it learns from.
-
-    .. math:: w_{i+1} = U(w_i, \nabla_w L_D(w_i, x, G(z))), \qquad i = 0, \dots, k - 1
-
-    The updates are those of the discriminator's own step: its loss, penalties, rule and clipping.  All k see the same
-    examples, and nothing is held constant, so a derivative by the fakes goes through every update.  The
-    discriminator itself stays where it is.
-
-    Args:
-        recipe: says how many updates k, and what they follow.
-        discriminator: the network.
-        tensors: all its tensors by name, weights w_0 and moving statistics.
-        slots: by weight, what the optimiser remembers.
-        fake: generated examples G(z), shape (N, ...).
-        draws: the generator's: ``real``, ``masks``, and ``ahead``: ``rates`` of the first of these updates and, for
-            WGAN-GP, ``weights``.
-
-    Returns:
-        the discriminator after k updates, called as the network is.
-
-    Reference: Metz, Poole, Pfau and Sohl-Dickstein, Unrolled Generative Adversarial Networks, ICLR 2017, equations 7
-    to 9, arXiv:1611.02163.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.unrolled`."""
     weights = {name: tf.convert_to_tensor(weight) for name, weight in tensors.items() if name in slots}
     moving = {name: tensor for name, tensor in tensors.items() if name not in slots}
     draws, rates = {**draws, **draws["ahead"]}, draws["ahead"]["rates"]
@@ -171,34 +104,12 @@ def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Ma
 
 
 def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
-    r"""One step of the exponential moving average of weights.
-
-    .. math:: a \leftarrow \beta a + (1 - \beta) w
-
-    Args:
-        average: a, by name; empty where the recipe averages nothing.
-        current: w, by name.
-        decay: beta, in [0, 1).
-
-    Returns:
-        the new averages, by name.
-
-    Reference: Karras et al., 2018, section 6.1, arXiv:1710.10196.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.averaged`."""
     return {name: decay * old + (1.0 - decay) * current[name] for name, old in average.items()}
 
 
 def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
-    """One step's draws as tensors of a type, on a device.
-
-    Args:
-        draws: NumPy arrays and mappings of them; ``rates`` are numbers.
-        dtype: one of ``DTYPES``.
-        device: ``cpu``, ``gpu`` or ``gpu:N``.
-
-    Returns:
-        the same mapping of native tensors.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.native_draws`."""
     # Rates become scalar tensors: for each new number tf.function would trace anew.
     return {key: {name: tf.constant(rate, stored(dtype)) for name, rate in value.items()} if key == "rates"
             else native_draws(value, dtype, device) if isinstance(value, dict) else to_native(value, dtype, device)
@@ -206,18 +117,7 @@ def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
 
 
 class Players:
-    """Both networks, what their optimisers remember, and the moving average of the generator.
-
-    Args:
-        recipe: the run.
-        rng: draws the initial weights, the generator's first.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Raises:
-        ValueError: an unknown device, or a GPU where there is none.
-
-    Explained in the book's section "Quickstart".
-    """
+    """The twin of :class:`ganbook.gradient_descent.steps_torch.Players`."""
 
     def __init__(self, recipe: Recipe, rng: np.random.Generator, device: str | None = None) -> None:
         self.recipe = recipe
@@ -236,7 +136,6 @@ class Players:
         self._graph_round = tf.function(lambda draws: round_losses(self, draws), autograph=False)
 
     def apply(self, role: str, gradients: Tensors, statistics: Tensors, rates: Mapping[str, Any]) -> None:
-        """Update the weights of one player, and its moving statistics."""
         network: Network = getattr(self, role)
         settings: Optimiser = getattr(self.recipe, f"{role}_optimiser")
         new, slots = updated(settings, network.trainable(), gradients, self.slots[role], rates["t"],
@@ -249,30 +148,24 @@ class Players:
                 self.slots[role][name][slot].assign(value)
 
     def update_average(self, decay: Any) -> None:
-        """Move the averaged generator towards the present one."""
         if self.average is not None:
             self.average.assign(averaged(everything(self.average), everything(self.generator), decay))
 
     def native(self, draws: Draws) -> Draws:
-        """One step's draws as tensors on this device."""
         return native_draws(draws, self.recipe.dtype, self.device)
 
     def native_round(self, draws: Draws) -> Draws:
-        """One round's draws as tensors on this device."""
         return {"discriminator": [self.native(step) for step in draws["discriminator"]],
                 "generator": self.native(draws["generator"])}
 
     def sample(self, noise: np.ndarray, *, use_average: bool = True) -> np.ndarray:
-        """Generate examples from noise of shape (n, latent), in inference mode: NumPy, shape (n, ...)."""
         network = self.average if use_average and self.average is not None else self.generator
         return to_numpy(network(to_native(noise, self.recipe.dtype, self.device)))
 
     def judge(self, examples: np.ndarray) -> np.ndarray:
-        """The discriminator's logits of examples of shape (n, ...), in inference mode: NumPy, shape (n,)."""
         return to_numpy(self.discriminator(to_native(examples, self.recipe.dtype, self.device)))
 
     def export(self) -> dict[str, dict[str, np.ndarray]]:
-        """Everything that training changes, by player and name, in the layout of files."""
         arrays = {}
         for role in ("generator", "discriminator"):
             network: Network = getattr(self, role)
@@ -285,11 +178,6 @@ class Players:
         return arrays
 
     def load(self, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Take over what :meth:`export` gave, in this framework or the other.
-
-        Raises:
-            ValueError: a missing, unknown or mis-shaped array, named.
-        """
         for role in ("generator", "discriminator"):
             network: Network = getattr(self, role)
             parts = split_names(arrays[role])
@@ -324,17 +212,7 @@ def _gradients_of(objective: tf.Tensor, network: Network, tape: tf.GradientTape)
 
 
 def discriminator_step(players: Players, draws: Draws) -> Draws:
-    """Update the discriminator once, on real examples and on fakes that the generator makes without learning.
-
-    Args:
-        players: changed in place.
-        draws: native, one step's: ``real``, ``noise``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
-
-    Returns:
-        a mapping with ``loss``, ``penalty`` and both ``logits`` before the update.
-
-    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.discriminator_step`."""
     fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
     with tf.GradientTape() as tape:
         objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
@@ -344,18 +222,7 @@ def discriminator_step(players: Players, draws: Draws) -> Draws:
 
 
 def generator_step(players: Players, draws: Draws) -> Draws:
-    """Update the generator once, against the discriminator as it is now, or as it would be some updates ahead.
-
-    Args:
-        players: changed in place.
-        draws: native, one step's: ``noise``, ``masks``, ``rates`` and, where the loss compares pairs or the generator
-            looks ahead, ``real`` and ``ahead``.
-
-    Returns:
-        a mapping with ``loss`` before the update.
-
-    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.generator_step`."""
     with tf.GradientTape() as tape:
         objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws,
                                                 _look_ahead(players, draws))
@@ -366,18 +233,7 @@ def generator_step(players: Players, draws: Draws) -> Draws:
 
 
 def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) -> tuple[Draws, Draws]:
-    """Update both players from gradients at the same point; the fakes are made and judged once.
-
-    Args:
-        players: changed in place.
-        draws: native, as for :func:`discriminator_step`.
-        generator_rates: ``learning_rate``, ``t`` and ``decay`` of the generator.
-
-    Returns:
-        the reports of both players.
-
-    Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.simultaneous_step`."""
     recipe, statistics = players.recipe, {}
     with tf.GradientTape() as discriminator_tape, tf.GradientTape() as generator_tape:
         fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"],
@@ -393,7 +249,7 @@ def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) ->
 
 
 def round_losses(players: Players, draws: Draws) -> tf.Tensor:
-    """Run one round of native draws: its three losses, shape (3,)."""
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.round_losses`."""
     if players.recipe.order == "simultaneous":
         report, generator_report = simultaneous_step(players, draws["discriminator"][0], draws["generator"]["rates"])
     else:
@@ -404,23 +260,14 @@ def round_losses(players: Players, draws: Draws) -> tf.Tensor:
 
 
 def run_rounds(players: Players, rounds: Sequence[Draws]) -> np.ndarray:
-    """Run rounds one after another.
-
-    Args:
-        players: changed in place.
-        rounds: NumPy draws of each round.
-
-    Returns:
-        float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round; of several
-        discriminator steps the last.
-    """
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.run_rounds`."""
     losses = [players._graph_round(players.native_round(arrays)) for arrays in rounds]
     # One transfer for all rounds: asking a GPU for each number would make it wait for the processor.
     return tf.stack(losses).numpy().astype(np.float64)
 
 
 def everything(network: Network) -> Tensors:
-    """All tensors of a network by name: weights, then moving statistics."""
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.everything`."""
     return network.trainable() | network.moving()
 
 

@@ -213,8 +213,6 @@ class Players:
 
     Raises:
         ValueError: an unknown device, or a GPU where there is none.
-
-    Explained in the book's section "Quickstart".
     """
 
     def __init__(self, recipe: Recipe, rng: np.random.Generator, device: str | None = None) -> None:

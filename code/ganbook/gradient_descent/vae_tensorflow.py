@@ -18,17 +18,10 @@ from ganbook.tensors.networks_tensorflow import build, find_device, to_native, t
 
 
 class VAE(VariationalAutoencoder):
-    """A variational autoencoder whose arithmetic this framework does.
-
-    Args:
-        shape, latent, hidden, learning_rate, sigma, rng, dtype, device: as of the class it extends.
-
-    Explained in the book's section "Distributions".
-    """
+    """The twin of :class:`ganbook.gradient_descent.vae_torch.VAE`."""
 
     def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
                  sigma: float, rng: np.random.Generator, dtype: str, device: str | None) -> None:
-        """Build both networks."""
         super().__init__(shape, latent, hidden, learning_rate, sigma, rng, dtype, device, build)
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         with tf.device(find_device(self.encoder.device_name)):
@@ -40,15 +33,12 @@ class VAE(VariationalAutoencoder):
         self._graph_step = tf.function(self._step, autograph=False)
 
     def apply_network(self, name: str, rows: np.ndarray) -> np.ndarray:
-        """What the network of that name, ``encoder`` or ``decoder``, makes of rows, in NumPy."""
         return to_numpy(self.networks[name](self._native(rows)))
 
     def terms(self, rows: np.ndarray, noise: np.ndarray) -> list[float]:
-        """Loss, reconstruction term and divergence of rows, with latents made from noise (N, latent)."""
         return self._terms(self._native(rows), self._native(noise)).numpy().tolist()
 
     def step(self, rows: np.ndarray, noise: np.ndarray, t: int) -> list[float]:
-        """Make the t-th update of both networks, t from 1; returns the terms before it."""
         # The number of the step becomes a tensor: for each new number tf.function would trace anew.
         number = tf.constant(t, self.encoder.dtype_name)
         return self._graph_step(self._native(rows), self._native(noise), number).numpy().tolist()
@@ -83,32 +73,7 @@ class VAE(VariationalAutoencoder):
 def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 256), steps: int = 2000,
               batch: int = 128, learning_rate: float = 1e-3, sigma: float = 0.25, seed: int = 0,
               dtype: str = "float32", device: str | None = None) -> VAE:
-    r"""Train a variational autoencoder on pictures.
-
-    .. math:: \min\; E\big[ -\ln p(x|z) + KL(q(z|x) \,\|\, N(0, I)) \big], \quad z = m(x) + e^{l(x)/2}\, \epsilon
-
-    Args:
-        data: pictures in [-1, 1].
-        latent: coordinates of the latent, at least 1.
-        hidden: units of the encoder's hidden layers; the decoder has the same in reverse.
-        steps: updates, at least 1.
-        batch: pictures per update, drawn with replacement, at least 1.
-        learning_rate: of Adam with betas 0.9 and 0.999, above 0.
-        sigma: width of the decoder's Gaussian noise, above 0, in the units of the pixels; it is fixed.
-        seed: of the weights, the batches and the noise.
-        dtype: ``float32`` or ``float64``.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Returns:
-        the trained autoencoder; its ``history`` has the loss and its two terms in nats per picture.
-
-    Raises:
-        ValueError: an argument outside its range.
-        NonFiniteLoss: the loss became infinite or not a number; the step is named.
-
-    Reference: Kingma and Welling, 2014, algorithm 1 and equation 10, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
-    """
+    """The twin of :func:`ganbook.gradient_descent.vae_torch.train_vae`."""
     rng = np.random.default_rng(whole("seed", seed, 0))
     vae = VAE(data.shape, latent, hidden, learning_rate, sigma, rng, dtype, device)
     fit(vae, data, steps, batch, rng)

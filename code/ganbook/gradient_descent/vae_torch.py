@@ -23,8 +23,6 @@ class VAE(VariationalAutoencoder):
 
     Args:
         shape, latent, hidden, learning_rate, sigma, rng, dtype, device: as of the class it extends.
-
-    Explained in the book's section "Distributions".
     """
 
     def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
@@ -98,7 +96,6 @@ def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 
         NonFiniteLoss: the loss became infinite or not a number; the step is named.
 
     Reference: Kingma and Welling, 2014, algorithm 1 and equation 10, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
     """
     rng = np.random.default_rng(whole("seed", seed, 0))
     vae = VAE(data.shape, latent, hidden, learning_rate, sigma, rng, dtype, device)

@@ -6,7 +6,7 @@ matplotlib is imported when the first figure is drawn.
 
 Reference: Okabe and Ito, Color Universal Design, 2008.
 
-Explained in the book's section "Quickstart".
+Explained in the book's sections "Quickstart" and "Search".
 """
 
 from __future__ import annotations
@@ -298,8 +298,6 @@ def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: Sequence
 
     Raises:
         ValueError: no trial, settings and scores of different numbers, or a score that is not above 0.
-
-    Explained in the book's section "Search".
     """
     scores = np.asarray(scores, np.float64)
     lengths = {name: len(values) for name, values in settings.items()}

@@ -32,8 +32,6 @@ class Continuous:
 
     A subclass gives ``support`` and ``breaks``, and ``_log_density``, ``_cdf``, ``_quantile`` for arrays inside the
     support, which the methods here check and complete.
-
-    Explained in the book's section "Distributions".
     """
 
     support: tuple[float, float]
@@ -77,8 +75,6 @@ class Normal(Continuous):
 
     Raises:
         ValueError: a mean that is not finite or sigma not above 0.
-
-    Explained in the book's section "Distributions".
     """
 
     mean: float = 0.0
@@ -125,8 +121,6 @@ class Uniform(Continuous):
 
     Raises:
         ValueError: an end that is not finite, or ``high`` not above ``low``.
-
-    Explained in the book's section "Distributions".
     """
 
     low: float = 0.0
@@ -170,8 +164,6 @@ class NormalMixture(Continuous):
     Raises:
         ValueError: shapes that do not match, a mean that is not finite, a sigma not above 0, a negative weight, or
             weights that do not sum to one.
-
-    Explained in the book's section "Distributions".
     """
 
     means: ArrayLike
@@ -235,8 +227,6 @@ class Density(Continuous):
     Raises:
         ValueError: a density that is negative or not finite, that does not integrate to one within 1e-6, that
             returns another shape, or ends in the wrong order.
-
-    Explained in the book's section "Distributions".
     """
 
     function: Callable[[np.ndarray], ArrayLike]
@@ -317,8 +307,6 @@ class Pushforward(Continuous):
     Raises:
         ValueError: a function that is not monotone, an inverse that does not undo it, or a slope that is not its
             derivative, at 100 quantiles of the base.
-
-    Explained in the book's section "Distributions".
     """
 
     base: Continuous
@@ -385,8 +373,6 @@ class Discrete:
 
     Raises:
         ValueError: points of another shape or not finite, negative probabilities, or ones that do not sum to one.
-
-    Explained in the book's section "Distributions".
     """
 
     points: ArrayLike
@@ -437,8 +423,6 @@ class Empirical(Discrete):
 
     Raises:
         ValueError: points of another shape or not finite.
-
-    Explained in the book's section "Distributions".
     """
 
     probabilities: ArrayLike | None = dataclasses.field(default=None, init=False)
@@ -461,7 +445,6 @@ def integrate(function: Callable[[np.ndarray], ArrayLike], *distributions: Conti
         ArithmeticError: an integral that is infinite or not a number, or whose error quadrature cannot bring down.
 
     Reference: Piessens, de Doncker-Kapenga, Ueberhuber and Kahaner, QUADPACK, 1983.
-    Explained in the book's section "Distributions".
     """
     if not distributions:
         raise ValueError("distributions is empty; accepted: one or more distributions")

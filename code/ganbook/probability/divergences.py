@@ -65,7 +65,6 @@ def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
     Reference: Kullback and Leibler, On Information and Sufficiency, 1951.
-    Explained in the book's section "Divergences".
     """
     return max(0.0, total(kl_term, p, q))
 
@@ -85,7 +84,6 @@ def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
     Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991.
-    Explained in the book's section "Divergences".
     """
     return min(max(0.0, total(js_term, p, q)), math.log(2))
 
@@ -103,8 +101,6 @@ def total_variation(p: ArrayLike | Distribution, q: ArrayLike | Distribution) ->
 
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
-
-    Explained in the book's section "Divergences".
     """
     return min(total(total_variation_term, p, q), 1.0)
 
@@ -122,8 +118,6 @@ def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> flo
 
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
-
-    Explained in the book's section "Divergences".
     """
     return total(chi_squared_term, p, q)
 
@@ -168,8 +162,6 @@ def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) 
 
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
-
-    Explained in the book's section "Divergences".
     """
     if _kind("p", p) == _kind("q", q) == "density":
         return _integral(term, p, q)
@@ -194,8 +186,6 @@ def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: Arra
 
     Raises:
         ValueError: no probabilities, a function where values are due or the reverse, or values of another shape.
-
-    Explained in the book's section "Divergences".
     """
     kind = _kind(name, p)
     if callable(function) == (kind == "vector"):
@@ -341,8 +331,6 @@ def kl_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0, in nats.
-
-    Explained in the book's section "Divergences".
     """
     return math.log(q.sigma / p.sigma) + (p.sigma**2 + (p.mean - q.mean) ** 2) / (2 * q.sigma**2) - 0.5
 
@@ -358,8 +346,6 @@ def chi_squared_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0; ``inf`` unless sigma_p < sqrt(2) sigma_q.
-
-    Explained in the book's section "Divergences".
     """
     spare = 2 * q.sigma**2 - p.sigma**2
     if spare <= 0:
@@ -380,8 +366,6 @@ def total_variation_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number from 0 to 1.
-
-    Explained in the book's section "Divergences".
     """
     a, b = 1 / q.sigma**2 - 1 / p.sigma**2, 2 * (p.mean / p.sigma**2 - q.mean / q.sigma**2)
     c = (q.mean / q.sigma) ** 2 - (p.mean / p.sigma) ** 2 + 2 * math.log(q.sigma / p.sigma)
@@ -401,8 +385,6 @@ def wasserstein_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0, in the unit of the points.
-
-    Explained in the book's section "Divergences".
     """
     shift, spread = p.mean - q.mean, abs(p.sigma - q.sigma)
     if spread == 0:
@@ -448,7 +430,6 @@ def inequalities(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tu
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
     Reference: Tsybakov, Introduction to Nonparametric Estimation, 2009, section 2.4; Lin, 1991.
-    Explained in the book's section "Divergences".
     """
     forward, backward, mixed = kl(p, q), kl(q, p), js(p, q)
     variation, pearson = total_variation(p, q), chi_squared(p, q)
@@ -480,8 +461,6 @@ class Transport:
         value: what the plan costs.
         dual_value: what the prices earn.
         targets: the points of q, shape (L, d).
-
-    Explained in the book's section "Divergences".
     """
 
     plan: np.ndarray
@@ -508,7 +487,6 @@ class Transport:
             values of shape (N,).
 
         Reference: Villani, Optimal Transport: Old and New, 2009, chapter 5.
-        Explained in the book's section "Divergences".
         """
         points = np.asarray(points, np.float64)
         return (_distances(points.reshape(len(points), -1), self.targets) - self.q_potential).min(axis=1)
@@ -534,7 +512,6 @@ def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
         ValueError: something that is no set of weighted points, or points of different spaces.
 
     Reference: Kantorovich, On the Translocation of Masses, 1942; solver: HiGHS through ``scipy.optimize.linprog``.
-    Explained in the book's section "Divergences".
     """
     (x, p_mass), (y, q_mass) = _same_space(p, q)
     cost = _distances(x, y)
@@ -567,7 +544,6 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
         ValueError: points of more than one coordinate, or something that is no distribution.
 
     Reference: Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line, 1974.
-    Explained in the book's section "Divergences".
     """
     for name, given in (("p", p), ("q", q)):
         if _kind(name, given) == "vector":

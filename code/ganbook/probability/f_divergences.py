@@ -50,7 +50,6 @@ class FDivergence:
             of f(u)/u, either of which may be ``inf``.
 
     Reference: Nowozin, Cseke and Tomioka, 2016, tables 1 and 2, arXiv:1606.00709.
-    Explained in the book's section "Divergences".
     """
 
     name: str
@@ -126,7 +125,6 @@ def f_divergence(name: str, p: ArrayLike | Distribution, q: ArrayLike | Distribu
         ValueError: an unknown name, no probabilities, shapes that differ, or something that is no distribution.
 
     Reference: Nowozin, Cseke and Tomioka, 2016, equation 2, arXiv:1606.00709.
-    Explained in the book's section "Divergences".
     """
     return total(TABLE[one_of("name", name, NAMES)].term, p, q)
 
@@ -149,7 +147,6 @@ def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | D
         ValueError: an unknown name, no probabilities, shapes that differ, or something that is no distribution.
 
     Reference: Nowozin, Cseke and Tomioka, 2016, equation 4, arXiv:1606.00709.
-    Explained in the book's section "Divergences".
     """
     conjugate = TABLE[one_of("name", name, NAMES)].conjugate
 

@@ -29,8 +29,6 @@ class Discriminator:
     Args:
         value: maps x, shape (N,), to D(x), shape (N,).
         slope: maps x, shape (N,), to D'(x), shape (N,).
-
-    Explained in the book's section "The generator's gradient".
     """
 
     value: Function
@@ -52,8 +50,6 @@ def linear_discriminator(weight: float, bias: float) -> Discriminator:
 
     Returns:
         the discriminator.
-
-    Explained in the book's section "The generator's gradient".
     """
     return Discriminator(lambda x: weight * x + bias, lambda x: np.full_like(x, weight))
 
@@ -78,7 +74,6 @@ def optimal_discriminator(loss: str, theta: float) -> Discriminator:
         ValueError: an unknown loss, or a theta that is not a finite number.
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661; Mao et al., 2017, equation 5, arXiv:1611.04076.
-    Explained in the book's section "The generator's gradient".
     """
     one_of("loss", loss, LOSSES)
     ratio = linear_discriminator(-_theta(theta), theta**2 / 2)
@@ -113,7 +108,6 @@ def frozen_gradients(loss: str, theta: float, noise: ArrayLike, real: ArrayLike 
         ValueError: an unknown loss, a theta that is not a finite number, or arrays of a wrong shape.
 
     Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
-    Explained in the book's section "The generator's gradient".
     """
     judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
     fake = _theta(theta) + _vector("noise", noise)
@@ -136,8 +130,6 @@ def logit_gradients(loss: str, fake: ArrayLike, real: ArrayLike | None = None) -
 
     Raises:
         ValueError: an unknown loss, or logits of a wrong shape.
-
-    Explained in the book's section "The generator's gradient".
     """
     return losses_numpy.generator_gradient(loss, real, fake) * np.size(fake)
 
@@ -160,7 +152,6 @@ def quadrature_nodes(limit: float = 12.0, spacing: float = 1 / 32) -> tuple[np.n
         ValueError: a limit or a spacing of 0 or below.
 
     Reference: Trefethen and Weideman, The Exponentially Convergent Trapezoidal Rule, SIAM Review 56, 2014.
-    Explained in the book's section "The generator's gradient".
     """
     in_range("limit", limit, 0.0, open_low=True)
     in_range("spacing", spacing, 0.0, open_low=True)
@@ -184,8 +175,6 @@ def paired_nodes(limit: float = 9.0, spacing: float = 1 / 16) -> tuple[np.ndarra
 
     Raises:
         ValueError: a limit or a spacing of 0 or below.
-
-    Explained in the book's section "The generator's gradient".
     """
     nodes, weights = quadrature_nodes(limit, spacing)
     x, z = (axis.ravel() for axis in np.meshgrid(nodes, nodes))
@@ -211,7 +200,6 @@ def expected_gradient(loss: str, theta: float) -> float:
         ValueError: an unknown loss, or a theta that is not a finite number.
 
     Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
-    Explained in the book's section "The generator's gradient".
     """
     if one_of("loss", loss, LOSSES) == "hinge":
         return float(2.0 * np.sign(_theta(theta)) * math.exp(-(theta**2) / 8) / math.sqrt(2 * math.pi))
@@ -232,8 +220,6 @@ def gradient_variance(loss: str, theta: float) -> float:
 
     Raises:
         ValueError: an unknown loss, or a theta that is not a finite number.
-
-    Explained in the book's section "The generator's gradient".
     """
     return _moments(loss, theta)[1]
 
@@ -256,7 +242,6 @@ def divergence(loss: str, theta: float) -> float:
         ValueError: an unknown loss, or a theta that is not a finite number.
 
     Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862; Shannon et al., 2020, arXiv:2010.08029.
-    Explained in the book's section "The generator's gradient".
     """
     one_of("loss", loss, LOSSES)
     kl = _theta(theta) ** 2 / 2
@@ -289,8 +274,6 @@ def saturation_bounds(theta: float) -> tuple[float, float]:
 
     Raises:
         ValueError: a theta below 0.
-
-    Explained in the book's section "The generator's gradient".
     """
     overlap = math.erfc(in_range("theta", theta, 0.0) / math.sqrt(8))  # 2 Phi(-theta / 2)
     return theta * overlap / 2, theta * overlap

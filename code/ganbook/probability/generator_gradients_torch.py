@@ -22,27 +22,7 @@ Function = Callable[[Tensor], Tensor]
 
 
 def optimal_discriminator(loss: str, theta: float) -> Function:
-    r"""The discriminator that minimises its loss between N(0, 1) and N(theta, 1).
-
-    With :math:`\ell(x) = \ln p/q = \theta^2/2 - \theta x`:
-
-    .. math:: D^*(x) = \ell(x) \text{ (minimax, non-saturating, relativistic)}, \quad
-        \sigma(\ell(x)) \text{ (least squares)}, \quad \mathrm{sign}\, \ell(x) \text{ (hinge)}, \quad
-        -\mathrm{sign}(\theta)\, x \text{ (Wasserstein, of slope at most 1)}
-
-    Args:
-        loss: one of ``ganbook.data.recipe.LOSSES``.
-        theta: mean of the generated distribution.
-
-    Returns:
-        a function from x, shape (N,), to D(x), shape (N,).
-
-    Raises:
-        ValueError: an unknown loss, or a theta that is not a finite number.
-
-    Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661; Mao et al., 2017, equation 5, arXiv:1611.04076.
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.generator_gradients_numpy.optimal_discriminator`."""
     one_of("loss", loss, LOSSES)
     in_range("theta", theta, -math.inf)
 
@@ -60,26 +40,7 @@ def optimal_discriminator(loss: str, theta: float) -> Function:
 
 def frozen_gradients(loss: str, theta: float, noise: Tensor, real: Tensor | None = None,
                      discriminator: Function | None = None) -> Tensor:
-    r"""The derivative by theta of every example's generator loss, with the discriminator held fixed.
-
-    .. math:: g_i = \frac{\partial}{\partial \theta}\, \varphi\bigl(D(\theta + z_i)\bigr)
-
-    Args:
-        loss: one of ``ganbook.data.recipe.LOSSES``; its generator loss is the mean of phi.
-        theta: mean of the generated distribution.
-        noise: z, shape (N,); its precision is the result's.
-        real: real examples, shape (N,), one for each noise; only ``relativistic`` reads them.
-        discriminator: D, None for the one that is optimal for this loss and this theta.
-
-    Returns:
-        shape (N,); the mean is the gradient of the batch's loss.
-
-    Raises:
-        ValueError: an unknown loss, a theta that is not a finite number, or tensors of a wrong shape.
-
-    Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.generator_gradients_numpy.frozen_gradients`."""
     judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
     noise, judged = _vector("noise", noise), None if real is None else judge(_vector("real", real))
     # One theta for each example: the mean of the loss, times N, then has the examples' own gradients.
@@ -90,23 +51,7 @@ def frozen_gradients(loss: str, theta: float, noise: Tensor, real: Tensor | None
 
 
 def logit_gradients(loss: str, fake: Tensor, real: Tensor | None = None) -> Tensor:
-    r"""The derivative of every example's generator loss by its own logit.
-
-    .. math:: \varphi'(D) = -\sigma(D),\; -\sigma(-D),\; D - 1,\; -1,\; -1,\; -\sigma(D(x) - D)
-
-    Args:
-        loss: one of ``ganbook.data.recipe.LOSSES``, in whose order the formulas stand.
-        fake: logits of generated examples, shape (N,).
-        real: logits of real examples, shape (N,); only ``relativistic`` reads them.
-
-    Returns:
-        shape (N,).
-
-    Raises:
-        ValueError: an unknown loss, or logits of a wrong shape.
-
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.generator_gradients_numpy.logit_gradients`."""
     fake = fake.detach().requires_grad_()
     total = losses_torch.generator_loss(loss, real, fake) * fake.numel()
     (gradients,) = torch.autograd.grad(total, fake)

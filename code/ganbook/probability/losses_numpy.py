@@ -4,7 +4,8 @@ A discriminator returns one logit :math:`D(x)` per example; a large one says "re
 float64 from the shortest honest formula, with :math:`\zeta(x) = \ln(1 + e^x)` (softplus) and
 :math:`\sigma(x) = 1/(1 + e^{-x})`, and the derivatives are written out by hand.
 
-Explained in the book's sections "Divergences" and "Losses and penalties".
+Explained in the book's sections "Divergences", "The optimal discriminator", "The generator's gradient" and "Losses and
+penalties".
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ def minimax_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     return np.mean(_softplus(-_logits("real", real))) + np.mean(_softplus(_logits("fake", fake)))
 
@@ -70,7 +70,6 @@ def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
     """
     return -np.mean(_softplus(_logits("fake", fake)))
 
@@ -91,7 +90,6 @@ def non_saturating_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
     """
     return minimax_discriminator(real, fake)
 
@@ -112,7 +110,6 @@ def non_saturating_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
     """
     return np.mean(_softplus(-_logits("fake", fake)))
 
@@ -135,7 +132,6 @@ def least_squares_discriminator(real: ArrayLike, fake: ArrayLike, a: float = 0.0
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book's section "Divergences".
     """
     return 0.5 * np.mean(np.square(_logits("real", real) - b)) + 0.5 * np.mean(np.square(_logits("fake", fake) - a))
 
@@ -157,7 +153,6 @@ def least_squares_generator(real: ArrayLike | None, fake: ArrayLike, c: float = 
         ValueError: logits of another shape.
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book's section "Divergences".
     """
     return 0.5 * np.mean(np.square(_logits("fake", fake) - c))
 
@@ -178,7 +173,6 @@ def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
-    Explained in the book's section "Divergences".
     """
     return np.mean(np.maximum(0.0, 1.0 - _logits("real", real))) + np.mean(np.maximum(0.0, 1.0 + _logits("fake", fake)))
 
@@ -199,7 +193,6 @@ def hinge_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
-    Explained in the book's section "Divergences".
     """
     return -np.mean(_logits("fake", fake))
 
@@ -220,7 +213,6 @@ def wasserstein_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
-    Explained in the book's section "Divergences".
     """
     return np.mean(_logits("fake", fake)) - np.mean(_logits("real", real))
 
@@ -241,7 +233,6 @@ def wasserstein_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
         ValueError: logits of another shape.
 
     Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
-    Explained in the book's section "Divergences".
     """
     return -np.mean(_logits("fake", fake))
 
@@ -262,7 +253,6 @@ def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book's section "Divergences".
     """
     return np.mean(_softplus(-_pairs(real, fake)))
 
@@ -283,7 +273,6 @@ def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
         ValueError: logits of another shape, or two batches of different sizes.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book's section "Divergences".
     """
     return np.mean(_softplus(_pairs(real, fake)))
 
@@ -313,8 +302,6 @@ def discriminator_loss(name: str, real: ArrayLike, fake: ArrayLike) -> float:
 
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
@@ -334,8 +321,6 @@ def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
 
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's sections "Divergences" and "Losses and penalties".
     """
     return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
 
@@ -355,8 +340,6 @@ def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tupl
 
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's section "Divergences".
     """
     one_of("loss", name, LOSSES)
     r, f = _logits("real", real), _logits("fake", fake)
@@ -388,8 +371,6 @@ def generator_gradient(name: str, real: ArrayLike | None, fake: ArrayLike) -> np
 
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's section "Divergences".
     """
     one_of("loss", name, LOSSES)
     f = _logits("fake", fake)

@@ -37,258 +37,63 @@ def _softplus(x: Tensor) -> Tensor:
 
 
 def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The discriminator's loss of the original game: logistic classification.
-
-    .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar, at least 0; 2 ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.minimax_discriminator`."""
     return torch.mean(_softplus(-_logits("real", real))) + torch.mean(_softplus(_logits("fake", fake)))
 
 
 def minimax_generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    r"""The generator's loss of the original game, which saturates where the discriminator wins.
-
-    .. math:: -E\,\zeta(D(G(z)))
-
-    Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar, at most 0; -ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.minimax_generator`."""
     return -torch.mean(_softplus(_logits("fake", fake)))
 
 
 def non_saturating_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The discriminator's loss of the non-saturating game, equal to minimax's.
-
-    .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar, at least 0; 2 ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.non_saturating_discriminator`."""
     return minimax_discriminator(real, fake)
 
 
 def non_saturating_generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    r"""The generator's loss whose gradient stays near 1 where the discriminator wins.
-
-    .. math:: E\,\zeta(-D(G(z)))
-
-    Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar, at least 0; ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
-    Explained in the book's section "The generator's gradient".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.non_saturating_generator`."""
     return torch.mean(_softplus(-_logits("fake", fake)))
 
 
 def least_squares_discriminator(real: Tensor, fake: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
-    r"""The discriminator's least squares loss: real logits towards b, fake ones towards a.
-
-    .. math:: \tfrac12 E\,(D(x) - b)^2 + \tfrac12 E\,(D(G(z)) - a)^2
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
-        a: target of generated examples.
-        b: target of real examples.
-
-    Returns:
-        a scalar, at least 0; 1/2 at zero logits and default targets.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.least_squares_discriminator`."""
     return (0.5 * torch.mean(torch.square(_logits("real", real) - b))
             + 0.5 * torch.mean(torch.square(_logits("fake", fake) - a)))
 
 
 def least_squares_generator(real: Tensor | None, fake: Tensor, c: float = 1.0) -> Tensor:
-    r"""The generator's least squares loss: fake logits towards c.
-
-    .. math:: \tfrac12 E\,(D(G(z)) - c)^2
-
-    Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
-        c: the value that the generator wants the discriminator to give.
-
-    Returns:
-        a scalar, at least 0; 1/2 at zero logits and the default target.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.least_squares_generator`."""
     return 0.5 * torch.mean(torch.square(_logits("fake", fake) - c))
 
 
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The discriminator's hinge loss: no reward beyond a margin of 1.
-
-    .. math:: E\max(0, 1 - D(x)) + E\max(0, 1 + D(G(z)))
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar, at least 0; 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.hinge_discriminator`."""
     return torch.mean(torch.relu(1.0 - _logits("real", real))) + torch.mean(torch.relu(1.0 + _logits("fake", fake)))
 
 
 def hinge_generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    r"""The generator's loss in the hinge game: raise the fake logits.
-
-    .. math:: -E\,D(G(z))
-
-    Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar; 0 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.hinge_generator`."""
     return -torch.mean(_logits("fake", fake))
 
 
 def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The critic's loss: minus the gap between the mean logits.
-
-    .. math:: E\,D(G(z)) - E\,D(x)
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar; 0 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.wasserstein_discriminator`."""
     return torch.mean(_logits("fake", fake)) - torch.mean(_logits("real", real))
 
 
 def wasserstein_generator(real: Tensor | None, fake: Tensor) -> Tensor:
-    r"""The generator's loss in the Wasserstein game: raise the fake logits.
-
-    .. math:: -E\,D(G(z))
-
-    Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
-
-    Returns:
-        a scalar; 0 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
-
-    Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.wasserstein_generator`."""
     return -torch.mean(_logits("fake", fake))
 
 
 def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The discriminator's relativistic pairing loss: is this one more real than that one?
-
-    .. math:: E\,\zeta(-(D(x) - D(G(z))))
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (N,), example i paired with real example i.
-
-    Returns:
-        a scalar, at least 0; ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape, or two batches of different sizes.
-
-    Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.relativistic_discriminator`."""
     return torch.mean(_softplus(-_pairs(real, fake)))
 
 
 def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
-    r"""The generator's relativistic pairing loss, the discriminator's with its sides swapped.
-
-    .. math:: E\,\zeta(D(x) - D(G(z)))
-
-    Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (N,), example i paired with real example i.
-
-    Returns:
-        a scalar, at least 0; ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape, or two batches of different sizes.
-
-    Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
-    Explained in the book's section "Divergences".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.relativistic_generator`."""
     return torch.mean(_softplus(_pairs(real, fake)))
 
 
@@ -303,42 +108,10 @@ _FUNCTIONS = {
 
 
 def discriminator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
-    """The discriminator's loss of that name.
-
-    .. math:: L_D(D(x), D(G(z)))
-
-    Args:
-        name: one of ``ganbook.data.recipe.LOSSES``.
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
-
-    Returns:
-        a scalar, the mean over the batch.
-
-    Raises:
-        ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's sections "Divergences" and "Losses and penalties".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
     return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
-    """The generator's loss of that name.
-
-    .. math:: L_G(D(x), D(G(z)))
-
-    Args:
-        name: one of ``ganbook.data.recipe.LOSSES``.
-        real: logits of the real batch, shape (N,); only ``relativistic`` reads them, others accept None.
-        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
-
-    Returns:
-        a scalar, the mean over the batch.
-
-    Raises:
-        ValueError: an unknown name, or logits of a wrong shape.
-
-    Explained in the book's sections "Divergences" and "Losses and penalties".
-    """
+    """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
     return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)

@@ -39,7 +39,6 @@ def optimal_logit(p: Continuous, q: Continuous, x: ArrayLike, prior: float = 0.5
         ValueError: p or q is no distribution on the line, or a prior outside (0, 1).
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     _check_distributions(p, q)
     with np.errstate(invalid="ignore"):
@@ -61,7 +60,6 @@ def optimal_discriminator(p: Continuous, q: Continuous, x: ArrayLike, prior: flo
         ValueError: as :func:`optimal_logit`.
 
     Reference: Goodfellow et al., 2014, equation 2, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     return expit(optimal_logit(p, q, x, prior))
 
@@ -82,8 +80,6 @@ def normal_logit(p: Normal, q: Normal) -> tuple[float, float, float]:
 
     Raises:
         ValueError: p or q is not normal.
-
-    Explained in the book's section "The optimal discriminator".
     """
     for name, given in (("p", p), ("q", q)):
         if not isinstance(given, Normal):
@@ -108,7 +104,6 @@ def value(p: Continuous, q: Continuous, logit: Logit) -> float:
         ValueError: p or q is no distribution on the line, or logits of another shape or not a number.
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     return _integral(p, q, logit, lambda x, d: _weighted(p, x, log_expit(d)) + _weighted(q, x, log_expit(-d)))
 
@@ -128,7 +123,6 @@ def optimal_value(p: Continuous, q: Continuous) -> float:
         ValueError: p or q is no distribution on the line.
 
     Reference: Goodfellow et al., 2014, theorem 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     return value(p, q, lambda x: _decided(optimal_logit(p, q, x)))
 
@@ -150,7 +144,6 @@ def implied_js(value: float) -> float:
         ValueError: a value above 0, which no discriminator has.
 
     Reference: Goodfellow et al., 2014, theorem 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     if not value <= 0:
         raise ValueError(f"value is {value!r}; accepted: a number of at most 0")
@@ -176,7 +169,6 @@ def value_gap(p: Continuous, q: Continuous, logit: Logit) -> float:
         ValueError: as :func:`value`.
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661.
-    Explained in the book's section "The optimal discriminator".
     """
     def gap(x: np.ndarray, d: np.ndarray) -> np.ndarray:
         best = _decided(optimal_logit(p, q, x))
@@ -198,8 +190,6 @@ def logit_error(p: Continuous, q: Continuous, logit: Logit) -> tuple[float, floa
 
     Raises:
         ValueError: as :func:`value`.
-
-    Explained in the book's section "The optimal discriminator".
     """
     def squares(x: np.ndarray, d: np.ndarray) -> np.ndarray:
         return np.square(d - optimal_logit(p, q, x))
@@ -225,7 +215,6 @@ def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
         ValueError: logits that are not numbers, or a prior outside (0, 1).
 
     Reference: Sugiyama, Suzuki and Kanamori, Density Ratio Estimation in Machine Learning, 2012, chapter 4.
-    Explained in the book's section "The optimal discriminator".
     """
     logits = np.asarray(logits, np.float64)
     if np.isnan(logits).any():
@@ -250,7 +239,6 @@ def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]
         ValueError: shapes that differ, fewer than two examples, or a ratio that is negative or not finite.
 
     Reference: Robert and Casella, Monte Carlo Statistical Methods, 2004, section 3.3.
-    Explained in the book's section "The optimal discriminator".
     """
     values, ratios = np.asarray(values, np.float64), np.asarray(ratios, np.float64)
     if values.ndim != 1 or values.shape != ratios.shape or len(values) < 2:

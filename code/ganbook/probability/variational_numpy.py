@@ -45,7 +45,6 @@ def reparameterise(mean: ArrayLike, log_variance: ArrayLike, noise: ArrayLike) -
         ValueError: arrays of another shape.
 
     Reference: Kingma and Welling, 2014, section 2.4, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
     """
     mean = _rows("mean", mean)
     log_variance, noise = _rows("log_variance", log_variance, "mean", mean), _rows("noise", noise, "mean", mean)
@@ -68,7 +67,6 @@ def gaussian_kl(mean: ArrayLike, log_variance: ArrayLike) -> np.ndarray:
         ValueError: arrays of another shape.
 
     Reference: Kingma and Welling, 2014, appendix B, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
     """
     mean = _rows("mean", mean)
     log_variance = _rows("log_variance", log_variance, "mean", mean)
@@ -87,8 +85,6 @@ def gaussian_kl_gradients(mean: ArrayLike, log_variance: ArrayLike) -> tuple[np.
 
     Returns:
         derivatives by mean and by log-variance, of the same shape.
-
-    Explained in the book's section "Distributions".
     """
     mean = _rows("mean", mean)
     return mean, np.expm1(_rows("log_variance", log_variance, "mean", mean)) / 2
@@ -111,7 +107,6 @@ def reconstruction_loss(x: ArrayLike, reconstruction: ArrayLike, sigma: float) -
         ValueError: arrays of another shape, or a sigma that is not above 0.
 
     Reference: Kingma and Welling, 2014, appendix C.2, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
     """
     x = _rows("x", x)
     reconstruction = _rows("reconstruction", reconstruction, "x", x)
@@ -132,8 +127,6 @@ def reconstruction_loss_gradient(x: ArrayLike, reconstruction: ArrayLike, sigma:
 
     Returns:
         the derivative, of the same shape.
-
-    Explained in the book's section "Distributions".
     """
     x = _rows("x", x)
     return (_rows("reconstruction", reconstruction, "x", x) - x) / in_range("sigma", sigma, 0.0, open_low=True) ** 2
@@ -159,7 +152,6 @@ def negative_elbo(x: ArrayLike, reconstruction: ArrayLike, mean: ArrayLike, log_
         ValueError: arrays of another shape, or a sigma that is not above 0.
 
     Reference: Kingma and Welling, 2014, equation 10, arXiv:1312.6114.
-    Explained in the book's section "Distributions".
     """
     return np.mean(reconstruction_loss(x, reconstruction, sigma)) + np.mean(gaussian_kl(mean, log_variance))
 
@@ -182,7 +174,6 @@ class LinearGaussian:
 
     Reference: Tipping and Bishop, Probabilistic Principal Component Analysis, Journal of the Royal Statistical
     Society B 61, 1999, section 3.
-    Explained in the book's section "Distributions".
     """
 
     weight: np.ndarray

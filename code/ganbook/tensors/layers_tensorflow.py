@@ -20,22 +20,7 @@ TINY = 1e-12
 
 
 def spectral_norm(weight_matrix: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Estimate the largest singular value of a matrix by one step of power iteration.
-
-    .. math:: v = W^T u / |W^T u|, \\quad u' = W v / |W v|, \\quad \\sigma = u'^T W v
-
-    Gradients treat u' and v as constants.
-
-    Args:
-        weight_matrix: W, shape (outputs, inputs).
-        u: left vector, shape (outputs,).
-
-    Returns:
-        The estimate, a scalar, and u', shape (outputs,).
-
-    Reference: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for GANs, ICLR 2018, algorithm 1,
-    arXiv:1802.05957.
-    """
+    """The twin of :func:`ganbook.tensors.layers_numpy.spectral_norm`."""
     matrix = tf.stop_gradient(weight_matrix)
     v = tf.linalg.matvec(matrix, u, transpose_a=True)
     v = v / (tf.norm(v) + TINY)
@@ -77,28 +62,25 @@ class _Layer(keras.layers.Layer):
 
 
 class Dense(_Layer):
-    """A matrix product and a bias."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Dense`."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        """Map rows of shape (N, inputs) to (N, outputs)."""
         return self.add_bias(tf.matmul(x, tf.cast(self.normalised_weight(training, statistics), x.dtype)))
 
 
 class Conv2D(_Layer):
-    """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Conv2D`."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        """Convolve images of ``inputs`` channels."""
         spec = self.spec
         weight = tf.cast(self.normalised_weight(training, statistics), x.dtype)
         return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)))
 
 
 class ConvTranspose2D(_Layer):
-    """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
+    """The twin of :class:`ganbook.tensors.layers_torch.ConvTranspose2D`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
         return self.add_bias(tf.nn.conv2d_transpose(x, tf.cast(self.weight, x.dtype), output_shape, spec.stride,
@@ -106,13 +88,12 @@ class ConvTranspose2D(_Layer):
 
 
 class BatchNorm(_Layer):
-    """Batch normalisation over all axes but the channels."""
+    """The twin of :class:`ganbook.tensors.layers_torch.BatchNorm`."""
 
     #: Averages a tensor over the devices that share one batch; None where one device has all of it.
     across: Callable[[tf.Tensor], tf.Tensor] | None = None
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        """Normalise a batch; while training by its own mean and variance."""
         spec, current, dtype = self.spec, statistics or {}, x.dtype
         x = tf.cast(x, self.gamma.dtype)  # sums of bfloat16 numbers lose digits
         mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
@@ -132,10 +113,9 @@ class BatchNorm(_Layer):
 
 
 class Activation(_Layer):
-    """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Activation`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Apply the function to each element."""
         if self.spec.function == "leaky_relu":
             # tf.nn.leaky_relu holds its slope as a float32 number, which in float64 is another slope.
             if x.dtype == tf.float32:
@@ -145,42 +125,37 @@ class Activation(_Layer):
 
 
 class Dropout(_Layer):
-    """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Dropout`."""
 
     def call(self, x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
-        """Keep what the mask ``kept`` marks with ones."""
         return x * tf.cast(kept / (1 - self.spec.rate), x.dtype)
 
 
 class Reshape(_Layer):
-    """A new shape for the same numbers, in the order (height, width, channels)."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Reshape`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Give a batch its new shape."""
         return tf.reshape(x, (-1, *self.spec.shape))
 
 
 class Flatten(_Layer):
-    """All numbers of one input in one row, in the order (height, width, channels)."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Flatten`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Lay each image out in one row."""
         return tf.reshape(x, (-1, *self.spec.output_shape(tuple(x.shape[1:]))))
 
 
 class PixelShuffle(_Layer):
-    """Channels become pixels: r r C channels at one place become C channels on r x r places."""
+    """The twin of :class:`ganbook.tensors.layers_torch.PixelShuffle`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Turn channels into pixels."""
         return tf.nn.depth_to_space(x, self.spec.factor)
 
 
 class Pack(_Layer):
-    """Every m consecutive examples of a batch become one, their channels side by side."""
+    """The twin of :class:`ganbook.tensors.layers_torch.Pack`."""
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
-        """Join the examples of a batch."""
         m, (*sides, channels) = self.spec.examples, x.shape[1:]
         x = tf.reshape(x, (-1, m, *sides, channels))
         if sides:
@@ -196,5 +171,5 @@ def native_padding(padding: str | int) -> str | list[list[int]]:
 
 
 def make_layer(spec: layers.Layer, dtype: str = "float32", device: str = "/CPU:0") -> _Layer:
-    """Build the native layer that a description asks for; its tensors are zero until set."""
+    """The twin of :func:`ganbook.tensors.layers_torch.make_layer`."""
     return globals()[type(spec).__name__](spec, dtype, device)

@@ -23,22 +23,7 @@ TINY = 1e-12
 
 
 def spectral_norm(weight_matrix: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Estimate the largest singular value of a matrix by one step of power iteration.
-
-    .. math:: v = W^T u / |W^T u|, \\quad u' = W v / |W v|, \\quad \\sigma = u'^T W v
-
-    Gradients treat u' and v as constants.
-
-    Args:
-        weight_matrix: W, shape (outputs, inputs).
-        u: left vector, shape (outputs,).
-
-    Returns:
-        The estimate, a scalar, and u', shape (outputs,).
-
-    Reference: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for GANs, ICLR 2018, algorithm 1,
-    arXiv:1802.05957.
-    """
+    """The twin of :func:`ganbook.tensors.layers_numpy.spectral_norm`."""
     matrix = weight_matrix.detach()
     v = matrix.T @ u
     v = v / (torch.linalg.vector_norm(v) + TINY)

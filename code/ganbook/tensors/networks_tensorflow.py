@@ -24,17 +24,7 @@ from ganbook.tensors.layers_tensorflow import Dropout, make_layer
 
 
 def find_device(device: str | None = None) -> str:
-    """The framework's own name of a device.
-
-    Args:
-        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
-
-    Returns:
-        What the framework's functions accept as a device.
-
-    Raises:
-        ValueError: an unknown name, or a GPU that the framework does not see.
-    """
+    """The twin of :func:`ganbook.tensors.networks_torch.find_device`."""
     count = len(tf.config.list_physical_devices("GPU"))
     kind, number = parse_device(device) or ("gpu" if count else "cpu", 0)
     if kind == "gpu" and number >= count:
@@ -43,49 +33,18 @@ def find_device(device: str | None = None) -> str:
 
 
 def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = None) -> tf.Tensor:
-    """Turn a NumPy array into a native tensor.
-
-    Args:
-        array: images (N, height, width, channels), or rows (N, n), or any other number of axes but four.
-        dtype: "float32", "float64" or "mixed_bfloat16", whose arrays are float32.
-        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
-
-    Returns:
-        The tensor; images have the framework's own order of axes.
-    """
+    """The twin of :func:`ganbook.tensors.networks_torch.to_native`."""
     with tf.device(find_device(device)):
         return tf.constant(np.asarray(array), stored(one_of("dtype", dtype, DTYPES)))
 
 
 def to_numpy(tensor: tf.Tensor) -> np.ndarray:
-    """Turn a native tensor into a NumPy array; the inverse of :func:`to_native`.
-
-    Args:
-        tensor: images in the framework's own order of axes, or any other number of axes but four.
-
-    Returns:
-        The array; images have shape (N, height, width, channels).
-    """
+    """The twin of :func:`ganbook.tensors.networks_torch.to_numpy`."""
     return np.array(tensor.numpy())
 
 
 class Network(keras.Model):
-    """Layers built from a blueprint, and their tensors under canonical names.
-
-    Args:
-        blueprint: the layers and the shapes at both ends.
-        rng: seed, or NumPy generator, that draws the initial weights.
-        dtype: "float32", "float64" or "mixed_bfloat16".
-        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
-
-    Raises:
-        ValueError: an unknown dtype or device.
-
-    Attributes:
-        layers_spec: the descriptions of the layers, first to last.
-        input_shape_, output_shape_: shapes without the batch axis, channels last; () for logits.
-        dtype_name, device_name: as given, the device resolved to "cpu" or "gpu:N".
-    """
+    """The twin of :class:`ganbook.tensors.networks_torch.Network`."""
 
     def __init__(self, blueprint: Blueprint, rng: int | np.random.Generator = 0, dtype: str = "float32",
                  device: str | None = None) -> None:
@@ -103,21 +62,6 @@ class Network(keras.Model):
 
     def call(self, x: tf.Tensor, training: bool = False, masks: Mapping[str, tf.Tensor] | None = None,
              statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        """Map a batch to images or to logits.
-
-        Args:
-            x: a native batch, as :func:`to_native` makes it.
-            training: whether batch norm uses the batch and dropout its masks.
-            masks: a native mask of zeros and ones per dropout layer, by its name; needed while training with dropout.
-            statistics: moving tensors by canonical name.  A layer reads its value here first, and a training pass
-                writes the new value here.
-
-        Returns:
-            Native images, points, or logits of shape (N,), or (N/m,) where m examples are judged together.
-
-        Raises:
-            ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
-        """
         self._check_input(x)
         if self.dtype_name != "mixed_bfloat16":
             return self._run_layers(x, training, masks, statistics)
@@ -157,36 +101,18 @@ class Network(keras.Model):
         return getattr(self.get_layer(layer), suffix)
 
     def trainable(self) -> dict[str, tf.Variable]:
-        """The tensors that training changes, by canonical name, in the order of the layers."""
         return self._tensors(self.blueprint.trainable_shapes())
 
     def moving(self) -> dict[str, tf.Variable]:
-        """The moving tensors, by canonical name, in the order of the layers."""
         return self._tensors(self.blueprint.moving_shapes())
 
     def assign(self, values: Mapping[str, tf.Tensor]) -> None:
-        """Set some of the network's own tensors in place.
-
-        Args:
-            values: native tensors by canonical name.
-
-        Raises:
-            ValueError: an unknown name.
-        """
         own = self.trainable() | self.moving()
         check_names(values, own)
         for name, value in values.items():
             own[name].assign(value)
 
     def bind(self, tensors: Mapping[str, tf.Tensor]) -> Callable[..., tf.Tensor]:
-        """The network as a function of the given tensors instead of its own, in which it can be differentiated.
-
-        Args:
-            tensors: native tensors by canonical name; what is not among them stays the network's own.
-
-        Returns:
-            a function with the arguments of the network.
-        """
         replaced = [(self._variable(name), tensor) for name, tensor in tensors.items()]
 
         def bound(x: tf.Tensor, **options: Any) -> tf.Tensor:
@@ -196,62 +122,23 @@ class Network(keras.Model):
         return bound
 
     def export(self, tensors: Mapping[str, tf.Tensor] | None = None) -> dict[str, np.ndarray]:
-        """Copy tensors to NumPy in the canonical layout.
-
-        Args:
-            tensors: native tensors by canonical name, such as gradients or moments; None means the whole state.
-
-        Returns:
-            Arrays by canonical name.
-        """
         tensors = self.trainable() | self.moving() if tensors is None else tensors
         return {name: np.array(tensor.numpy()) for name, tensor in tensors.items()}
 
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
-        """Turn canonical NumPy arrays into native tensors; the inverse of :meth:`export`.
-
-        Args:
-            arrays: arrays by canonical name, all or some of them.
-
-        Returns:
-            Native tensors by canonical name, with the network's dtype and on its device.
-
-        Raises:
-            ValueError: an unknown name or a wrong shape.
-        """
         check_arrays(arrays, self._shapes)
         with tf.device(find_device(self.device_name)):
             return {name: tf.constant(np.asarray(array), stored(self.dtype_name)) for name, array in arrays.items()}
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Set the whole state from canonical NumPy arrays.
-
-        Args:
-            arrays: an array for every canonical name.
-
-        Raises:
-            ValueError: a missing or unknown name or a wrong shape.
-        """
         check_complete(arrays, self._shapes)
         self.assign(self.convert(arrays))
 
     def summary(self) -> str:
-        """A table of layers, output shapes, parameters and floating-point operations."""
         return self.blueprint.summary()
 
 
 def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32",
           device: str | None = None) -> Network:
-    """Build the network that a recipe asks for.
-
-    Args:
-        architecture: one of :data:`ganbook.tensors.architectures.ARCHITECTURES`, and its settings.
-        rng, dtype, device: as of :class:`Network`.
-
-    Returns:
-        The network with its initial weights.
-
-    Raises:
-        ValueError: an unknown setting, or one outside its range; an unknown dtype or device.
-    """
+    """The twin of :func:`ganbook.tensors.networks_torch.build`."""
     return Network(blueprint_of(architecture), rng, dtype, device)

@@ -127,8 +127,6 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
-
-    Explained in the book's section "Losses and penalties".
     """
     own = METHODS[one_of("method", method, tuple(METHODS))]
     common = SETTINGS[one_of("data", data, tuple(SETTINGS))]
@@ -170,8 +168,6 @@ def measure(run: training.Run) -> dict[str, float]:
     Returns:
         ``MEASURES`` by name: of the averaged weights, with ``_last`` of the last ones, with ``_real`` of real images;
         and the mean losses of the last ``TAIL`` steps.
-
-    Explained in the book's section "Losses and penalties".
     """
     real, other = halves(run.recipe.data, run.recipe.seed)
     reader = _reader(run.framework, real.shape[1])
@@ -211,8 +207,6 @@ def rate_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[float, f
     Returns:
         By method and rate, the median over the seeds of the distance in pixels, where a run that failed counts as
         infinitely far.  The smallest one wins.
-
-    Explained in the book's section "Losses and penalties".
     """
     found: dict[str, dict[float, list[float]]] = {}
     for record in records:

@@ -109,8 +109,6 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
-
-    Explained in the book's section "Mode collapse".
     """
     own = METHODS[one_of("method", method, tuple(METHODS))]
     common = RECIPES[one_of("data", data, NAMES)]
@@ -137,8 +135,6 @@ def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
 
     Returns:
         By method, its rate.
-
-    Explained in the book's section "Mode collapse".
     """
     scores: dict[str, dict[float, float]] = {}
     for record in records:
@@ -160,8 +156,6 @@ def measure(run: training.Run) -> dict[str, float]:
 
     Raises:
         ValueError: a run of other data.
-
-    Explained in the book's section "Mode collapse".
     """
     one_of("data", run.recipe.data, NAMES)
     mixture, points = training.load_source(run.recipe), run.sample(SAMPLES, NOISE)
@@ -191,8 +185,6 @@ def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples
     Raises:
         ValueError: an argument outside its range.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
-
-    Explained in the book's section "Mode collapse".
     """
     whole("every", every, 1)
     run = training.start_run(recipe, framework, device=device)
@@ -218,8 +210,6 @@ def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
-
-    Explained in the book's section "Mode collapse".
     """
     quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
     return recipe("plain", data, seed=seed).replace(name=f"{data}-lopsided", generator_optimiser=quick,

@@ -34,8 +34,6 @@ def value(data: np.ndarray, generated: np.ndarray, logits: np.ndarray) -> float:
         ValueError: shapes that differ, or an array that is no distribution.
 
     Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, equation 1, arXiv:1406.2661.
-
-    Explained in the book's section "Mode collapse".
     """
     data, generated = probabilities("data", data), probabilities("generated", generated)
     logits = np.asarray(logits, np.float64)
@@ -62,8 +60,6 @@ def chase(data: np.ndarray, steps: int, rate: float = 0.1) -> np.ndarray:
 
     Raises:
         ValueError: an array that is no distribution, or a number outside its range.
-
-    Explained in the book's section "Mode collapse".
     """
     data = probabilities("data", data)
     whole("steps", steps, 1)
@@ -94,8 +90,6 @@ def packs(distribution: np.ndarray, examples: int) -> np.ndarray:
         ValueError: an array that is no distribution, or too many packs.
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 3, arXiv:1712.04086.
-
-    Explained in the book's section "Mode collapse".
     """
     distribution = probabilities("distribution", distribution)
     if len(distribution) ** whole("examples", examples, 1) > MOST_PACKS:

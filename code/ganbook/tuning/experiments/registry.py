@@ -66,8 +66,6 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
     Raises:
         ValueError: an argument outside its range, or a recipe of other data.
         NonFiniteLoss: a loss became infinite or not a number; the results so far are written.
-
-    Explained in the book's section "Counting modes".
     """
     one_of("framework", framework, FRAMEWORKS)
     recipe = RECIPE_OF[one_of("name", name, tuple(RECIPE_OF))] if recipe is None else recipe

@@ -72,8 +72,6 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
 
     Raises:
         ValueError: an argument outside its range.
-
-    Explained in the book's section "Mode collapse".
     """
     fields = METHODS[one_of("method", method, tuple(METHODS))]
     _check_digits(n)
@@ -126,8 +124,6 @@ def limits(n: int = 2) -> Limits:
 
     Raises:
         ValueError: another number of digits.
-
-    Explained in the book's section "Mode collapse".
     """
     recipe = stacked_recipe(n)
     possible, rng = modes.DIGITS**n, np.random.default_rng(NOISE)

@@ -193,8 +193,6 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
         ValueError: an argument outside its range, or a pattern that no key matches.
         ResultError: the file holds another table, or runs of other recipes, or another process is writing it; it is
             left as it was.
-
-    Explained in the book's section "Losses and penalties".
     """
     whole("jobs", jobs, 1)
     budget = np.inf if minutes is None else 60 * in_range("minutes", minutes, 0.0, open_low=True)

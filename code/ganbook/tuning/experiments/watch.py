@@ -25,8 +25,6 @@ class Watch:
 
     Args:
         judge: scores the samples; None leaves their columns out.
-
-    Explained in the book's section "Quickstart".
     """
 
     def __init__(self, judge: DigitJudge | None = None) -> None:

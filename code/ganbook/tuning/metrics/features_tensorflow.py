@@ -17,19 +17,9 @@ from ganbook.tuning.metrics.classifier import TRAININGS, Reader, digit_network
 
 
 class DigitNetwork(Network):
-    """A small convolutional network that names handwritten digits.
-
-    .. math:: f(x) = a(a(\\cdots a(x * W_1 + b_1) \\cdots) W_2 + b_2), \\quad l(x) = f(x) W_3 + b_3
-
-    Maps images of shape (N, side, side, 1) to features f of shape (N, 64) and logits l of shape (N, 10); a is the
-    activation and * a strided convolution.
-
-    Reference: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document recognition,
-    Proceedings of the IEEE 86, 1998, section II.
-    """
+    """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitNetwork`."""
 
     def call(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Map a batch to features and to logits."""
         self._check_input(x)
         *before, last = self.layers
         for layer in before:
@@ -38,24 +28,10 @@ class DigitNetwork(Network):
 
 
 class DigitReader(Reader):
-    """The digit classifier of one size of image; without weights of your own, the fixed one.
-
-    Args:
-        side: of the images in pixels, 8, 28 or 32.
-        dtype: ``float32`` or ``float64``.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-        arrays: weights by canonical name; None takes the fixed ones and checks their hash.
-
-    Raises:
-        ClassifierError: another side, or files that are missing or damaged.
-        ValueError: another dtype or device, or weights of other names or shapes.
-
-    Explained in the book's section "Evaluation".
-    """
+    """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitReader`."""
 
     def __init__(self, side: int = 28, dtype: str = "float64", device: str | None = None,
                  arrays: Mapping[str, np.ndarray] | None = None) -> None:
-        """Build the network and load its weights."""
         super().__init__(side, arrays)
         self.network = DigitNetwork(digit_network(side), 0, dtype, device)
         self.network.load(self.arrays)
@@ -68,12 +44,10 @@ class DigitReader(Reader):
         self._graph_step = tf.function(self._step, autograph=False)
 
     def activations(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Features (N, 64) and logits (N, 10) of single-channel images (N, side, side, 1), in NumPy."""
         features, logits = self.network(self._native(planes))
         return to_numpy(features), to_numpy(logits)
 
     def step(self, planes: np.ndarray, targets: np.ndarray, learning_rate: float, t: int) -> float:
-        """Make the t-th update, t from 1, on images and their digits as rows of zeros and a one; the loss before it."""
         # Both numbers become tensors: for each new number tf.function would trace anew.
         numbers = (tf.constant(number, self.network.dtype_name) for number in (learning_rate, t))
         return float(self._graph_step(self._native(planes), self._native(targets), *numbers))
@@ -91,7 +65,6 @@ class DigitReader(Reader):
         return loss
 
     def export(self) -> dict[str, np.ndarray]:
-        """The weights as they are now, by canonical name."""
         return self.network.export()
 
     def _native(self, array: np.ndarray) -> tf.Tensor:

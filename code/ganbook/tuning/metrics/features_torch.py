@@ -51,8 +51,6 @@ class DigitReader(Reader):
     Raises:
         ClassifierError: another side, or files that are missing or damaged.
         ValueError: another dtype or device, or weights of other names or shapes.
-
-    Explained in the book's section "Evaluation".
     """
 
     def __init__(self, side: int = 28, dtype: str = "float64", device: str | None = None,

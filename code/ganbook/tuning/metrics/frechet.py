@@ -26,8 +26,6 @@ def pixels(images: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: an array of another shape.
-
-    Explained in the book's section "Quickstart".
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -54,8 +52,6 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
 
     Reference: Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, NIPS 2017, equation 6, arXiv:1706.08500; Dowson
     and Landau, The Frechet distance between multivariate normal distributions, 1982.
-
-    Explained in the book's section "Evaluation".
     """
     x, y = checked_pair(x, y)
     mean_x, root_x = _fit(x)
@@ -85,8 +81,6 @@ def gaussian_frechet_bias(covariance: np.ndarray, n: int, m: int | None = None) 
 
     Raises:
         ValueError: an array of another shape, a negative eigenvalue, or a sample below 2.
-
-    Explained in the book's section "Evaluation".
     """
     covariance = np.asarray(covariance, dtype=np.float64)
     if covariance.ndim not in (1, 2) or len(set(covariance.shape)) != 1:
@@ -117,8 +111,6 @@ def frechet_bias(features: np.ndarray, n: int, m: int | None = None) -> float:
 
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or a sample below 2.
-
-    Explained in the book's section "Evaluation".
     """
     features = checked("features", features)
     features = features - features.mean(0)
@@ -148,8 +140,6 @@ def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, blo
         ValueError: arrays of other shapes, too few rows, a value that is not finite, or ``blocks`` below 2.
 
     Reference: Chong and Forsyth, CVPR 2020, section 3, arXiv:1911.07023.
-
-    Explained in the book's section "Evaluation".
     """
     x, y = checked_pair(x, y, 2 * whole("blocks", blocks, 2))
     x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
@@ -174,8 +164,6 @@ def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.nd
 
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or what the metric refuses.
-
-    Explained in the book's section "Evaluation".
     """
     features = checked("features", features, 4)
     half = len(features) // 2
@@ -196,8 +184,6 @@ def half_split_floor(features: np.ndarray, rng: np.random.Generator, repeats: in
 
     Raises:
         ValueError: an array of another shape, too few rows, or a value that is not finite.
-
-    Explained in the book's section "Quickstart".
     """
     return float(half_splits(frechet_distance, features, rng, repeats).mean())
 

@@ -58,8 +58,6 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
 
     Reference: Binkowski, Sutherland, Arbel and Gretton, ICLR 2018, section 4, arXiv:1801.01401; Gretton and
     others, JMLR 13, 2012, equation 3.
-
-    Explained in the book's section "Evaluation".
     """
     x, y = checked_pair(x, y)
     within = sum((_total(a) - _kernel_of_itself(a).sum()) / (len(a) * (len(a) - 1)) for a in (x, y))
@@ -84,8 +82,6 @@ def kernel_distance_blocks(x: np.ndarray, y: np.ndarray, rng: np.random.Generato
 
     Raises:
         ValueError: arrays of other shapes, too few rows, a value that is not finite, or ``blocks`` below 2.
-
-    Explained in the book's section "Evaluation".
     """
     x, y = checked_pair(x, y, 2 * whole("blocks", blocks, 2))
     parts = (np.array_split(a[rng.permutation(len(a))], blocks) for a in (x, y))
@@ -112,8 +108,6 @@ def kernel_distance_noise(features: np.ndarray, n: int, m: int | None = None) ->
         ValueError: an array of another shape, too few rows, a value that is not finite, or a sample below 2.
 
     Reference: Gretton, Borgwardt, Rasch, Schoelkopf and Smola, JMLR 13, 2012, after theorem 12.
-
-    Explained in the book's section "Evaluation".
     """
     features = checked("features", features, 3)
     m = whole("n", n, 2) if m is None else whole("m", m, 2)
@@ -150,8 +144,6 @@ def gaussian_kernel_distance(mean_x: np.ndarray, covariance_x: np.ndarray, mean_
 
     Raises:
         ValueError: arrays of other shapes.
-
-    Explained in the book's section "Evaluation".
     """
     x, y = (np.asarray(mean_x, float), np.asarray(covariance_x, float)), (np.asarray(mean_y, float),
                                                                         np.asarray(covariance_y, float))

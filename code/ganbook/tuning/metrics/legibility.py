@@ -52,8 +52,6 @@ class DigitJudge:
 
     Raises:
         ValueError: images of another shape, or a value outside the range.
-
-    Explained in the book's section "Evaluation".
     """
 
     def __init__(self, reader: Reader, real: np.ndarray) -> None:

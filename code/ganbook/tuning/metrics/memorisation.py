@@ -57,8 +57,6 @@ def nearest_known(features: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, 
 
     Raises:
         ValueError: arrays of other shapes, or a value that is not finite.
-
-    Explained in the book's section "Evaluation".
     """
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -87,8 +85,6 @@ def measure_memorisation(generated: np.ndarray, train: np.ndarray, held_out: np.
 
     Raises:
         ValueError: arrays of other shapes, too few rows, or a value that is not finite.
-
-    Explained in the book's section "Evaluation".
     """
     from scipy.stats import rankdata
 

@@ -69,8 +69,6 @@ def high_quality_counts(mixture: Mixture, points: np.ndarray) -> np.ndarray:
         ValueError: points of another shape, fewer points than modes, or a coordinate that is not finite.
 
     Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.1, arXiv:1705.07761.
-
-    Explained in the book's section "Mode collapse".
     """
     points, possible = np.asarray(points, np.float64), len(mixture.means)
     if points.ndim != 2 or points.shape[1] != 2:
@@ -103,8 +101,6 @@ def measure_mixture(mixture: Mixture, points: np.ndarray) -> MixtureCoverage:
         ValueError: points of another shape, fewer points than modes, or a coordinate that is not finite.
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.1, arXiv:1712.04086.
-
-    Explained in the book's section "Mode collapse".
     """
     counts = high_quality_counts(mixture, points)
     possible, samples = len(counts), len(points)
@@ -121,8 +117,6 @@ def ideal_high_quality() -> float:
 
     Returns:
         0.98889...
-
-    Explained in the book's section "Mode collapse".
     """
     return -math.expm1(-RADIUS**2 / 2)
 
@@ -147,8 +141,6 @@ def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
 
     Raises:
         ValueError: means closer together, or fewer than 1 sample.
-
-    Explained in the book's section "Mode collapse".
     """
     from scipy.stats import binom
 

@@ -121,8 +121,6 @@ def fit_classifier(train: Images, held_out: Images) -> Classifier:
 
     Raises:
         ValueError: images of several channels or of two shapes, other labels, or one image in both sets.
-
-    Explained in the book's section "Counting modes".
     """
     from sklearn.svm import SVC
 
@@ -176,8 +174,6 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
         ValueError: an empty array, one of another shape or type, or a number outside the range.
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
-
-    Explained in the book's section "Counting modes".
     """
     modes = np.asarray(modes)
     whole("possible", possible, 1)
@@ -225,8 +221,6 @@ def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generato
 
     Raises:
         ValueError: ``samples`` or ``part`` below 1, or images of another shape than the classifier's.
-
-    Explained in the book's section "Counting modes".
     """
     possible = DIGITS ** real.shape[2]
     samples = SAMPLES_PER_MODE * possible if samples is None else whole("samples", samples, 1)
@@ -250,8 +244,6 @@ def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generat
 
     Raises:
         ValueError: images of several channels, or a number below 1.
-
-    Explained in the book's section "Counting modes".
     """
     if images.shape[2] != 1:
         raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
@@ -269,8 +261,6 @@ def gaussian_images(images: np.ndarray, count: int, rng: np.random.Generator) ->
 
     Returns:
         float32, shape (M, H, W, C); values outside [-1, 1] are cut off.
-
-    Explained in the book's section "Counting modes".
     """
     pixels = images.reshape(len(images), -1).astype(np.float64)
     mean = pixels.mean(0)
@@ -296,8 +286,6 @@ def expected_modes(possible: int, samples: int) -> float:
 
     Raises:
         ValueError: K or N is not a whole number of at least 1.
-
-    Explained in the book's section "Counting modes".
     """
     whole("possible", possible, 1)
     whole("samples", samples, 1)
@@ -320,8 +308,6 @@ def kl_floor(possible: int, samples: int) -> float:
         ValueError: K or N is not a whole number of at least 1.
 
     Reference: Miller, Note on the bias of information estimates, 1955.
-
-    Explained in the book's section "Counting modes".
     """
     return (whole("possible", possible, 1) - 1) / (2 * whole("samples", samples, 1))
 
@@ -340,8 +326,6 @@ def expected_kl(possible: int, samples: int) -> float:
 
     Raises:
         ValueError: K or N is not a whole number of at least 1.
-
-    Explained in the book's section "Counting modes".
     """
     from scipy.stats import binom
 

@@ -63,8 +63,6 @@ def measure_neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = K) -> Ne
 
     Raises:
         ValueError: arrays of other shapes, fewer than k + 1 rows, a value that is not finite, or k below 1.
-
-    Explained in the book's section "Evaluation".
     """
     from sklearn.metrics import pairwise_distances_chunked
 
@@ -99,8 +97,6 @@ def ball_radii(features: np.ndarray, k: int = K) -> np.ndarray:
 
     Raises:
         ValueError: an array of another shape, fewer than k + 1 rows, a value that is not finite, or k below 1.
-
-    Explained in the book's section "Evaluation".
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -128,8 +124,6 @@ def expected_coverage(n: int, m: int, k: int = K) -> float:
         ValueError: a number below its least value.
 
     Reference: Naeem, Oh, Uh, Choi and Yoo, ICML 2020, lemma 2, arXiv:2002.09797.
-
-    Explained in the book's section "Evaluation".
     """
     whole("n", n, whole("k", k, 1) + 1)
     whole("m", m, 1)

@@ -155,8 +155,6 @@ def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any 
         ValueError: too few examples for a metric, or examples that are not finite.
         CheckpointError: ``source`` is not what the run was trained on, or None where only Python can give that.
         DataError: the run's data are not at hand.
-
-    Explained in the book's section "Evaluation".
     """
     source, record = find_source(run.recipe, run.trained_on, source)
     least = len(source.means) if isinstance(source, Mixture) else FEWEST

@@ -36,8 +36,6 @@ def expected_largest(n: int) -> float:
 
     Raises:
         ValueError: n below 1.
-
-    Explained in the book's section "Search".
     """
     whole("n", n, 1)
     return n * integrate.quad(lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1), -12, 12,
@@ -62,8 +60,6 @@ def winners_curse(n: int, noise: float, spread: float) -> float:
 
     Raises:
         ValueError: a number outside its range.
-
-    Explained in the book's section "Search".
     """
     in_range("noise", noise, 0.0)
     in_range("spread", spread, 0.0, open_low=noise == 0)
@@ -81,8 +77,6 @@ def chance_of_good(share: float, n: int) -> float:
 
     Raises:
         ValueError: a number outside its range.
-
-    Explained in the book's section "Search".
     """
     return 1 - (1 - in_range("share", share, 0.0, 1.0)) ** whole("n", n, 1)
 
@@ -122,8 +116,6 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
 
     Raises:
         ValueError: an unknown method, a negative seed, or fewer than two trials with a score.
-
-    Explained in the book's section "Search".
     """
     evaluator: BaseImportanceEvaluator = (
         FanovaImportanceEvaluator(seed=whole("seed", seed, 0)) if one_of("method", method, METHODS) == "fanova"
@@ -154,8 +146,6 @@ def replay(study: optuna.Study, pruner: str, seeds: Sequence[int]) -> tuple[int,
 
     Raises:
         ValueError: an unknown pruner.
-
-    Explained in the book's section "Search".
     """
     rule = optuna_studies.PRUNERS[one_of("pruner", pruner, tuple(optuna_studies.PRUNERS))]()
     trainings = 0

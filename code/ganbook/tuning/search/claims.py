@@ -90,8 +90,6 @@ def work(study: optuna.Study, run: Run, trials: int, *, pace: Pace | None = None
         ValueError: an argument outside its range.
         KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
         BaseException: what else ``run`` raises; its trial is failed and not tried again.
-
-    Explained in the book's section "Search".
     """
     whole("trials", trials, 1)
     pace = pace or Pace()
@@ -191,8 +189,6 @@ class Watch:
     Args:
         study: in a storage that all workers share.
         pace: ``grace`` is what counts here.
-
-    Explained in the book's section "Search".
     """
 
     def __init__(self, study: optuna.Study, pace: Pace | None = None) -> None:

@@ -49,8 +49,6 @@ class NumberedSampler(optuna.samplers.BaseSampler):
 
     Raises:
         ValueError: an unknown name or a negative seed.
-
-    Explained in the book's section "Search".
     """
 
     def __init__(self, name: str = "tpe", seed: int = 0) -> None:
@@ -135,8 +133,6 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
         StudyError: the storage is a journal of another question, its study of this name asks something else, or it was
             begun with another sampler, seed or pruner; nothing is written.
         ValueError: an unknown sampler or pruner, or a negative seed.
-
-    Explained in the book's section "Search".
     """
     asked = {"sampler": sampler, "seed": seed, "pruner": pruner}
     for name, accepted in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
@@ -216,8 +212,6 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
     Raises:
         ValueError: fewer than 1 trial.
         KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
-
-    Explained in the book's section "Search".
     """
     claims.Watch(study).recover()
     with quiet(), show_trials(whole("trials", trials, 1), progress) as show:

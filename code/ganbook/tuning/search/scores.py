@@ -129,8 +129,6 @@ def rescore(question: Question, settings: Mapping[str, Any], seeds: Sequence[int
 
     Raises:
         ValueError: a seed that the search has used, or settings outside the space.
-
-    Explained in the book's section "Search".
     """
     used = sorted(set(seeds) & set(question.seeds))
     if used:

@@ -81,8 +81,6 @@ def run_searches(question: Question | None = None, *, trials: int = TRIALS, out:
     Raises:
         StudyError: a journal is there and of another question.
         ValueError: an argument outside its range.
-
-    Explained in the book's section "Search".
     """
     question = QUESTIONS["digits"] if question is None else question
     whole("trials", trials, 1)

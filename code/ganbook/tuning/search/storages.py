@@ -53,8 +53,6 @@ def open_storage(text: str | Path, workers: int = 1) -> BaseStorage:
     Raises:
         StorageError: an unknown scheme, a file that is no journal (it is left as it is), a driver that is not
             installed, a server that does not answer, or SQLite for more than one worker.
-
-    Explained in the book's section "Search".
     """
     whole("workers", workers, 1)
     text = str(text)
@@ -182,8 +180,6 @@ def serve_storage(text: str | Path, host: str = "localhost", port: int = 13000) 
 
     Raises:
         StorageError: a journal or another gRPC server, or as :func:`open_storage`.
-
-    Explained in the book's section "Search".
     """
     storage = open_storage(text)
     if not isinstance(storage, RDBStorage):

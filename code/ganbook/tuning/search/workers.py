@@ -66,8 +66,6 @@ def run_workers(prepare: Prepare, storage: str | Path, workers: int, trials: int
         ValueError: an argument outside its range, or a storage that cannot be used.
         WorkerError: a worker raised an error, or at least four workers died while no trial was finished.
         KeyboardInterrupt: Ctrl-C; the workers are stopped and their trials queued again.
-
-    Explained in the book's section "Search".
     """
     whole("workers", workers, 1)
     whole("trials", trials, 1)
