@@ -9,7 +9,6 @@ partly in the stretch counts for that part.
 from __future__ import annotations
 
 import dataclasses
-import functools
 import importlib.metadata
 import json
 import os
@@ -27,6 +26,7 @@ from optuna.trial import FrozenTrial
 from ganbook.tuning import results
 from ganbook.tuning.search import optuna_studies, workers
 from ganbook.tuning.search.questions import QUESTIONS
+from ganbook.tuning.search.storages import open_storage
 
 QUESTION = "rates"
 WORKERS = 2
@@ -47,7 +47,7 @@ def rate(trials: Sequence[FrozenTrial]) -> float:
     """
     first: dict[int, Any] = {}
     for trial in sorted(trials, key=lambda each: each.datetime_start):
-        first.setdefault(trial.user_attrs["worker"]["process"], trial.datetime_complete)
+        first.setdefault(trial.user_attrs["process"], trial.datetime_complete)
     begin, end = max(first.values()), max(trial.datetime_start for trial in trials)
     if end <= begin:
         raise ValueError(f"trials has {len(trials)} of {len(first)} workers; accepted: enough that all are busy after "
@@ -64,11 +64,12 @@ def measure(count: int, trials: int, steps: int) -> dict[str, float]:
         ``workers``, ``rate`` (trials per second), ``seconds`` of the whole study, start of the processes included, and
         ``processor_seconds`` of its processes.
     """
-    tools = {"sampler": "random", "seed": 0, "pruner": "none"}
-    prepare = functools.partial(optuna_studies.prepare, QUESTION, {"steps": steps}, tools, "cpu")
+    question = dataclasses.replace(QUESTIONS[QUESTION], steps=steps)
     before, started = _processor_seconds(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        study = workers.run_workers(prepare, Path(folder) / "study.journal", count, trials)
+        storage = f"sqlite:///{folder}/study.db"
+        optuna_studies.open_study(question, open_storage(storage), "random", 0, "none")
+        study = workers.run_workers(question, storage, count, trials, device="cpu")
         seconds = time.perf_counter() - started
         return {"workers": count, "rate": rate(optuna_studies.finished(study)), "seconds": seconds,
                 "processor_seconds": _processor_seconds() - before}

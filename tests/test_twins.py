@@ -94,10 +94,12 @@ def test_a_docstring_that_points_elsewhere_finds_a_contract_there():
         for name, _, docstring in described(ast.parse(path.read_text())):
             if docstring and docstring.startswith("The twin of"):
                 target = POINTER.fullmatch(docstring)
-                assert target and target["name"] == name, (path, docstring)
+                assert target, (path, docstring)
+                assert target["name"] == name, (path, docstring)
                 there = CODE.joinpath(*target["module"].split(".")).with_suffix(".py")
                 contracts = {entry[0]: entry[2] for entry in described(ast.parse(there.read_text()))}
-                assert contracts[name] and not POINTER.fullmatch(contracts[name]), (path, docstring)
+                assert contracts[name], (path, docstring)
+                assert not POINTER.fullmatch(contracts[name]), (path, docstring)
                 found += 1
     assert found > 100
 

@@ -489,7 +489,8 @@ def tune(options: argparse.Namespace) -> None:
     changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
     tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
     question = dataclasses.replace(QUESTIONS[options.question], **changes)
-    storage = options.study or str(RUNS / f"search-{question.name}.journal")
+    default = f"search-{question.name}.journal" if options.workers == 1 else f"search-{question.name}.db"
+    storage = options.study or (str(RUNS / default) if options.workers == 1 else f"sqlite:///{RUNS / default}")
     study = optuna_studies.open_study(question, open_storage(storage, options.workers), **tools)
     print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
           f"{study.user_attrs['seed']}, in {shown(storage)}: {len(optuna_studies.finished(study))} of "
@@ -498,10 +499,7 @@ def tune(options: argparse.Namespace) -> None:
         if options.workers == 1:
             optuna_studies.run_trials(study, question, options.trials, device=options.device)
         else:
-            with optuna_studies.show_trials(options.trials) as show:
-                prepare = functools.partial(optuna_studies.prepare, question.name, changes, tools, options.device)
-                run_workers(prepare, storage, options.workers, options.trials,
-                            progress=lambda count: show(count, optuna_studies.best_distance(study)))
+            run_workers(question, storage, options.workers, options.trials, device=options.device)
     except WorkerError as error:
         raise ValueError(str(error)) from error
     except KeyboardInterrupt:

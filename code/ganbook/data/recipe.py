@@ -182,6 +182,9 @@ class Architecture:
     def __hash__(self) -> int:
         return hash((self.kind, tuple(sorted(self.settings.items()))))
 
+    def __reduce__(self) -> tuple[type[Architecture], tuple[str, dict[str, Any]]]:  # a mapping proxy cannot be pickled
+        return Architecture, (self.kind, dict(self.settings))
+
     def with_(self, **settings: Any) -> Architecture:
         """A copy with some settings replaced."""
         return Architecture(self.kind, {**self.settings, **settings})

@@ -11,7 +11,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -72,34 +71,6 @@ def postgresql() -> Iterator[str]:
         finally:
             server.send_signal(signal.SIGQUIT)
             server.wait(WAIT)
-
-
-def new_database(url: str, name: str) -> str:
-    """URL of a new, empty database of a PostgreSQL server."""
-    import psycopg
-    with psycopg.connect(url.replace("+psycopg", ""), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-    return url.rpartition("/")[0] + "/" + name
-
-
-@contextlib.contextmanager
-def grpc_server(storage: str) -> Iterator[str]:
-    """A gRPC server in front of a database, in a process of its own.
-
-    Yields:
-        Its URL.
-    """
-    port = free_port()
-    server = subprocess.Popen([sys.executable, "-c", "import sys; "
-                               "from ganbook.tuning.search.storages import serve_storage; "
-                               "serve_storage(sys.argv[1], '127.0.0.1', int(sys.argv[2]))", storage, str(port)],
-                              stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
-    try:
-        _wait_for_port(port, server)
-        yield f"grpc://127.0.0.1:{port}"
-    finally:
-        server.kill()
-        server.wait(WAIT)
 
 
 def _wait_for_port(port: int, server: subprocess.Popen, log: Path | None = None) -> None:

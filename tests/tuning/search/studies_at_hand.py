@@ -1,61 +1,45 @@
-"""Cheap studies for tests of several processes: what a worker prepares lies in a module, since it is sent by name."""
+"""Cheap questions for tests of studies: what a trial computes is said by the environment, which workers inherit."""
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from pathlib import Path
 
 import optuna
-from optuna.storages import BaseStorage
 
-from ganbook.tuning.search import claims
-from ganbook.tuning.search.optuna_studies import NumberedSampler
+from ganbook.data.recipe import Recipe
+from ganbook.tuning.search.questions import QUESTIONS, Question
 
-SEED = 5
 #: Seconds after which a trial that nobody kills goes on, so that its test fails instead of waiting for ever.
 HANG = 200
 
 
-def score(x: float, y: int) -> float:
-    return (x - 0.3) ** 2 + y
+class Troubled(Question):
+    """A question whose trials hang, fail or kill their worker.
 
-
-def open_study(storage: BaseStorage, name: str = "study") -> optuna.Study:
-    return optuna.create_study(storage=storage, study_name=name, sampler=NumberedSampler("random", SEED),
-                               load_if_exists=True)
-
-
-def prepare(storage: BaseStorage, *, seconds: float = 0.0, hang: str = "", fail: bool = False, end: bool = False,
-            host: str = "", name: str = "study") -> tuple[optuna.Study, claims.Run]:
-    """A study whose trials sleep.
-
-    Args:
-        seconds: that a trial takes.
-        hang: a file; the trial that creates it writes the number of its process there and hangs.
-        fail: trials raise an error.
-        end: each trial kills its worker.
-        host: what the worker takes for the name of its host.
-        name: of the study.
+    * ``TRIAL_HANGS``: a file; the trial that creates it writes the number of its process there and hangs.
+    * ``TRIAL_FAILS``: trials raise an error.
+    * ``TRIAL_KILLS``: each trial kills its worker.
     """
-    if host:
-        claims._host = lambda: host
 
-    study = open_study(storage, name)
-
-    def run(trial: optuna.Trial) -> None:
-        x, y = trial.suggest_float("x", 0.0, 1.0), trial.suggest_int("y", 0, 3)
+    def suggest(self, trial: optuna.Trial) -> Recipe:
         trial.set_user_attr("by", os.getpid())
-        if fail:
+        recipe = super().suggest(trial)
+        if "TRIAL_FAILS" in os.environ:
             raise ArithmeticError("the objective cannot be computed")
-        if end:
+        if "TRIAL_KILLS" in os.environ:
             os.kill(os.getpid(), 9)
-        if hang and _first(Path(hang)):
+        if "TRIAL_HANGS" in os.environ and _first(Path(os.environ["TRIAL_HANGS"])):
             time.sleep(HANG)
-        time.sleep(seconds)
-        study.tell(trial, score(x, y))
+        return recipe
 
-    return study, run
+
+def question(steps: int = 1) -> Troubled:
+    """One whose trials take a tenth of a second."""
+    asked = dataclasses.replace(QUESTIONS["rates"], steps=steps)
+    return Troubled(asked.name, asked.base, asked.space, asked.seeds, asked.steps, asked.framework)
 
 
 def _first(path: Path) -> bool:

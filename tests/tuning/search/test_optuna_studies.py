@@ -344,12 +344,10 @@ def test_wrong_seeds_are_refused(seeds):
         scores.score(QUESTION, GOOD, seeds)
 
 
-def test_a_worker_prepares_the_same_study(monkeypatch, tmp_path):
+def test_a_trial_that_was_killed_is_tried_again(monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
-    storage = open_storage(tmp_path / "study.journal")
-    tools = {"sampler": "random", "seed": 2, "pruner": None}
-    study, run = optuna_studies.prepare("rates", {"steps": 3}, tools, None, storage)
-    run(study.ask())
-    question = dataclasses.replace(QUESTIONS["rates"], steps=3)
-    there = optuna_studies.read_study(question, storage)
-    assert (there.user_attrs["sampler"], there.user_attrs["seed"], len(there.trials)) == ("random", 2, 1)
+    study = optuna_studies.open_study(QUESTION, open_storage(tmp_path / "study.journal"), "random")
+    killed = QUESTION.suggest(study.ask())  # whoever asked ends here
+    optuna_studies.run_trials(study, QUESTION, 2)
+    assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
+    assert QUESTION.recipe(study.trials[1].params) == killed

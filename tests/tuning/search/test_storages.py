@@ -1,45 +1,58 @@
 """Opening what holds a study: the right thing is opened, anything else is refused and left as it was."""
 
 import sqlite3
+import subprocess
+import sys
 
-import optuna
 import pytest
-from optuna.storages import GrpcStorageProxy, RDBStorage
-from optuna.storages.journal import JournalStorage
+from optuna.storages import RDBStorage
 
-from ganbook.tuning.search import claims, storages
+from ganbook.tuning.search import storages
+from ganbook.tuning.search.optuna_studies import finished, open_study, read_study, run_trials
 from tuning.search import servers_at_hand, studies_at_hand
 
-
-@pytest.fixture
-def quickly(monkeypatch):
-    monkeypatch.setattr(storages, "PATIENCE", 1)
+QUESTION = studies_at_hand.question()
 
 
-def journal(path) -> bytes:
-    study, run = studies_at_hand.prepare(storages.open_storage(path))
-    claims.work(study, run, 2)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> bytes:
+    """What two trials leave in a journal."""
+    path = tmp_path_factory.mktemp("journal") / "new" / "study.journal"
+    run_trials(open_study(QUESTION, storages.open_storage(path)), QUESTION, 2, device="cpu")
     return path.read_bytes()
 
 
-def test_a_path_is_a_journal(tmp_path):
-    path = tmp_path / "new" / "study.journal"
-    assert isinstance(storages.open_storage(path, 4), JournalStorage)
-    journal(path)
-    assert claims.finished(studies_at_hand.open_study(storages.open_storage(str(path)))) == 2
+def test_a_path_is_a_journal_for_one_process(tmp_path):
+    path = tmp_path / "study"
+    assert isinstance(storages.open_storage(path), storages.Journal)
+    with pytest.raises(storages.StorageError, match="for 2 workers; accepted: sqlite:///FILE or the URL"):
+        storages.open_storage(path, 2)
 
 
-def test_sqlite_serves_one_worker(tmp_path):
-    url = f"sqlite:///{tmp_path}/study.db"
-    assert isinstance(storages.open_storage(url), RDBStorage)
-    with pytest.raises(storages.StorageError, match="one worker, since each write locks the whole database"):
-        storages.open_storage(url, workers=2)
+def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
+    path = tmp_path / "study"
+    path.write_bytes(written)
+    program = (f"import filelock, time\nwith filelock.FileLock({str(path) + '.lock'!r}):\n"
+               "    print('.', flush=True)\n    time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        study = read_study(QUESTION, storages.open_storage(path))
+        assert len(finished(study)) == 2
+        with pytest.raises(storages.StorageError, match="at which another process works"):
+            run_trials(study, QUESTION, 3)
+        other.kill()
+    assert path.read_bytes() == written
 
 
-@pytest.mark.parametrize("text", ["redis://localhost", "file:///study", "http://host/x", "://", "grpc://localhost",
-                                  "grpc://:13000", "grpc://localhost:many", "grpc://localhost:1/study"])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_sqlite_serves_one_host(tmp_path, workers):
+    assert isinstance(storages.open_storage(f"sqlite:///{tmp_path}/study.db", workers), RDBStorage)
+
+
+@pytest.mark.parametrize("text", ["redis://localhost", "file:///study", "http://host/x", "://", "grpc://localhost:1",
+                                  "mysql+mysqldb://me@host/x"])
 def test_unknown_addresses_are_refused(text):
-    with pytest.raises(storages.StorageError, match=r"accepted: .*grpc://host:port"):
+    with pytest.raises(storages.StorageError, match=r"accepted: .*postgresql\+psycopg://user@host/database"):
         storages.open_storage(text)
 
 
@@ -69,9 +82,8 @@ def test_a_folder_is_no_journal(tmp_path):
         storages.open_storage(tmp_path)
 
 
-def test_a_journal_with_a_wrong_line_in_the_middle_is_left_as_it_was(tmp_path):
-    path = tmp_path / "study"
-    lines = journal(path).splitlines(keepends=True)
+def test_a_journal_with_a_wrong_line_in_the_middle_is_left_as_it_was(tmp_path, written):
+    path, lines = tmp_path / "study", written.splitlines(keepends=True)
     lines[3] = lines[3][:9] + b"\n"
     path.write_bytes(b"".join(lines))
     with pytest.raises(storages.StorageError, match="line 4 is no entry"):
@@ -79,24 +91,19 @@ def test_a_journal_with_a_wrong_line_in_the_middle_is_left_as_it_was(tmp_path):
     assert path.read_bytes() == b"".join(lines)
 
 
-def test_a_last_line_that_a_crash_left_half_written_is_cut_off(tmp_path):
+@pytest.mark.parametrize("torn", [b'{"op_code":4', b'{"op_code":4,"worker_id":"a"}'])
+def test_a_last_line_that_a_crash_left_half_written_is_cut_off(tmp_path, written, torn):
     path = tmp_path / "study"
-    whole = journal(path)
-    for torn in (b'{"op_code":4', b'{"op_code":4,"worker_id":"a"}'):
-        path.write_bytes(whole + torn)
-        storage = storages.open_storage(path)
-        assert path.read_bytes() == whole
-        study, run = studies_at_hand.prepare(storage)
-        assert claims.finished(study) == 2
-    claims.work(study, run, 3)
-    assert claims.finished(studies_at_hand.open_study(storages.open_storage(path))) == 3
+    path.write_bytes(written + torn)
+    study = read_study(QUESTION, storages.open_storage(path))
+    assert path.read_bytes() == written
+    run_trials(study, QUESTION, 3, device="cpu")
+    assert len(finished(read_study(QUESTION, storages.open_storage(path)))) == 3
 
 
-def test_a_line_that_is_just_being_written_is_waited_for(tmp_path):
-    path = tmp_path / "study"
-    whole = journal(path)
-    line = whole.splitlines(keepends=True)[-1]
-    path.write_bytes(whole + line[:20])
+def test_a_line_that_is_just_being_written_is_waited_for(tmp_path, written):
+    path, line = tmp_path / "study", written.splitlines(keepends=True)[-1]
+    path.write_bytes(written + line[:20])
 
     class Lock:
         def __enter__(self):
@@ -107,77 +114,38 @@ def test_a_line_that_is_just_being_written_is_waited_for(tmp_path):
             pass
 
     storages._check_journal(path, Lock())
-    assert path.read_bytes() == whole + line
-
-
-@pytest.mark.parametrize("url", ["mysql+mysqldb://me:secret@127.0.0.1/x", "postgresql+wheels://me:secret@127.0.0.1/x"])
-def test_a_missing_driver_is_named(url):
-    if url.startswith("mysql"):
-        pytest.importorskip("sqlalchemy")
-        try:
-            import MySQLdb  # noqa: F401
-        except ImportError:
-            pass
-        else:
-            pytest.skip("the driver is installed")
-    with pytest.raises(storages.StorageError, match=r"driver cannot be loaded.*pip install") as caught:
-        storages.open_storage(url)
-    assert "secret" not in str(caught.value)
+    assert path.read_bytes() == written + line
 
 
 @pytest.mark.parametrize(("text", "plain"), [
     ("postgresql+psycopg://me:se@cret@host:5432/x", "postgresql+psycopg://me:***@host:5432/x"),
     ("postgresql+psycopg://me@host/x", "postgresql+psycopg://me@host/x"), ("runs/study.journal",) * 2,
-    ("grpc://host:13000",) * 2, ("sqlite:///runs/study.db",) * 2])
+    ("sqlite:///runs/study.db",) * 2])
 def test_a_password_is_not_printed(text, plain):
     assert storages.shown(text) == plain
 
 
-def test_a_database_without_a_readable_address():
-    with pytest.raises(storages.StorageError, match="cannot be read as a URL") as caught:
-        storages.open_storage("postgresql+psycopg://me:secret@host:port/x")
-    assert "secret" not in str(caught.value)
-
-
-def test_a_database_that_does_not_answer(quickly):
-    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
-    url = f"postgresql+psycopg://me:secret@127.0.0.1:{servers_at_hand.free_port()}/x"
-    with pytest.raises(storages.StorageError, match=r"does not answer.*refused") as caught:
+@pytest.mark.parametrize(("url", "cause"), [
+    ("postgresql+wheels://me:secret@127.0.0.1/x", r"driver cannot be loaded.*pip install"),
+    ("postgresql+psycopg://me:secret@host:port/x", "no study can be kept there")])
+def test_a_database_that_cannot_be_opened_is_named_without_its_password(url, cause):
+    with pytest.raises(storages.StorageError, match=cause) as caught:
         storages.open_storage(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_database_of_something_else_is_left_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr(storages.time, "sleep", lambda seconds: None)
+def test_a_database_that_does_not_answer(monkeypatch):
+    pytest.importorskip("psycopg", reason="PostgreSQL's driver is not installed")
+    monkeypatch.setattr(storages, "PATIENCE", 1)
+    url = f"postgresql+psycopg://me:secret@127.0.0.1:{servers_at_hand.free_port()}/x"
+    with pytest.raises(storages.StorageError, match=r"no study can be kept there.*refused") as caught:
+        storages.open_storage(url)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_database_of_something_else_is_left_as_it_was(tmp_path):
     path = tmp_path / "text.db"
     path.write_bytes(b"no database " * 100)
-    with pytest.raises(storages.StorageError, match="no database for studies"):
+    with pytest.raises(storages.StorageError, match="no study can be kept there: file is not a database"):
         storages.open_storage(f"sqlite:///{path}")
     assert path.read_bytes() == b"no database " * 100
-
-
-def test_a_grpc_server_that_does_not_answer(quickly):
-    pytest.importorskip("grpc", reason="gRPC is not installed")
-    with pytest.raises(storages.StorageError, match="no server answered there for 1 s"):
-        storages.open_storage(f"grpc://127.0.0.1:{servers_at_hand.free_port()}")
-
-
-def test_only_databases_are_served(tmp_path):
-    with pytest.raises(storages.StorageError, match="accepted for serving: the URL of a database"):
-        storages.serve_storage(tmp_path / "study")
-
-
-def test_a_served_database_is_the_database(tmp_path):
-    pytest.importorskip("grpc", reason="gRPC is not installed")
-    url = f"sqlite:///{tmp_path}/study.db"
-    study, run = studies_at_hand.prepare(storages.open_storage(url))
-    claims.work(study, run, 1)
-    with servers_at_hand.grpc_server(url) as address:
-        proxy = storages.open_storage(address)
-        assert isinstance(proxy, GrpcStorageProxy)
-        study, run = studies_at_hand.prepare(proxy)
-        claims.work(study, run, 2)
-        through = [trial.value for trial in study.trials]
-    there = studies_at_hand.open_study(storages.open_storage(url)).trials
-    assert [trial.value for trial in there] == through
-    assert [trial.state for trial in there] == [optuna.trial.TrialState.COMPLETE] * 2

@@ -9,13 +9,13 @@ Explained in the book's section "Search".
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import math
+import os
 import statistics
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import optuna
@@ -25,11 +25,16 @@ from tqdm import tqdm
 
 from ganbook.data.recipe import one_of, whole
 from ganbook.gradient_descent import training
-from ganbook.tuning.search import claims, scores
-from ganbook.tuning.search.questions import QUESTIONS, Question
+from ganbook.tuning.search import scores
+from ganbook.tuning.search.questions import Question
+from ganbook.tuning.search.storages import Journal
 
 #: Trials before the Tree-structured Parzen Estimator takes over from uniform draws, and before anything is pruned.
 START = 10
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+#: Called with the study and a trial that has ended.
+Callback = Callable[[optuna.Study, optuna.trial.FrozenTrial], None]
 
 
 class StudyError(ValueError):
@@ -192,15 +197,15 @@ def read_study(question: Question, storage: BaseStorage) -> optuna.Study:
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     """The trials that count: those with a score, and those that were given up because they diverged or were pruned."""
-    return study.get_trials(deepcopy=False, states=claims.FINISHED)
+    return study.get_trials(deepcopy=False, states=FINISHED)
 
 
 def run_trials(study: optuna.Study, question: Question, trials: int, *, progress: bool | None = None,
-               device: str | None = None) -> None:
+               device: str | None = None, callbacks: Sequence[Callback] = ()) -> None:
     """Run trials until the study has so many finished ones.
 
     In one process the outcome depends on the question and on the sampler's seed alone, however often it was stopped
-    between two trials.  Ctrl-C keeps what is finished; the trial in hand is tried again by whoever continues.
+    between two trials.  A trial that was stopped is tried again by whoever continues.
 
     Args:
         study: of :func:`open_study`.
@@ -208,62 +213,47 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
         trials: finished trials in all, those that are there included; at least 1.
         progress: show a bar; None shows one on a terminal, and none under test.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
+        callbacks: called with the study and each trial when it has ended.
 
     Raises:
         ValueError: fewer than 1 trial.
+        StorageError: another process works at the study's journal.
         KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
     """
-    claims.Watch(study).recover()
-    with quiet(), show_trials(whole("trials", trials, 1), progress) as show:
-        show(len(finished(study)), best_distance(study))
+    whole("trials", trials, 1)
+    storage = study._storage
+    with quiet(), _alone(storage), show_trials(trials, progress) as show:
+        if isinstance(storage, Journal):  # in a journal nobody else runs what is left running
+            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+                study.tell(trial.number, state=TrialState.FAIL)
+                study.enqueue_trial(trial.params)
+        show(study)
+        if len(finished(study)) < trials:
+            study.optimize(lambda trial: score_trial(study, question, trial, device), callbacks=[
+                lambda study, _trial: show(study), *callbacks, optuna.study.MaxTrialsCallback(trials, FINISHED)])
 
-        def run(trial: optuna.Trial) -> None:
-            run_trial(study, question, trial, device)
-            show(len(finished(study)), best_distance(study))
 
-        claims.work(study, run, trials)
+def _alone(storage: BaseStorage) -> contextlib.AbstractContextManager[None]:
+    return storage.alone() if isinstance(storage, Journal) else contextlib.nullcontext()
 
 
 @contextlib.contextmanager
-def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[[int, float], None]]:
-    """A bar of progress, as a function that takes the number of finished trials and the best distance so far.
+def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[[optuna.Study], None]]:
+    """A bar of progress, as a function that reads a study.
 
     Args:
         trials: at the end of the bar.
         progress: show it; None shows it on a terminal, and never under test.
     """
     with tqdm(total=trials, unit="trial", leave=False, disable=not training.show_bar(progress)) as bar:
-        def show(done: int, best: float) -> None:
-            bar.n = done
+        def show(study: optuna.Study) -> None:
+            bar.n, best = len(finished(study)), best_distance(study)
             bar.set_postfix_str(f"best {best:.4g}" if math.isfinite(best) else "no score yet")
         yield show
 
 
-def prepare(name: str, changes: Mapping[str, Any], tools: Mapping[str, Any], device: str | None,
-            storage: BaseStorage) -> tuple[optuna.Study, Callable[[optuna.Trial], object]]:
-    """What a worker of :func:`ganbook.tuning.search.workers.run_workers` needs, in words that can be sent to a process.
-
-    Args:
-        name: of a question in ``QUESTIONS``.
-        changes: fields of the question that are replaced, such as ``steps``.
-        tools: ``sampler``, ``seed`` and ``pruner`` of :func:`open_study`.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-        storage: where the study is.
-
-    Returns:
-        The study, and what runs one of its trials.
-
-    Raises:
-        ValueError: as :func:`open_study`, or an unknown question.
-    """
-    question = dataclasses.replace(QUESTIONS[one_of("question", name, tuple(QUESTIONS))], **changes)
-    study = open_study(question, storage, **tools)
-    return study, lambda trial: run_trial(study, question, trial, device)
-
-
-def run_trial(study: optuna.Study, question: Question, trial: optuna.Trial,
-              device: str | None = None) -> optuna.trial.FrozenTrial:
-    """Run a trial that was just begun: a training for each seed, and the median of their distances.
+def score_trial(study: optuna.Study, question: Question, trial: optuna.Trial, device: str | None = None) -> float:
+    """A training for each seed, and the median of their distances.
 
     After each seed its distance is reported to the pruner.  A trial that diverges with any seed is pruned too, with the
     reason: a sampler learns from pruned trials, and not from failed ones.
@@ -275,21 +265,33 @@ def run_trial(study: optuna.Study, question: Question, trial: optuna.Trial,
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
-        The trial, finished.
+        The median distance.
+
+    Raises:
+        optuna.TrialPruned: the trial is given up.
+        KeyboardInterrupt: Ctrl-C; the trial is queued again.
     """
     recipe, distances = question.suggest(trial), []
-    for number, seed in enumerate(question.seeds, 1):
-        record = scores.run_seed(question, recipe, seed, device)
-        trial.set_user_attr(f"seed {seed}", record)
-        if record["failed"]:
-            trial.set_user_attr("reason", f"diverged with seed {seed}: {record['failed']}")
-            return study.tell(trial, state=TrialState.PRUNED)
-        distances.append(record["distance"])
-        trial.report(record["distance"], number)
-        if number < len(question.seeds) and trial.should_prune():
-            trial.set_user_attr("reason", f"hopeless after seed {seed}: distance {record['distance']:.4g}")
-            return study.tell(trial, state=TrialState.PRUNED)
-    return study.tell(trial, statistics.median(distances))
+    trial.set_user_attr("process", os.getpid())
+    try:
+        for number, seed in enumerate(question.seeds, 1):
+            record = scores.run_seed(question, recipe, seed, device)
+            trial.set_user_attr(f"seed {seed}", record)
+            if record["failed"]:
+                _prune(trial, f"diverged with seed {seed}: {record['failed']}")
+            distances.append(record["distance"])
+            trial.report(record["distance"], number)
+            if number < len(question.seeds) and trial.should_prune():
+                _prune(trial, f"hopeless after seed {seed}: distance {record['distance']:.4g}")
+    except KeyboardInterrupt:
+        study.enqueue_trial(trial.params)
+        raise
+    return statistics.median(distances)
+
+
+def _prune(trial: optuna.Trial, reason: str) -> NoReturn:
+    trial.set_user_attr("reason", reason)
+    raise optuna.TrialPruned(reason)
 
 
 def best_distance(study: optuna.Study) -> float:

@@ -169,6 +169,9 @@ class Question:
             raise ValueError(f"base learns {self.base.data!r}, split {self.base.split!r}; accepted: images, split "
                              "'train' or 'test', since the other half judges")
 
+    def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy cannot be pickled
+        return type(self), (self.name, self.base, dict(self.space), self.seeds, self.steps, self.framework)
+
     def recipe(self, settings: Mapping[str, Any]) -> Recipe:
         """The base with these values.
 
