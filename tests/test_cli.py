@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import safetensors.numpy
 from PIL import Image
 
 from commands import call, refused
 from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
-from ganbook.gradient_descent import training
+from ganbook.gradient_descent import checkpoint, training
 from ganbook.gradient_descent.checkpoint import ROLES
 from ganbook.tuning.experiments import tables
 from ganbook.tuning.experiments.recipes import RECIPES
@@ -28,14 +27,14 @@ from ganbook.tuning.results import read_result
 from ganbook.tuning.search import scores
 
 CODE = Path(__file__).resolve().parents[1] / "code"
-FILES = {"recipe.json", "state.json", "generator.safetensors", "discriminator.safetensors", "samples.png"}
+FILES = {checkpoint.FILE, "samples.png"}
 SMALL = {"hidden": (8,), "initialiser": "he"}
 TINY = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **SMALL}),
               discriminator=Architecture("MLPDiscriminator", SMALL), averaging=0.5, dtype="float64")
 
 
 def weights(folder):
-    return {role: safetensors.numpy.load_file(folder / f"{role}.safetensors") for role in ROLES}
+    return checkpoint.load(folder)[2]
 
 
 def distance(folder, other):
@@ -83,9 +82,9 @@ def test_help_shows_every_default(name):
 
 
 def test_a_run_has_its_files_and_the_recipe(folder):
-    assert {path.name for path in folder.iterdir()} == FILES
-    assert Recipe.from_json((folder / "recipe.json").read_text()) == TINY
-    assert json.loads((folder / "state.json").read_text())["step"] == 6
+    assert {path.name for path in folder.iterdir()} - {".lock"} == FILES
+    assert checkpoint.read_recipe(folder) == TINY
+    assert checkpoint.load(folder)[1]["step"] == 6
 
 
 def test_both_frameworks_write_the_same_run(recipe, tmp_path):
@@ -104,7 +103,7 @@ def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
     run = Path("runs") / f"quickstart-{framework}-0"
     assert (code, err) == (0, "")
     assert f"saved in {run};" in out
-    assert {path.name for path in run.iterdir()} == FILES
+    assert {path.name for path in run.iterdir()} - {".lock"} == FILES
     assert "--resume" in refused("train")
     assert call("train", "--resume")[0] == 0
 
@@ -118,7 +117,7 @@ def test_options_change_the_recipe(recipe, tmp_path):
                         "--steps", 3, "--seed", 7, "--dtype", "float32", "--out", tmp_path / "run")
     assert code == 0
     assert "tiny-stacked_digits on stacked_digits with PyTorch, seed 7, steps 3" in out
-    made = Recipe.from_json((tmp_path / "run" / "recipe.json").read_text())
+    made = checkpoint.read_recipe(tmp_path / "run")
     assert (made.data, made.split, made.size, made.steps, made.seed, made.dtype) == (
         "stacked_digits", "test", 12, 3, 7, "float32")
     assert made.generator.settings["shape"] == (12, 12, 3)
@@ -141,7 +140,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(first, second, recipe, tmp_path)
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert call("train", "--recipe", recipe, "--framework", first, "--out", whole)[0] == 0
     assert call("train", "--recipe", recipe, "--framework", first, "--until", 3, "--out", parts)[0] == 0
-    assert json.loads((parts / "state.json").read_text())["step"] == 3
+    assert checkpoint.load(parts)[1]["step"] == 3
     code, out, _ = call("train", "--resume", "--framework", second, "--out", parts)
     assert code == 0
     assert "from step 3" in out
@@ -152,7 +151,7 @@ def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
     code, out, _ = call("train", "--resume", "--out", folder)
     assert code == 0
     assert out.startswith(f"tiny on digits with {cli.figures.TITLES[folder.name]}, seed 0, steps 6, from step 6")
-    assert json.loads((folder / "state.json").read_text())["framework"] == folder.name
+    assert checkpoint.load(folder)[1]["framework"] == folder.name
 
 
 def test_resuming_refuses_another_recipe(folder):
@@ -170,7 +169,7 @@ def test_more_steps_extend_a_run(framework, recipe, tmp_path):
     assert code == 0
     assert "steps 9, from step 6" in out
     assert "step 8 of 9 after" in out
-    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["steps"] == 6
+    assert checkpoint.read_recipe(tmp_path / "run").steps == 6
     code, out, _ = call("train", "--resume", "--out", tmp_path / "run")
     assert "steps 9, from step 8" in out
     assert "step 9 of 9 after" in call("info", tmp_path / "run")[1]
@@ -185,12 +184,12 @@ def test_a_run_started_with_its_own_steps_goes_on_by_the_same_command(recipe, tm
     command = ("train", "--recipe", recipe, "--steps", 8, "--out", tmp_path / "run")
     assert call(*command, "--until", 3)[0] == 0
     assert "step 8 of 8 after" in call(*command, "--resume")[1]
-    assert json.loads((tmp_path / "run" / "recipe.json").read_text())["steps"] == 8
+    assert checkpoint.read_recipe(tmp_path / "run").steps == 8
 
 
 def test_resuming_where_nothing_is_starts_a_run(recipe, tmp_path):
     assert call("train", "--resume", "--recipe", recipe, "--out", tmp_path / "new")[0] == 0
-    assert (tmp_path / "new" / "state.json").exists()
+    assert (tmp_path / "new" / checkpoint.FILE).exists()
 
 
 def test_samples_on_the_way(recipe, tmp_path):
@@ -266,7 +265,8 @@ def test_evaluate_writes_its_report(folder, recipe, tmp_path):
     before = path.read_bytes()
     assert call("train", "--recipe", recipe, "--seed", 5, "--out", tmp_path / "other")[0] == 0
     assert "holds another run's report" in refused("evaluate", tmp_path / "other", "--json", path)
-    assert "lacks" in refused("evaluate", folder, "--json", folder / "state.json")
+    (tmp_path / "other.json").write_text("{}")
+    assert "lacks" in refused("evaluate", folder, "--json", tmp_path / "other.json")
     assert path.read_bytes() == before
 
 
@@ -343,7 +343,7 @@ def test_info_prints_everything(folder):
     code, out, _ = call("info", folder)
     assert code == 0
     assert "step 6 of 6" in out
-    history = json.loads((folder / "state.json").read_text())["history"]
+    history = checkpoint.load(folder)[1]["history"]
     assert f"discriminator loss {history['discriminator_loss'][-1]:.4f}" in out
     for name, value in json.loads(TINY.to_json()).items():
         assert re.search(rf"^  {name} +{re.escape(json.dumps(value))}$", out, re.MULTILINE)
@@ -453,10 +453,9 @@ def test_a_folder_without_a_run_is_named(command, tmp_path):
 
 
 @pytest.mark.parametrize("command", ["sample", "evaluate", "info"])
-@pytest.mark.parametrize("file", ["recipe.json", "state.json", "generator.safetensors"])
 @pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_run_names_the_file(command, file, damage, recipe, tmp_path):
-    run = tmp_path / "run"
+def test_a_damaged_run_names_the_file(command, damage, recipe, tmp_path):
+    run, file = tmp_path / "run", checkpoint.FILE
     call("train", "--recipe", recipe, "--steps", 1, "--out", run)
     content = (run / file).read_bytes()
     (run / file).unlink() if damage == "gone" else (run / file).write_bytes(content[:len(content) // 2])
@@ -504,7 +503,7 @@ def test_a_run_that_is_not_finite_ends_with_code_1(rate, order, framework, tmp_p
     assert call("train", "--recipe", path, "--framework", framework, "--until", 0, "--out", run)[0] == 0
     line = refused("train", "--resume", "--save-every", 1, "--out", run, code=1)
     step = int(re.search(r"step (\d+):", line)[1])
-    assert json.loads((run / "state.json").read_text())["step"] == step - 1
+    assert checkpoint.load(run)[1]["step"] == step - 1
     assert all(np.isfinite(array).all() for arrays in weights(run).values() for array in arrays.values())
 
 
@@ -538,7 +537,7 @@ def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         deadline = time.monotonic() + 120
-        while not (run / "state.json").exists():
+        while not (run / checkpoint.FILE).exists():
             assert process.poll() is None, process.stderr.read()
             assert time.monotonic() < deadline
             time.sleep(0.05)
@@ -547,7 +546,7 @@ def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
     finally:
         process.kill()
     assert process.returncode == 130
-    step = json.loads((run / "state.json").read_text())["step"]
+    step = checkpoint.load(run)[1]["step"]
     assert step % 20 == 0
     assert err.strip().splitlines()[-1] == (f"ganbook: interrupted; {run} holds step {step:,}. To go on: "
                                             f"python -m ganbook train --out {run} --resume")

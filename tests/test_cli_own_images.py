@@ -1,6 +1,5 @@
 """The command line on a folder of the reader's own images: from odd files to a GAN with one command."""
 
-import json
 import re
 import shutil
 
@@ -10,8 +9,8 @@ from PIL import Image
 
 from commands import call, refused
 from ganbook import cli, data
-from ganbook.data.recipe import FRAMEWORKS, Recipe
-from ganbook.gradient_descent import training
+from ganbook.data.recipe import FRAMEWORKS
+from ganbook.gradient_descent import checkpoint, training
 from gradient_descent.runs_at_hand import DENSE, some
 from picture_files import odd_folder
 
@@ -59,7 +58,7 @@ def test_a_folder_of_photographs_becomes_a_gan_of_64x64_with_one_command(photos,
     assert lines[1] == "200 images of 64x64 in colour, MLPGenerator against MLPDiscriminator, batch 128"
     assert lines[2].startswith("left out 3 files that cannot be used; the first is ")
     assert re.search(r"at home/empty\.jpg: no image that Pillow knows$", lines[2])
-    made = Recipe.from_json((folder / "recipe.json").read_text())
+    made = checkpoint.read_recipe(folder)
     assert (made.data, made.size, made.generator.settings["shape"]) == (f"folder:{photos}", 64, (64, 64, 3))
     grid = np.asarray(Image.open(folder / "samples.png"))
     assert grid.shape[0] >= 8 * 64
@@ -80,7 +79,7 @@ def test_convolutions_train_on_a_folder(photos, tmp_path):
 
 
 def test_the_run_knows_the_folder(run, photos):
-    kept = json.loads((run / "state.json").read_text())["data"]
+    kept = checkpoint.load(run)[1]["data"]
     source = data.load(photos, size=16, skip_unreadable=True, background="black")
     assert kept == {"name": f"folder:{photos}", "shape": [16, 16, 3], "count": 200, "sha256": data.fingerprint(source),
                     "background": "black", "skip_unreadable": True, "unreadable": 3}
@@ -99,7 +98,7 @@ def test_evaluate_and_resume_read_it_again_as_it_was_read(run, recipe, photos, t
     assert (code, err) == (0, "")
     assert "from step 3" in printed
     assert "left out 3 files" in printed
-    whole = training.train(Recipe.from_json((out / "recipe.json").read_text()), device="cpu",
+    whole = training.train(checkpoint.read_recipe(out), device="cpu",
                            source=data.load(photos, size=16, skip_unreadable=True, background="black"))
     assert np.array_equal(training.load_run(out, device="cpu").sample(3), whole.sample(3))
     # the first command again, word for word
@@ -113,13 +112,13 @@ def test_a_folder_that_moved_is_named_again(run, photos, tmp_path):
     shutil.copytree(photos, moved)
     assert call("evaluate", out, "--count", 8, "--data", moved)[0] == 0
     assert call("train", "--resume", "--out", out, "--data", moved)[0] == 0
-    assert json.loads((out / "state.json").read_text())["data"]["name"] == f"folder:{moved}"
+    assert checkpoint.load(out)[1]["data"]["name"] == f"folder:{moved}"
 
 
 def test_other_images_are_refused(run, photos, tmp_path):
     out, other = tmp_path / "run", tmp_path / "other"
     shutil.copytree(run, out)
-    before = (out / "state.json").read_bytes()
+    before = (out / checkpoint.FILE).read_bytes()
     shutil.copytree(photos, other)
     (other / "holiday" / "IMG_0001.jpg").unlink()
     for command in (("evaluate", out), ("train", "--resume", "--out", out)):
@@ -130,7 +129,7 @@ def test_other_images_are_refused(run, photos, tmp_path):
         assert "and these are" in refused(*command, "--background", "white")
     assert "and these are mnist_5k (5,000 of shape 16x16x1" in refused("evaluate", out, "--data", "mnist_5k")
     assert "holds another run" in refused("train", "--resume", "--out", out, "--data", "mnist_5k")
-    assert (out / "state.json").read_bytes() == before
+    assert (out / checkpoint.FILE).read_bytes() == before
 
 
 def test_a_run_on_examples_from_python_says_what_it_needs(photos, tmp_path):

@@ -103,8 +103,8 @@ def make_parser() -> argparse.ArgumentParser:
 def _train_options(command: argparse.ArgumentParser) -> None:
     _framework(command, "pytorch, or with --resume the one that wrote the run")
     add = command.add_argument
-    add("--recipe", metavar="NAME", help=f"{', '.join(RECIPES)}, or the path of a recipe.json; default: quickstart, or "
-        "with --resume the recipe of the run")
+    add("--recipe", metavar="NAME", help=f"{', '.join(RECIPES)}, or a file of JSON, or a run's folder; default: "
+        "quickstart, or with --resume the recipe of the run")
     _data(command, "the recipe's own, or with --resume that of the run")
     add("--split", choices=SPLITS, help="part of the data set to learn; default: the recipe's own, all in named ones")
     add("--size", type=_whole(1), metavar="PIXELS", help="side of the images, for data and networks alike; needed for "
@@ -216,6 +216,8 @@ def _classifier_options(command: argparse.ArgumentParser) -> None:
 def _info_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("folder", metavar="FOLDER", type=Path, nargs="?", help="a run's folder; default: none, which "
                          "lists the named recipes")
+    command.add_argument("--recipe", action="store_true", help="print the recipe alone, as JSON that train --recipe "
+                         "reads from a file; default: print everything")
 
 
 def _folder(command: argparse.ArgumentParser) -> None:
@@ -380,8 +382,10 @@ def _recipe(text: str) -> Recipe:
     if text in RECIPES:
         return RECIPES[text]
     path = Path(text)
+    if checkpoint.holds_run(path):
+        return checkpoint.read_recipe(path)
     if not path.is_file():
-        raise ValueError(f"recipe is {text!r}; accepted: {', '.join(RECIPES)}, or the path of a recipe.json")
+        raise ValueError(f"recipe is {text!r}; accepted: {', '.join(RECIPES)}, a file of JSON, or a run's folder")
     try:
         return Recipe.from_json(path.read_text(encoding="utf-8"))
     except ValueError as error:
@@ -548,6 +552,11 @@ def info(options: argparse.Namespace) -> None:
     Args:
         options: what :func:`make_parser` read.
     """
+    if options.recipe:
+        if options.folder is None:
+            raise ValueError("recipe is given without a folder; accepted: the folder of a run")
+        print(checkpoint.read_recipe(options.folder).to_json())
+        return
     if options.folder is None:
         for name, recipe in RECIPES.items():
             print(f"{name:<13}{recipe.data}, {recipe.loss} loss, batch {recipe.batch}, {recipe.steps:,} steps")

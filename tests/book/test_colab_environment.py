@@ -146,7 +146,7 @@ def test_a_run_trains_there(environment, framework, tmp_path):
     outcome = environment.run("-m", "ganbook", "train", "--framework", framework, "--steps", "3", "--out",
                               str(tmp_path / "run"))
     assert outcome.returncode == 0, outcome.stderr
-    assert (tmp_path / "run" / "state.json").is_file()
+    assert (tmp_path / "run" / "run.safetensors").is_file()
 
 
 @pytest.mark.usefixtures("set_up")

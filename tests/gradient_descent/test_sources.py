@@ -29,13 +29,13 @@ def photos(tmp_path):
 
 def kept(folder):
     """What the state on disk says of the data."""
-    return json.loads((folder / "state.json").read_text())["data"]
+    return checkpoint.load(folder)[1]["data"]
 
 
 def forget(folder):
     """The folder as it was written before runs kept their data."""
     recipe, state, arrays = checkpoint.load(folder)
-    for name in ("data", "steps", "format"):
+    for name in ("data", "steps"):
         del state[name]
     checkpoint.save(folder, recipe, state, arrays)
 
@@ -113,7 +113,7 @@ def test_a_run_on_a_folder_goes_on_with_it_alone(photos, tmp_path, framework):
     source = data.load(photos, size=16, skip_unreadable=True, background="#123456")
     whole = training.train(recipe, framework, device="cpu", source=source)
     training.train(recipe, framework, until=3, out=out, device="cpu", source=source)
-    before = (out / "state.json").read_bytes()
+    before = (out / checkpoint.FILE).read_bytes()
     for change in ((photos / "added.png", lambda path: save(picture(99, 99), path)),
                    (photos / "IMG_0000.jpg", lambda path: save(picture(99, 99), path))):
         path, make = change
@@ -123,7 +123,7 @@ def test_a_run_on_a_folder_goes_on_with_it_alone(photos, tmp_path, framework):
                                                   r"folder:.*photos \(1[45] of .*; accepted: the same examples$"):
             training.train(framework=framework, out=out, resume=True, device="cpu")
         path.unlink() if content is None else path.write_bytes(content)
-    assert (out / "state.json").read_bytes() == before
+    assert (out / checkpoint.FILE).read_bytes() == before
     run = training.train(framework=framework, out=out, resume=True, device="cpu")
     assert run.step == 6
     assert identical(run.players.export(), whole.players.export())

@@ -11,7 +11,7 @@ import pytest
 from ganbook import data
 from ganbook.data import ring
 from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule
-from ganbook.gradient_descent import training
+from ganbook.gradient_descent import checkpoint, training
 from ganbook.gradient_descent.checkpoint import CheckpointError
 from gradient_descent.runs_at_hand import BASE, DISCRIMINATOR, GENERATOR, Uniform, identical, spread
 from parity import relative_error
@@ -115,7 +115,7 @@ def test_an_extended_run_is_one_run_whenever_it_was_extended(framework, tmp_path
 def test_an_extended_run_that_was_cut_off_goes_on_to_its_own_end(tmp_path):
     train(recipe=FADING, out=tmp_path)
     train(recipe=FADING, resume=True, steps=20, until=15, out=tmp_path)
-    state = json.loads((tmp_path / "state.json").read_text())
+    state = checkpoint.load(tmp_path)[1]
     assert (state["step"], state["steps"]) == (15, 20)
     assert train(recipe=FADING, resume=True, out=tmp_path).step == 20
     assert train(recipe=FADING, resume=True, steps=23, out=tmp_path).step == 23
@@ -135,7 +135,7 @@ def test_schedules_end_with_the_recipe(recipe):
 
 def test_a_run_does_not_become_shorter(tmp_path):
     train(until=1, steps=20, out=tmp_path)
-    before = (tmp_path / "state.json").read_bytes()
+    before = (tmp_path / checkpoint.FILE).read_bytes()
     for steps in (19, 0, 12):
         with pytest.raises(ValueError, match=f"^steps is {steps}; accepted: a whole number of at least 20$"):
             train(resume=True, steps=steps, out=tmp_path)
@@ -143,7 +143,7 @@ def test_a_run_does_not_become_shorter(tmp_path):
         train(steps=11)
     with pytest.raises(CheckpointError, match=r"differ: steps\. .* own recipe, and steps= \(--steps\) to extend it$"):
         train(recipe=RECIPE.replace(steps=20), resume=True, out=tmp_path)
-    assert (tmp_path / "state.json").read_bytes() == before
+    assert (tmp_path / checkpoint.FILE).read_bytes() == before
 
 
 # Examples that no network should learn from.
@@ -178,7 +178,7 @@ def spoil(value):
 def test_examples_out_of_range_are_refused_where_they_come_in(wrong, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(source=Wrong(wrong), out=tmp_path / "run")
-    assert not (tmp_path / "run" / "state.json").exists()
+    assert not (tmp_path / "run" / checkpoint.FILE).exists()
 
 
 def test_the_way_out_lets_any_range_in():
@@ -340,7 +340,7 @@ def test_weights_that_overflow_are_never_saved(tmp_path, framework):
     recipe = RECIPE.replace(generator_optimiser=Optimiser("sgd", 1e300), dtype="float32")
     with pytest.raises(training.NonFiniteLoss, match=r"step 1: .* of the generator is not finite"):
         train(framework, recipe, out=tmp_path, until=1)
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
 
 
 # What is refused.

@@ -25,20 +25,8 @@ def replace_file(path: Path, content: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
-    flush_folder(path.parent)
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder last: a rename survives a power cut only once the folder itself is on disk.
-
-    Args:
-        folder: it exists.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    if os.name == "posix":  # Windows cannot open folders
-        descriptor = os.open(folder, os.O_RDONLY)
+    if os.name == "posix":  # a rename survives a power cut only once the folder is on disk; Windows cannot open folders
+        descriptor = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

@@ -1,38 +1,38 @@
-"""A run on disk: two files of weights, one of numbers, one of names; no pickle, never half-written.
+"""A run on disk: one file of tensors, numbers and names; no pickle, never half-written.
 
-A folder holds ``recipe.json``, ``state.json``, ``generator.safetensors`` and ``discriminator.safetensors``, with the
-same tensor names and layout from both frameworks.  The recipe is what the run was begun with and never changes; the
-state says how far it has come, to which step it is to go, and what it was trained on.  Saving writes the weights beside
-the old ones, under the ending ``.new``; then ``state.json``, which holds the hashes of all that belongs to it, replaces
-the old one in one step; then the new weights take their names.  Whenever this is cut off, the state on disk names
-weights that are on disk too: :func:`load` finds them under either name, and the next :func:`save` first gives them
-their names.
+A folder holds ``run.safetensors``, with the same tensor names and layout from both frameworks: the weights of both
+networks, what their optimisers remember, and in the file's metadata recipe and state as JSON.  The recipe is what the
+run was begun with and never changes; the state says how far it has come, to which step it is to go, and what it was
+trained on.  A hash of everything stands beside them.
 
 Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from ganbook.data.files import flush_folder, replace_file
+from ganbook.data.files import replace_file
 from ganbook.data.recipe import Recipe
 
 ROLES = ("generator", "discriminator")
-FORMAT = 1
+FILE = "run.safetensors"
+FORMAT = "2"
 Arrays = dict[str, dict[str, np.ndarray]]
 
 
 class CheckpointError(ValueError):
-    """A folder that does not hold a complete run, or holds another run."""
+    """A folder that does not hold a complete run, holds another run, or is in use."""
 
 
 def split_names(arrays: Mapping[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
@@ -58,21 +58,11 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
         OSError: the disk refuses; the run saved before is still whole.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    if (folder / "recipe.json").exists():
+    if holds_run(folder):
         check_recipe(folder, recipe)
-    else:
-        replace_file(folder / "recipe.json", recipe.to_json().encode())
-    files = {role: safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays[role].items()})
-             for role in ROLES}
-    _finish(folder)
-    for role, content in files.items():
-        replace_file(_new(folder, role), content)
-    hashes = {role: _hash(content) for role, content in files.items()}
-    hashes |= {"recipe": _hash(recipe.to_json().encode()), "state": _hash(json.dumps(state).encode())}
-    replace_file(folder / "state.json", (json.dumps({"format": FORMAT, "sha256": hashes, **state}) + "\n").encode())
-    for role in ROLES:
-        _new(folder, role).replace(folder / f"{role}.safetensors")
-    flush_folder(folder)
+    tensors = {f"{role}/{name}": np.ascontiguousarray(array) for role in ROLES for name, array in arrays[role].items()}
+    texts = {"format": FORMAT, "recipe": recipe.to_json(), "state": json.dumps(state)}
+    replace_file(folder / FILE, safetensors.numpy.save(tensors, texts | {"sha256": _hash(texts, tensors)}))
 
 
 def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
@@ -85,28 +75,28 @@ def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
         recipe, state and arrays by role and name.
 
     Raises:
-        CheckpointError: a file is missing, damaged or belongs to another state; it is named.
+        CheckpointError: there is none, it is damaged, or it is of an earlier version.
     """
-    recipe = read_recipe(folder)
-    state = _state(folder)
-    hashes = state.pop("sha256")
-    if _hash(recipe.to_json().encode()) != hashes["recipe"]:
-        raise CheckpointError(f"{folder / 'recipe.json'} is not of the state in {folder / 'state.json'}")
-    return recipe, state, {role: _weights(folder, role, hashes[role]) for role in ROLES}
+    with _opened(folder) as (file, texts):
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        if _hash(texts, tensors) != texts.get("sha256"):
+            raise CheckpointError(f"{folder / FILE} is damaged: it is not what was saved")
+        recipe, state = Recipe.from_json(texts["recipe"]), json.loads(texts["state"])
+        arrays: Arrays = {role: {} for role in ROLES}
+        for name, array in tensors.items():
+            role, _, rest = name.partition("/")
+            arrays[role][rest] = array
+        return recipe, state, arrays
 
 
 def read_recipe(folder: Path) -> Recipe:
     """The recipe of the run that a folder holds.
 
     Raises:
-        CheckpointError: there is none, or it is damaged.
+        CheckpointError: there is none, it is damaged, or it is of an earlier version.
     """
-    try:
-        return Recipe.from_json(_read(folder / "recipe.json").decode())
-    except ValueError as error:
-        if isinstance(error, CheckpointError):
-            raise
-        raise CheckpointError(f"{folder / 'recipe.json'} is damaged: {error}") from error
+    with _opened(folder) as (_, texts):
+        return Recipe.from_json(texts["recipe"])
 
 
 def check_recipe(folder: Path, recipe: Recipe) -> None:
@@ -124,63 +114,58 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a folder holds a saved state."""
-    return (folder / "state.json").exists()
+    """Whether a folder holds a saved run, be it of an earlier version."""
+    return any((folder / name).exists() for name in (FILE, "state.json"))
 
 
-def _state(folder: Path) -> dict[str, Any]:
-    path = folder / "state.json"
-    content = _read(path)
+@contextlib.contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Keep other processes from training into a folder.
+
+    Args:
+        folder: made if missing.
+
+    Raises:
+        CheckpointError: another process trains into it.
+        OSError: it cannot be made or written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock")
     try:
-        state = json.loads(content)
-        found, hashes = state["format"], state["sha256"]
-        state["sha256"] = {name: hashes[name] for name in (*ROLES, "recipe", "state")}
-    except (ValueError, KeyError, TypeError) as error:
-        raise CheckpointError(f"{path} is damaged: {error!r}") from error
-    if found != FORMAT:
-        raise CheckpointError(f"{path} has format {found!r}; accepted: {FORMAT}")
-    given = {name: value for name, value in state.items() if name not in ("format", "sha256")}
-    if _hash(json.dumps(given).encode()) != hashes["state"]:
-        raise CheckpointError(f"{path} is damaged: it is not what was saved")
-    return state
-
-
-def _finish(folder: Path) -> None:
-    # A save cut off after its state was written left weights of that state under the ending that comes next.
-    if not holds_run(folder):
-        return
-    hashes = _state(folder)["sha256"]
-    for role in ROLES:
-        path = _new(folder, role)
-        if path.exists() and _hash(path.read_bytes()) == hashes[role]:
-            path.replace(folder / f"{role}.safetensors")
-    flush_folder(folder)
-
-
-def _weights(folder: Path, role: str, sha256: str) -> dict[str, np.ndarray]:
-    final = folder / f"{role}.safetensors"
-    for path in (final, _new(folder, role)):
-        if path.exists():
-            content = path.read_bytes()
-            if _hash(content) == sha256:
-                try:
-                    return safetensors.numpy.load(content)
-                except SafetensorError as error:
-                    raise CheckpointError(f"{path} is damaged: {error}") from error
-    raise CheckpointError(f"{final} is missing, damaged or not of the state in {folder / 'state.json'}")
-
-
-def _hash(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _new(folder: Path, role: str) -> Path:
-    return folder / f"{role}.safetensors.new"
-
-
-def _read(path: Path) -> bytes:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise CheckpointError(f"another process trains into {folder}; accepted: another folder, or wait") from None
     try:
-        return path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror}); accepted: a folder that "
-                              "'python -m ganbook train' wrote") from error
+        yield
+    finally:
+        lock.release()
+
+
+@contextlib.contextmanager
+def _opened(folder: Path) -> Iterator[tuple[Any, dict[str, str]]]:
+    """A run's file and its metadata; whatever is wrong with them is one error."""
+    path = folder / FILE
+    if not path.is_file():
+        old = ", but one of an earlier version, in several files" if holds_run(folder) else ""
+        raise CheckpointError(f"{path} cannot be read: there is no such file{old}; accepted: a folder that "
+                              "'python -m ganbook train' wrote")
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            texts = file.metadata() or {}
+            if texts.get("format") != FORMAT:
+                raise CheckpointError(f"{path} has format {texts.get('format')!r}; accepted: {FORMAT!r}")
+            yield file, texts
+    except CheckpointError:
+        raise
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _hash(texts: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name in ("format", "recipe", "state"):
+        digest.update(f"{name} {texts[name]}\n".encode())
+    for name in sorted(tensors):
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}\n".encode())
+        digest.update(tensors[name].tobytes())
+    return digest.hexdigest()

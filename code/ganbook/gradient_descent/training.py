@@ -5,6 +5,7 @@ Explained in the book's section "Inside a training step"; first used in the sect
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -167,7 +168,8 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
         run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
         run.steps, run.trained_on = state.get("steps", recipe.steps), state.get("data")
     except (KeyError, TypeError, ValueError) as error:
-        raise checkpoint.CheckpointError(f"the files in {folder} do not belong together: {error}") from error
+        file = Path(folder) / checkpoint.FILE
+        raise checkpoint.CheckpointError(f"{file} does not belong together: {error}") from error
     return run
 
 
@@ -206,7 +208,7 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
     Raises:
         ValueError: an argument outside its range, or real examples outside theirs.
         CheckpointError: ``out`` holds a run and ``resume`` is False, or holds the run of another recipe or one that was
-            trained on other examples.
+            trained on other examples, or another process trains into it.
         DataError: the recipe's data are not at hand.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
@@ -247,9 +249,10 @@ def _loop(run: Run, run_rounds: Callable[..., np.ndarray], plan: _Plan) -> Run:
     last = run.steps if plan.until is None else min(plan.until, run.steps)
     source, run.trained_on = find_source(recipe, run.trained_on, plan.source)
     dealer = make_dealer(run, source, plan.check_data)
-    if out:  # a place that cannot be is better found now than after an hour
-        Path(out).mkdir(parents=True, exist_ok=True)
-    with tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(plan.progress), leave=False) as bar:
+    # A place that cannot be is better found now than after an hour.
+    alone = checkpoint.alone(Path(out)) if out and run.writes else contextlib.nullcontext()
+    with alone, tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(plan.progress),
+                     leave=False) as bar:
         while run.step < last:
             # Processes that train together stop for the same rounds: each call of run_rounds is a meeting of all.
             count = _chunk(run.step, last, plan.save_every if out else 0, plan.sample_every)
@@ -259,8 +262,8 @@ def _loop(run: Run, run_rounds: Callable[..., np.ndarray], plan: _Plan) -> Run:
                 run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
             if out and run.writes and plan.save_every and run.step % plan.save_every == 0:
                 run.save(out)
-    if out and run.writes:
-        run.save(out)
+        if out and run.writes:
+            run.save(out)
     return run
 
 
@@ -275,9 +278,6 @@ def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resu
         if recipe is not None:
             checkpoint.check_recipe(Path(out), recipe)
         return load_run(out, framework, device=device)
-    if out is not None and (Path(out) / "recipe.json").exists():  # a run that was cut off before it was first saved
-        recipe = checkpoint.read_recipe(Path(out)) if resume and recipe is None else recipe or Recipe()
-        checkpoint.check_recipe(Path(out), recipe)
     return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
 
 
