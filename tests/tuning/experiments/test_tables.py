@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -95,20 +96,17 @@ def test_the_opening_tells_one_recipe_from_another():
 
 def test_processes_run_every_cell_once(monkeypatch):
     # Only what needs no import in the processes: which cell went to one of them, and how.
-    monkeypatch.setattr(tables, "_run_registered", "{} {} {}".format)
+    monkeypatch.setattr(tables, "run_cell", "{0.name} {1.key} {2}".format)
     made = table()
     found = dict(tables._records(made, made.cells[:5], 2, np.inf, "cpu"))
     assert found == {cell: f"trial {cell.key} cpu" for cell in made.cells[:5]}
     assert list(tables._records(made, made.cells, 2, -1.0, "cpu")) == []
 
 
-def test_a_process_finds_a_table_by_its_name(monkeypatch):
-    made = table()
-    monkeypatch.setattr(registry, "TABLES", {"trial": made})
-    record = tables._run_registered("trial", "ring/full/pytorch/0", "cpu")
-    timeless = [name for name in record if "seconds" not in name]
-    again = tables.run_cell(made, made.cell("ring/full/pytorch/0"), "cpu")
-    assert {name: record[name] for name in timeless} == {name: again[name] for name in timeless}
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_of_the_book_can_be_sent_to_a_process(name):
+    sent = pickle.loads(pickle.dumps(TABLES[name]))
+    assert sent.cells == TABLES[name].cells
 
 
 def test_a_second_writer_is_refused(tmp_path):

@@ -13,7 +13,6 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import fnmatch
-import importlib
 import json
 import multiprocessing
 import time
@@ -177,8 +176,7 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
     """Run the cells that the file of a table lacks, one after another or in several processes.
 
     Args:
-        table: with ``jobs`` above 1 one of ``ganbook.tuning.experiments.registry.TABLES``, since each process
-            looks it up there.
+        table: with ``jobs`` above 1 one whose ``measure`` can be sent to a process, as a module's function can.
         out: folder of the file, ``NAME.json``.
         only: pattern of keys, as a shell matches file names.
         jobs: processes; give each one thread.
@@ -233,18 +231,12 @@ def _records(table: Table, cells: Sequence[Cell], jobs: int, budget: float,
         while True:
             while waiting and len(running) < jobs and time.perf_counter() - started <= budget:
                 cell = waiting.pop()
-                running[pool.submit(_run_registered, table.name, cell.key, device)] = cell
+                running[pool.submit(run_cell, dataclasses.replace(table, cells=(cell,)), cell, device)] = cell
             if not running:
                 return
             finished, _ = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
             for future in finished:
                 yield running.pop(future), future.result()
-
-
-def _run_registered(name: str, key: str, device: str | None) -> dict[str, Any]:
-    # A process that was just started finds the table by its name: what measures it cannot be sent to it.
-    table = importlib.import_module("ganbook.tuning.experiments.registry").TABLES[name]
-    return run_cell(table, table.cell(key), device)
 
 
 def _content(table: Table, path: Path) -> dict[str, Any]:
