@@ -21,7 +21,7 @@ PRECISIONS = ("float64", "float32")
 def main(rounds: int) -> None:
     """Print the table."""
     images = np.tanh(np.random.default_rng(0).standard_normal((IMAGES, 28, 28, 1))).astype(np.float32)
-    readers = {f"{framework} {dtype}": training.twin("ganbook.tuning.metrics.features", framework).DigitReader(
+    readers = {f"{framework} {dtype}": training.twin("ganbook.tuning.metrics.features", framework).DigitClassifier(
         28, dtype, "cpu") for framework in FRAMEWORKS for dtype in PRECISIONS}
     one, other = np.array_split(next(iter(readers.values())).features(images).astype(np.float64), 2)
     seconds = in_turn({name: lambda reader=reader: reader.features(images) for name, reader in readers.items()}

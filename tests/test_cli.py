@@ -374,7 +374,7 @@ def fake_trials(monkeypatch, stop_at=None):
         if len(seen) == stop_at:
             raise KeyboardInterrupt
         return {"distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000, "failed": None,
-                "opening": [0.0] * 3, "seconds": 0.0}
+                "early_losses": [0.0] * 3, "seconds": 0.0}
 
     monkeypatch.setattr(scores, "run_seed", run_seed)
     return seen

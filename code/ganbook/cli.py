@@ -26,7 +26,7 @@ import ganbook
 from ganbook import data
 from ganbook.data.folders import CHANNELS
 from ganbook.data.grids import save_grid_png
-from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, in_range
+from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, check_range
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.pages import figures
 from ganbook.tensors.architectures import blueprint_of
@@ -267,7 +267,7 @@ def _whole(low: int) -> Callable[[str], int]:
 
 def _minutes(text: str) -> float:
     try:
-        return in_range("minutes", float(text), 0.0, open_low=True)
+        return check_range("minutes", float(text), 0.0, open_low=True)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}; accepted: a number above 0") from None
 

@@ -22,65 +22,65 @@ from ganbook.data.recipe import (
     Optimiser,
     Recipe,
     Schedule,
-    in_range,
-    one_of,
-    whole,
+    check_choice,
+    check_int,
+    check_range,
 )
 
 # Helpers
 
 
 def test_one_of():
-    assert one_of("loss", "hinge", LOSSES) == "hinge"
+    assert check_choice("loss", "hinge", LOSSES) == "hinge"
     with pytest.raises(ValueError, match=r"^loss is 'hing'; accepted: minimax, .*, relativistic$"):
-        one_of("loss", "hing", LOSSES)
+        check_choice("loss", "hing", LOSSES)
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 0.5, 1])
 def test_in_range_accepts(value):
-    assert in_range("x", value, 0.0, 1.0) == value
+    assert check_range("x", value, 0.0, 1.0) == value
 
 
 @pytest.mark.parametrize("value", [-1e-9, 1.1, math.nan, math.inf, -math.inf, True, "0.5", None])
 def test_in_range_refuses(value):
     with pytest.raises(ValueError, match=r"^x is .*; accepted: a number at least 0 and at most 1$"):
-        in_range("x", value, 0.0, 1.0)
+        check_range("x", value, 0.0, 1.0)
 
 
 def test_in_range_open_below():
-    assert in_range("x", 1e-12, 0.0, open_low=True) == 1e-12
+    assert check_range("x", 1e-12, 0.0, open_low=True) == 1e-12
     with pytest.raises(ValueError, match=r"^x is 0; accepted: a number above 0$"):
-        in_range("x", 0, 0.0, open_low=True)
+        check_range("x", 0, 0.0, open_low=True)
 
 
 @pytest.mark.parametrize(("value", "kind"), [
     (np.int64(3), int), (np.uint8(3), int), (np.array([3, 4])[0], int), (np.array(3), int), (3, int)])
 def test_whole_numbers_of_numpy_are_whole_numbers(value, kind):
-    assert type(whole("n", value, 1)) is kind
-    assert whole("n", value, 1) == in_range("n", value, 1) == 3
-    assert type(in_range("n", value, 1)) is kind
+    assert type(check_int("n", value, 1)) is kind
+    assert check_int("n", value, 1) == check_range("n", value, 1) == 3
+    assert type(check_range("n", value, 1)) is kind
 
 
 @pytest.mark.parametrize("value", [np.float64(0.5), np.float32(0.5), np.float16(0.5), np.array(0.5)])
 def test_numbers_of_numpy_are_numbers(value):
-    assert in_range("x", value, 0.0) == 0.5
-    assert type(in_range("x", value, 0.0)) is float
+    assert check_range("x", value, 0.0) == 0.5
+    assert type(check_range("x", value, 0.0)) is float
 
 
 @pytest.mark.parametrize("value", [np.float32(1), np.bool_(True), np.array([1]), np.array([1, 2]), np.str_("1"),
                                    np.datetime64("2026-01-01")])
 def test_what_else_comes_from_numpy_is_refused(value):
     with pytest.raises(ValueError, match=r"^n is .*; accepted: a whole number of at least 1$"):
-        whole("n", value, 1)
+        check_int("n", value, 1)
     if not isinstance(value, np.float32):
         with pytest.raises(ValueError, match=r"^n is .*; accepted: a number at least 0$"):
-            in_range("n", value, 0)
+            check_range("n", value, 0)
 
 
 @pytest.mark.parametrize("value", [0, 1.0, True, "1", None])
 def test_whole_refuses(value):
     with pytest.raises(ValueError, match=r"^n is .*; accepted: a whole number of at least 1$"):
-        whole("n", value, 1)
+        check_int("n", value, 1)
 
 
 # Schedules

@@ -171,7 +171,7 @@ def test_a_file_that_is_written_in_place_is_caught(tmp_path, monkeypatch):
         with path.open("wb") as file:
             file.write(content)
 
-    monkeypatch.setattr(checkpoint, "replace_file", write_in_place)
+    monkeypatch.setattr(checkpoint, "write_atomically", write_in_place)
     with pytest.raises(CheckpointError, match="damaged"):
         test_every_failure_leaves_the_old_state_or_the_new(tmp_path)
 

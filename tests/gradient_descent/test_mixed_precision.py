@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ganbook.data.recipe import DTYPES, Optimiser, stored
+from ganbook.data.recipe import DTYPES, Optimiser, parameter_dtype
 from ganbook.gradient_descent import training
 from gradient_descent.runs_at_hand import BASE, DIGITS, FRAMEWORK, Uniform, deal, start
 from parity import TWINS, as_numpy, module, relative_error
@@ -41,7 +41,7 @@ def gradients(twin, recipe):
 
 
 def test_what_is_stored():
-    assert [stored(dtype) for dtype in DTYPES] == ["float32", "float64", "float32"]
+    assert [parameter_dtype(dtype) for dtype in DTYPES] == ["float32", "float64", "float32"]
 
 
 @twins

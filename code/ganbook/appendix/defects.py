@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ganbook.data.recipe import one_of
+from ganbook.data.recipe import check_choice
 
 #: What a defect may be in: a displayed formula, a sentence, a program, or something that a reader needs and misses.
 KINDS = ("formula", "claim", "listing", "omission")
@@ -36,7 +36,7 @@ class Defect:
     def __post_init__(self) -> None:
         if not re.fullmatch(r"00[0-4]-\d\d", self.number):
             raise ValueError(f"number is {self.number!r}; accepted: an article from 000 to 004, a dash and two digits")
-        one_of("kind", self.kind, KINDS)
+        check_choice("kind", self.kind, KINDS)
         for name in ("section", "title"):
             if not getattr(self, name).strip():
                 raise ValueError(f"{name} of defect {self.number} is empty; accepted: some text")

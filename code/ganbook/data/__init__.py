@@ -22,7 +22,7 @@ from ganbook.data.folders import BACKGROUND, PREFIX, FolderImages, load_folder
 from ganbook.data.images import COLOURED, SPLITS, Images, StackedImages, coloured, resize, split_indices
 from ganbook.data.mixtures import Mixture, grid, ring
 from ganbook.data.problems import DataError
-from ganbook.data.recipe import one_of, whole
+from ganbook.data.recipe import check_choice, check_int
 
 __all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", "StackedImages", "fingerprint",
            "full_name", "grid", "is_folder", "load", "resize", "ring", "split_indices"]
@@ -113,8 +113,8 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (stacks, ring and grid).
     """
     name = full_name(name)
-    one_of("split", split, SPLITS)
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    check_choice("split", split, SPLITS)
+    rng = np.random.default_rng(check_int("seed", seed, 0))
     if is_folder(name):
         _refuse(name, folder=folder, stack=stack, count=count, scale=scale)
         images = load_folder(name.removeprefix(PREFIX), size, 3 if channels is None else channels,

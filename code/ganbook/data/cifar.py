@@ -17,7 +17,7 @@ import numpy as np
 from ganbook.data.downloads import locate
 from ganbook.data.images import Images, to_range
 from ganbook.data.problems import DataError
-from ganbook.data.recipe import SPLITS, one_of
+from ganbook.data.recipe import SPLITS, check_choice
 
 ARCHIVE = "cifar-10-binary.tar.gz"
 FILES = {"train": tuple(f"cifar-10-batches-bin/data_batch_{k}.bin" for k in range(1, 6)),
@@ -41,7 +41,7 @@ def load_cifar10(split: str = "all", folder: str | Path | None = None) -> Images
 
     Reference: Krizhevsky, Learning multiple layers of features from tiny images, 2009, chapter 3.
     """
-    one_of("split", split, SPLITS)
+    check_choice("split", split, SPLITS)
     path = locate("cifar10", ARCHIVE, folder)
     records = _read(path, [name for part, names in FILES.items() if split in (part, "all") for name in names])
     pixels, labels = records[:, 1:].reshape(-1, CHANNELS, SIDE, SIDE), records[:, 0].astype(np.int64)

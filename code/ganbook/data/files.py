@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, flush it, and give it its name in one step.
 
     Args:

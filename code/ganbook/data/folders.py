@@ -15,7 +15,7 @@ import numpy as np
 
 from ganbook.data.images import Images, to_range
 from ganbook.data.problems import DataError
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 
 PREFIX = "folder:"
 CHANNELS = (1, 3)
@@ -68,7 +68,7 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
     name = f"{PREFIX}{folder}"
     if size is None:
         raise ValueError(f"size is None; accepted with data {name!r}: the side in pixels that all images shall have")
-    size = whole("size", size, 1)
+    size = check_int("size", size, 1)
     if channels not in CHANNELS:
         raise ValueError(f"channels is {channels!r}; accepted: 1 for grey, 3 for colour")
     colour, files = colour_of(background), image_files(folder)

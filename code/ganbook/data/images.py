@@ -9,7 +9,7 @@ import dataclasses
 
 import numpy as np
 
-from ganbook.data.recipe import SPLITS, in_range, one_of, whole
+from ganbook.data.recipe import SPLITS, check_choice, check_int, check_range
 
 LARGEST_STACK = 6
 #: What the name of a set of coloured images begins with.
@@ -69,7 +69,7 @@ class Images:
 
     def part(self, split: str, share: float, rng: np.random.Generator) -> Images:
         """``train`` or ``test`` of two stratified parts, the second of which holds ``share``; ``all`` is the set."""
-        if one_of("split", split, SPLITS) == "all":
+        if check_choice("split", split, SPLITS) == "all":
             return self
         train, test = self.split(share, rng)
         return train if split == "train" else test
@@ -107,9 +107,9 @@ class StackedImages:
         Raises:
             ValueError: a number outside its range, or images of several channels.
         """
-        whole("stack", n, 1)
-        in_range("stack", n, 1, LARGEST_STACK)
-        whole("count", count, 1)
+        check_int("stack", n, 1)
+        check_range("stack", n, 1, LARGEST_STACK)
+        check_int("count", count, 1)
         if base.shape[2] != 1 or base.labels.max() > 9:
             raise ValueError(f"base has {base.shape[2]} channels and labels up to {base.labels.max()}; "
                              "accepted: 1 channel and labels 0 to 9")
@@ -190,7 +190,7 @@ def split_indices(labels: np.ndarray, share: float, rng: np.random.Generator) ->
     Raises:
         ValueError: ``share`` outside its range, or so extreme that a part would be empty.
     """
-    in_range("share", share, 0.0, 1.0, open_low=True)
+    check_range("share", share, 0.0, 1.0, open_low=True)
     kinds, counts = np.unique(labels, return_counts=True)
     taken = np.floor(share * counts).astype(int)
     # What rounding down leaves over goes to the labels that lost most by it.
@@ -219,7 +219,7 @@ def resize(images: Images, size: int | None) -> Images:
     """
     if size is None:
         return images
-    size = whole("size", size, 1)
+    size = check_int("size", size, 1)
     if images.shape[:2] == (size, size):
         return images
     from PIL import Image

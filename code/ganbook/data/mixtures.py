@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from ganbook.data.recipe import in_range, whole
+from ganbook.data.recipe import check_int, check_range
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ class Mixture:
         if means.ndim != 2 or means.shape[1] != 2 or not len(means) or not np.isfinite(means).all():
             raise ValueError(f"means has shape {means.shape}; accepted: (K, 2), at least one mean, finite")
         object.__setattr__(self, "means", means)
-        object.__setattr__(self, "sigma", in_range("sigma", self.sigma, 0.0, open_low=True))
+        object.__setattr__(self, "sigma", check_range("sigma", self.sigma, 0.0, open_low=True))
 
     @property
     def shape(self) -> tuple[int]:
@@ -93,12 +93,12 @@ def ring(modes: int = 8, radius: float = 1.0, sigma: float = 0.01, scale: float 
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (the defaults).
     """
-    whole("modes", modes, 1)
-    in_range("radius", radius, 0.0)
-    in_range("scale", scale, 0.0, open_low=True)
+    check_int("modes", modes, 1)
+    check_range("radius", radius, 0.0)
+    check_range("scale", scale, 0.0, open_low=True)
     angles = 2 * np.pi * np.arange(modes) / modes
     means = radius * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
-    return Mixture(means / scale, in_range("sigma", sigma, 0.0, open_low=True) / scale, "ring")
+    return Mixture(means / scale, check_range("sigma", sigma, 0.0, open_low=True) / scale, "ring")
 
 
 def grid(side: int = 5, spacing: float = 2.0, sigma: float = 0.05, scale: float = 1.0) -> Mixture:
@@ -117,9 +117,9 @@ def grid(side: int = 5, spacing: float = 2.0, sigma: float = 0.05, scale: float 
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (the defaults).
     """
-    whole("side", side, 1)
-    in_range("spacing", spacing, 0.0, open_low=True)
-    in_range("scale", scale, 0.0, open_low=True)
+    check_int("side", side, 1)
+    check_range("spacing", spacing, 0.0, open_low=True)
+    check_range("scale", scale, 0.0, open_low=True)
     ticks = spacing * (np.arange(side) - (side - 1) / 2)
     means = np.stack(np.meshgrid(ticks, ticks, indexing="ij"), axis=-1).reshape(-1, 2)
-    return Mixture(means / scale, in_range("sigma", sigma, 0.0, open_low=True) / scale, "grid")
+    return Mixture(means / scale, check_range("sigma", sigma, 0.0, open_low=True) / scale, "grid")

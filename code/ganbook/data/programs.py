@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from ganbook import data
 from ganbook.data.grids import save_grid_png
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 
 #: How many stacks a program trains on; the 128,000 that a run draws would fill 1.2 GB.
 STACKS = 20_000
@@ -80,7 +80,7 @@ def training_images(options: argparse.Namespace, channels: int, sizes: Collectio
         DataError: as :func:`ganbook.data.load`.
     """
     for name, low in (("size", 1), ("width", 1), ("steps", 1), ("batch", 1), ("every", 1), ("seed", 0)):
-        whole(name, getattr(options, name), low)
+        check_int(name, getattr(options, name), low)
     if options.size not in sizes:
         raise ValueError(f"size is {options.size}; accepted: {_spoken(sizes)}")
     images = images_for(options.data, "train", options.size, channels)

@@ -32,7 +32,7 @@ NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGener
             "PixelShuffleGenerator")
 
 
-def one_of(name: str, value: str, accepted: tuple[str, ...]) -> str:
+def check_choice(name: str, value: str, accepted: tuple[str, ...]) -> str:
     """Return ``value`` if it is accepted.
 
     Raises:
@@ -43,7 +43,7 @@ def one_of(name: str, value: str, accepted: tuple[str, ...]) -> str:
     return value
 
 
-def stored(dtype: str) -> str:
+def parameter_dtype(dtype: str) -> str:
     """The type that weights, slots and losses have in a run of this ``dtype``: mixed precision keeps them float32."""
     return "float32" if dtype == "mixed_bfloat16" else dtype
 
@@ -55,7 +55,7 @@ def plain(value: Any) -> Any:
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
 
-def in_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
+def check_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
     """Return ``value``, as a number of Python's own, if ``low <= value <= high`` (``low < value`` with ``open_low``).
 
     Raises:
@@ -70,7 +70,7 @@ def in_range(name: str, value: float, low: float, high: float = math.inf, *, ope
     return value
 
 
-def whole(name: str, value: int, low: int) -> int:
+def check_int(name: str, value: int, low: int) -> int:
     """Return ``value``, as a number of Python's own, if it is an integer of at least ``low``.
 
     Raises:
@@ -108,9 +108,9 @@ class Schedule:
     kind: str = "constant"
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, SCHEDULES)
+        check_choice("kind", self.kind, SCHEDULES)
         for field in ("start", "end"):
-            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0))
+            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0))
 
     def value(self, step: int, steps: int) -> float:
         """The value at ``step`` of a run of ``steps``."""
@@ -149,15 +149,15 @@ class Optimiser:
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
-        one_of("optimiser", self.name, OPTIMISERS)
+        check_choice("optimiser", self.name, OPTIMISERS)
         if not isinstance(self.learning_rate, Schedule):
             object.__setattr__(self, "learning_rate", Schedule(self.learning_rate))
-        in_range("learning_rate", self.learning_rate.start, 0.0, open_low=True)
+        check_range("learning_rate", self.learning_rate.start, 0.0, open_low=True)
         for field in ("beta1", "beta2"):
-            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0, 1.0))
+            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0, 1.0))
             if getattr(self, field) == 1.0:
                 raise ValueError(f"{field} is 1.0; accepted: a number at least 0 and below 1")
-        object.__setattr__(self, "epsilon", in_range("epsilon", self.epsilon, 0.0, open_low=True))
+        object.__setattr__(self, "epsilon", check_range("epsilon", self.epsilon, 0.0, open_low=True))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +174,7 @@ class Architecture:
     settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        one_of("kind", self.kind, NETWORKS)
+        check_choice("kind", self.kind, NETWORKS)
         if not isinstance(self.settings, Mapping):
             raise ValueError(f"settings is {self.settings!r}; accepted: a mapping from names to values")
         object.__setattr__(self, "settings", MappingProxyType({k: plain(v) for k, v in self.settings.items()}))
@@ -259,19 +259,19 @@ class Recipe:
             raise ValueError(f"data is {self.data!r}; accepted: the name of a data set")
         for field, accepted in (("split", SPLITS), ("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS),
                                 ("dtype", DTYPES)):
-            one_of(field, getattr(self, field), accepted)
+            check_choice(field, getattr(self, field), accepted)
         for field in ("r1", "r2"):
             if not isinstance(getattr(self, field), Schedule):
                 object.__setattr__(self, field, Schedule(getattr(self, field)))
-        object.__setattr__(self, "scale", in_range("scale", self.scale, 0.0, open_low=True))
+        object.__setattr__(self, "scale", check_range("scale", self.scale, 0.0, open_low=True))
         for field in ("gradient_penalty", "clip", "dequantisation", "averaging"):
-            object.__setattr__(self, field, in_range(field, getattr(self, field), 0.0))
+            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0))
         if self.averaging >= 1.0:
             raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
         for field, low in (("discriminator_steps", 1), ("unrolled", 0), ("batch", 1), ("steps", 1), ("seed", 0)):
-            object.__setattr__(self, field, whole(field, getattr(self, field), low))
+            object.__setattr__(self, field, check_int(field, getattr(self, field), low))
         if self.size is not None:
-            object.__setattr__(self, "size", whole("size", self.size, 1))
+            object.__setattr__(self, "size", check_int("size", self.size, 1))
         if self.order == "simultaneous" and self.discriminator_steps != 1:
             raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
                              "'simultaneous': 1, since both gradients are taken at one point")
@@ -298,7 +298,7 @@ class Recipe:
     @functools.cached_property
     def packing(self) -> int:
         """How many examples the discriminator judges together."""
-        return whole("packing", self.discriminator.settings.get("packing", 1), 1)
+        return check_int("packing", self.discriminator.settings.get("packing", 1), 1)
 
     @functools.cached_property
     def pairs(self) -> bool:

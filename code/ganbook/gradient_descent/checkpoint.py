@@ -22,7 +22,7 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from ganbook.data.files import replace_file
+from ganbook.data.files import write_atomically
 from ganbook.data.recipe import Recipe
 
 ROLES = ("generator", "discriminator")
@@ -62,7 +62,7 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
         check_recipe(folder, recipe)
     tensors = {f"{role}/{name}": np.ascontiguousarray(array) for role in ROLES for name, array in arrays[role].items()}
     texts = {"format": FORMAT, "recipe": recipe.to_json(), "state": json.dumps(state)}
-    replace_file(folder / FILE, safetensors.numpy.save(tensors, texts | {"sha256": _hash(texts, tensors)}))
+    write_atomically(folder / FILE, safetensors.numpy.save(tensors, texts | {"sha256": _hash(texts, tensors)}))
 
 
 def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import stored
+from ganbook.data.recipe import parameter_dtype
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.steps_tensorflow import Players, round_losses, run_rounds
 from ganbook.tensors.layers import Conv2D, ConvTranspose2D
@@ -50,13 +50,13 @@ class CompiledRounds:
     def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[tf.Tensor, Draws]:
         filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
         stacked = tf.nest.map_structure(lambda *leaves: np.stack(leaves), *filled)
-        dtype = stored(self.players.recipe.dtype)
+        dtype = parameter_dtype(self.players.recipe.dtype)
         with tf.device(find_device(self.players.device)):
             return tf.constant(len(rounds)), tf.nest.map_structure(lambda leaf: tf.constant(leaf, dtype), stacked)
 
     def _loop(self, count: tf.Tensor, draws: Draws) -> tf.Tensor:
         room = tf.nest.flatten(draws)[0].shape[0]
-        losses = tf.zeros((room, 3), stored(self.players.recipe.dtype))
+        losses = tf.zeros((room, 3), parameter_dtype(self.players.recipe.dtype))
         run_one = tf.autograph.experimental.do_not_convert(round_losses)
         for k in tf.range(count):
             one = tf.nest.map_structure(lambda leaf: leaf[k], draws)  # noqa: B023 traced once, with k as a tensor

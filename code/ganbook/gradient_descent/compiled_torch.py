@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from ganbook.data.recipe import Recipe, stored
+from ganbook.data.recipe import Recipe, parameter_dtype
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.penalties_torch import clip_weights
 from ganbook.gradient_descent.steps_torch import (
@@ -82,7 +82,7 @@ class CompiledRounds:
 
     def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[Tensor, _State, Draws]:
         filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
-        dtype, device = getattr(torch, stored(self.players.recipe.dtype)), find_device(self.players.device)
+        dtype, device = getattr(torch, parameter_dtype(self.players.recipe.dtype)), find_device(self.players.device)
 
         def stack(*leaves: Any) -> Tensor:
             # A batch of images has four axes, and a stack of batches five: their channels go to their PyTorch place.

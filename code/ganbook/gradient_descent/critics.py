@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, in_range, whole
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, check_int, check_range
 from ganbook.gradient_descent.draws import Draws, dropout_layers, dropout_masks
 from ganbook.gradient_descent.training import NonFiniteLoss
 from ganbook.tensors.layers import BatchNorm
@@ -45,7 +45,7 @@ def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, 
     if network.blueprint.packing > 1:
         raise ValueError(f"network has packing {network.blueprint.packing}; accepted: 1, since a critic gives each "
                          "example a number of its own")
-    in_range("r1", r1, 0.0)
+    check_range("r1", r1, 0.0)
     settings = {"batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
                 "spectral_norm": any(name.endswith(".u") for name in network.moving())}
     return Recipe("critic", discriminator=Architecture("ConvDiscriminator", settings), loss=loss, r1=r1, r2=0.0,
@@ -99,7 +99,7 @@ class CriticDealer:
 
     def __post_init__(self) -> None:
         if self.batch is not None:
-            whole("batch", self.batch, 1)
+            check_int("batch", self.batch, 1)
         for name in ("real", "fake"):
             side = getattr(self, name)
             if not callable(side):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import Optimiser, Recipe, whole
+from ganbook.data.recipe import Optimiser, Recipe, check_int
 from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_examples, critic_recipe, record
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
@@ -27,7 +27,7 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     """The twin of :func:`ganbook.gradient_descent.critics_torch.fit_critic`."""
     recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
                            clip=clip, r1=r1)
-    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(whole("seed", seed, 0))
+    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
     slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
     # One graph for a step: run eagerly, a small one costs twenty times as much.
     graph_step = tf.function(lambda slots, draws: _step(network, recipe, slots, draws), autograph=False)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import Optimiser, Recipe, whole
+from ganbook.data.recipe import Optimiser, Recipe, check_int
 from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_examples, critic_recipe, record
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.optimisers_torch import initial_slots
@@ -56,7 +56,7 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     """
     recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
                            clip=clip, r1=r1)
-    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(whole("seed", seed, 0))
+    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
     slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
     losses = []
     for step in range(steps):

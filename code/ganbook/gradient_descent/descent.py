@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import Optimiser, in_range, one_of, whole
+from ganbook.data.recipe import Optimiser, check_choice, check_int, check_range
 from ganbook.gradient_descent import optimisers_numpy
 
 PROBLEMS = ("bowl", "valley", "rosenbrock", "double_well")
@@ -95,7 +95,7 @@ def problem(name: str) -> Problem:
     Reference: Rosenbrock, An Automatic Method for Finding the Greatest or Least Value of a Function, The Computer
     Journal 3, 1960.
     """
-    one_of("problem", name, PROBLEMS)
+    check_choice("problem", name, PROBLEMS)
     if name == "bowl":
         return quadratic([1.0, 1.0], start=[-2.0, 1.0], name=name)
     if name == "valley":
@@ -124,9 +124,9 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
         ValueError: a learning rate of 0 or below, fewer than one step, a noise or a gradient of another shape.
         FloatingPointError: a position that is not finite, with the number of its step.
     """
-    whole("steps", steps, 1)
+    check_int("steps", steps, 1)
     if learning_rate is not None:
-        in_range("learning_rate", learning_rate, 0.0, open_low=True)
+        check_range("learning_rate", learning_rate, 0.0, open_low=True)
     x = np.asarray(start, np.float64)
     if noise is not None and np.shape(noise) != (steps, *x.shape):
         raise ValueError(f"noise has shape {np.shape(noise)}; accepted: {(steps, *x.shape)}, one array per step")
@@ -159,7 +159,7 @@ def error_factors(curvatures: ArrayLike, learning_rate: float) -> np.ndarray:
     Raises:
         ValueError: a curvature or a learning rate of 0 or below.
     """
-    in_range("learning_rate", learning_rate, 0.0, open_low=True)
+    check_range("learning_rate", learning_rate, 0.0, open_low=True)
     return 1.0 - learning_rate * _curvatures("curvatures", curvatures)
 
 
@@ -225,8 +225,8 @@ def momentum_matrix(curvature: float, learning_rate: float, beta: float) -> np.n
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
     """
-    in_range("curvature", curvature, 0.0, open_low=True)
-    in_range("learning_rate", learning_rate, 0.0, open_low=True)
+    check_range("curvature", curvature, 0.0, open_low=True)
+    check_range("learning_rate", learning_rate, 0.0, open_low=True)
     _momentum(beta)
     return np.array([[1.0 + beta - learning_rate * curvature, -beta], [1.0, 0.0]])
 
@@ -253,10 +253,10 @@ def stationary_variance(curvature: float, learning_rate: float, noise_variance: 
 
     Reference: Mandt, Hoffman and Blei, 2017, arXiv:1704.04289 (for small steps).
     """
-    in_range("curvature", curvature, 0.0, open_low=True)
-    in_range("learning_rate", learning_rate, 0.0, open_low=True)
-    in_range("noise_variance", noise_variance, 0.0)
-    whole("batch", batch, 1)
+    check_range("curvature", curvature, 0.0, open_low=True)
+    check_range("learning_rate", learning_rate, 0.0, open_low=True)
+    check_range("noise_variance", noise_variance, 0.0)
+    check_int("batch", batch, 1)
     _momentum(beta)
     stable = 2.0 * (1.0 + beta) / curvature
     if learning_rate >= stable:
@@ -304,7 +304,7 @@ def _extremes(curvatures: ArrayLike) -> tuple[float, float]:
 
 
 def _momentum(beta: float) -> None:
-    if in_range("beta", beta, 0.0, 1.0) == 1.0:
+    if check_range("beta", beta, 0.0, 1.0) == 1.0:
         raise ValueError("beta is 1.0; accepted: a number at least 0 and below 1")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import Recipe, one_of
+from ganbook.data.recipe import Recipe, check_choice
 from ganbook.gradient_descent.draws import Draws
 
 
@@ -71,6 +71,6 @@ def device_kind(device: str | None, seen: int) -> str:
     """
     if device is None:
         return "gpu" if seen else "cpu"
-    if one_of("device", device, ("cpu", "gpu")) == "gpu" and not seen:
+    if check_choice("device", device, ("cpu", "gpu")) == "gpu" and not seen:
         raise ValueError("device is 'gpu', and the framework sees none; accepted: 'cpu'")
     return device

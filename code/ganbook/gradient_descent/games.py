@@ -20,7 +20,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, in_range, one_of, whole
+from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, check_choice, check_int, check_range
 
 RULES = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")
 CLIPPING_RULES = ("simultaneous", "alternating")
@@ -115,9 +115,9 @@ class DiracGAN:
     discriminator: ClassVar[int] = 1
 
     def __post_init__(self) -> None:
-        one_of("loss", self.loss, LOSSES)
+        check_choice("loss", self.loss, LOSSES)
         for name in ("r1", "r2", "gradient_penalty", "clip", "noise"):
-            in_range(name, getattr(self, name), 0.0)
+            check_range(name, getattr(self, name), 0.0)
 
     def field(self, point: ArrayLike) -> np.ndarray:
         """The directions in which the players want to move.
@@ -234,8 +234,8 @@ def rule_matrix(jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *
 
     Reference: Gidel et al., 2019, section 3.1, arXiv:1802.10551; Daskalakis et al., 2018, arXiv:1711.00141.
     """
-    one_of("rule", rule, RULES)
-    in_range("strength", strength, 0.0)
+    check_choice("rule", rule, RULES)
+    check_range("strength", strength, 0.0)
     if first not in (0, 1):
         raise ValueError(f"first is {first!r}; accepted: 0 or 1")
     jacobian, eye = np.asarray(jacobian, np.float64), np.eye(2)
@@ -338,9 +338,9 @@ def check_run(game: Game, rule: str, start: ArrayLike, steps: int, rate: float |
     Raises:
         ValueError: as :func:`simulate`.
     """
-    one_of("rule", rule, CLIPPING_RULES if game.clip else RULES)
-    whole("steps", steps, 1)
-    in_range("strength", strength, 0.0)
+    check_choice("rule", rule, CLIPPING_RULES if game.clip else RULES)
+    check_int("steps", steps, 1)
+    check_range("strength", strength, 0.0)
     return _start(start), _rates(rate)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, one_of
+from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
 Scalar = float
 Slots = Mapping[str, np.ndarray]
@@ -139,7 +139,7 @@ def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
     """
-    names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
+    names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
     return {name: np.zeros_like(parameter, np.float64) for name in names}
 
 
@@ -163,7 +163,7 @@ def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
     """
-    rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
+    rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if np.shape(gradient) != np.shape(parameter):
         raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: "
                          f"the parameter's, {np.shape(parameter)}")

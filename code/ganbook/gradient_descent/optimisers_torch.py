@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, one_of
+from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
 Scalar = float | Tensor
 Slots = Mapping[str, Tensor]
@@ -63,14 +63,14 @@ _RULES = {
 
 def initial_slots(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_slots`."""
-    names = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][1]
+    names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
     return {name: torch.zeros_like(parameter) for name in names}
 
 
 def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar,
            learning_rate: Scalar) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.update`."""
-    rule = _RULES[one_of("optimiser", settings.name, OPTIMISERS)][0]
+    rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if gradient.shape != parameter.shape:
         raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "
                          f"the parameter's, {tuple(parameter.shape)}")

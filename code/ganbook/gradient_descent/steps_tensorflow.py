@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import Optimiser, Recipe, stored
+from ganbook.data.recipe import Optimiser, Recipe, parameter_dtype
 from ganbook.gradient_descent.checkpoint import split_names
 from ganbook.gradient_descent.draws import Draws
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update
@@ -111,7 +111,7 @@ def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
 def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.native_draws`."""
     # Rates become scalar tensors: for each new number tf.function would trace anew.
-    return {key: {name: tf.constant(rate, stored(dtype)) for name, rate in value.items()} if key == "rates"
+    return {key: {name: tf.constant(rate, parameter_dtype(dtype)) for name, rate in value.items()} if key == "rates"
             else native_draws(value, dtype, device) if isinstance(value, dict) else to_native(value, dtype, device)
             for key, value in draws.items()}
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, whole
+from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int
 from ganbook.gradient_descent import checkpoint
 from ganbook.gradient_descent.draws import Dealer, dropout_layers, latent_noise
 from ganbook.gradient_descent.sources import find_source
@@ -99,7 +99,7 @@ class Run:
         Raises:
             ValueError: n below 1 or a negative seed.
         """
-        n, seed = whole("n", n, 1), whole("seed", seed, 0)
+        n, seed = check_int("n", n, 1), check_int("seed", seed, 0)
         latent = self.generator.input_shape_[0]
         noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(seed))
         parts = [self.players.sample(part, use_average=use_average)
@@ -135,7 +135,7 @@ def twin(module: str, framework: str) -> ModuleType:
         ValueError: an unknown framework.
         ModuleNotFoundError: the framework is not installed.
     """
-    return importlib.import_module(f"{module}_{_ENDINGS[one_of('framework', framework, FRAMEWORKS)]}")
+    return importlib.import_module(f"{module}_{_ENDINGS[check_choice('framework', framework, FRAMEWORKS)]}")
 
 
 def start_run(recipe: Recipe, framework: str = "pytorch", *, device: str | None = None) -> Run:
@@ -212,8 +212,9 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         DataError: the recipe's data are not at hand.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
-    plan = _Plan(until if until is None else whole("until", until, 0), steps, out, whole("save_every", save_every, 0),
-                 whole("sample_every", sample_every, 0), source, check_data, progress)
+    plan = _Plan(until if until is None else check_int("until", until, 0), steps, out,
+                 check_int("save_every", save_every, 0), check_int("sample_every", sample_every, 0), source, check_data,
+                 progress)
     if distributed and compiled:
         raise ValueError("compiled is True; accepted with distributed: False, since the engines cannot be compiled")
     if not distributed:
@@ -245,7 +246,7 @@ class _Plan:
 def _loop(run: Run, run_rounds: Callable[..., np.ndarray], plan: _Plan) -> Run:
     recipe, out = run.recipe, plan.out
     if plan.steps is not None:
-        run.steps = whole("steps", plan.steps, run.steps)
+        run.steps = check_int("steps", plan.steps, run.steps)
     last = run.steps if plan.until is None else min(plan.until, run.steps)
     source, run.trained_on = find_source(recipe, run.trained_on, plan.source)
     dealer = make_dealer(run, source, plan.check_data)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data import Images
-from ganbook.data.recipe import Architecture, Optimiser, in_range, whole
+from ganbook.data.recipe import Architecture, Optimiser, check_int, check_range
 from ganbook.gradient_descent.draws import latent_noise
 from ganbook.gradient_descent.training import NonFiniteLoss
 
@@ -51,9 +51,9 @@ class VariationalAutoencoder:
     def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
                  sigma: float, rng: np.random.Generator, dtype: str, device: str | None,
                  build: Callable[..., Any]) -> None:
-        self.shape, self.latent = tuple(shape), whole("latent", latent, 1)
-        self.sigma = in_range("sigma", sigma, 0.0, open_low=True)
-        in_range("learning_rate", learning_rate, 0.0, open_low=True)
+        self.shape, self.latent = tuple(shape), check_int("latent", latent, 1)
+        self.sigma = check_range("sigma", sigma, 0.0, open_low=True)
+        check_range("learning_rate", learning_rate, 0.0, open_low=True)
         self.optimiser = Optimiser(learning_rate=learning_rate, beta1=0.9, beta2=0.999)
         pixels = math.prod(self.shape)
         # A stack of dense layers that ends in plain numbers; the first latent columns are m, the others l.  A small
@@ -106,8 +106,8 @@ class VariationalAutoencoder:
         Raises:
             ValueError: n below 1 or a negative seed.
         """
-        rng = np.random.default_rng(whole("seed", seed, 0))
-        return self.decode(latent_noise("normal", whole("n", n, 1), self.latent, rng))
+        rng = np.random.default_rng(check_int("seed", seed, 0))
+        return self.decode(latent_noise("normal", check_int("n", n, 1), self.latent, rng))
 
     def evaluate(self, images: np.ndarray, seed: int = 0) -> dict[str, float]:
         """The loss and its two terms on given pictures, with one latent drawn for each.
@@ -122,7 +122,7 @@ class VariationalAutoencoder:
         Raises:
             ValueError: pictures of another shape or a negative seed.
         """
-        rng = np.random.default_rng(whole("seed", seed, 0))
+        rng = np.random.default_rng(check_int("seed", seed, 0))
         noise = latent_noise("normal", len(images), self.latent, rng)
         return dict(zip(HISTORY, self.terms(self.rows(images), noise), strict=True))
 
@@ -164,8 +164,8 @@ def fit(vae: VariationalAutoencoder, data: Images, steps: int, batch: int, rng: 
         ValueError: an argument outside its range.
         NonFiniteLoss: the loss became infinite or not a number; the step is named.
     """
-    whole("steps", steps, 1)
-    whole("batch", batch, 1)
+    check_int("steps", steps, 1)
+    check_int("batch", batch, 1)
     every = max(1, steps // ROOM)
     for t in range(1, steps + 1):
         rows = vae.rows(data.batch(rng, batch))

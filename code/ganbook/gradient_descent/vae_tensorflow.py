@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from ganbook.data import Images
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
 from ganbook.gradient_descent.steps_tensorflow import updated
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
@@ -74,7 +74,7 @@ def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 
               batch: int = 128, learning_rate: float = 1e-3, sigma: float = 0.25, seed: int = 0,
               dtype: str = "float32", device: str | None = None) -> VAE:
     """The twin of :func:`ganbook.gradient_descent.vae_torch.train_vae`."""
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    rng = np.random.default_rng(check_int("seed", seed, 0))
     vae = VAE(data.shape, latent, hidden, learning_rate, sigma, rng, dtype, device)
     fit(vae, data, steps, batch, rng)
     return vae

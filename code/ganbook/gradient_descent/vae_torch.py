@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ganbook.data import Images
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.gradient_descent.optimisers_torch import initial_slots
 from ganbook.gradient_descent.steps_torch import updated
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
@@ -97,7 +97,7 @@ def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 
 
     Reference: Kingma and Welling, 2014, algorithm 1 and equation 10, arXiv:1312.6114.
     """
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    rng = np.random.default_rng(check_int("seed", seed, 0))
     vae = VAE(data.shape, latent, hidden, learning_rate, sigma, rng, dtype, device)
     fit(vae, data, steps, batch, rng)
     return vae

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ganbook.data.mixtures import grid, ring
-from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, Schedule, one_of
+from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, Schedule, check_choice
 
 _LAYERS = {"shape": (2,), "hidden": (32, 32), "slope": 0.2, "initialiser": "he", "last_gain": 0.5}
 _ADAM = Optimiser("adam", Schedule(2e-3), beta1=0.0, beta2=0.99)
@@ -55,10 +55,10 @@ def chosen(*, data: str = "ring", loss: str = FIRST.loss, penalty: str = "R1, γ
     Raises:
         ValueError: an unknown name, or a number outside its range.
     """
-    rule = OPTIMISERS[one_of("optimiser", optimiser, tuple(OPTIMISERS))]
+    rule = OPTIMISERS[check_choice("optimiser", optimiser, tuple(OPTIMISERS))]
     fields: dict[str, Any] = {
         f"{player}_optimiser": Optimiser(rule.name, Schedule(rate), rule.beta1, rule.beta2, rule.epsilon)
         for player, rate in (("generator", generator_rate), ("discriminator", discriminator_rate))}
-    return FIRST.replace(data=one_of("data", data, tuple(MIXTURES)), loss=one_of("loss", loss, LOSSES), seed=seed,
-                         discriminator_steps=discriminator_steps, **fields,
-                         **PENALTIES[one_of("penalty", penalty, tuple(PENALTIES))])
+    return FIRST.replace(data=check_choice("data", data, tuple(MIXTURES)), loss=check_choice("loss", loss, LOSSES),
+                         seed=seed, discriminator_steps=discriminator_steps, **fields,
+                         **PENALTIES[check_choice("penalty", penalty, tuple(PENALTIES))])

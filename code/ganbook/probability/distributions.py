@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike
 from scipy.optimize import elementwise
 from scipy.special import logsumexp
 
-from ganbook.data.recipe import in_range, whole
+from ganbook.data.recipe import check_int, check_range
 
 TOTAL_TOLERANCE = 1e-6  # how far from one a total may be: a constant typed with six digits passes
 CUTS = (-9.0, -3.0, 0.0, 3.0, 9.0)  # standard deviations at which quadrature is cut; beyond 9 lie 2e-19 of a normal
@@ -60,7 +60,7 @@ class Continuous:
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw ``n`` numbers, shape (n,): the quantiles of uniform noise."""
-        return self.quantile(rng.random(whole("n", n, 1)))
+        return self.quantile(rng.random(check_int("n", n, 1)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Normal(Continuous):
     def __post_init__(self) -> None:
         """Check the fields."""
         _number("mean", self.mean)
-        in_range("sigma", self.sigma, 0.0, open_low=True)
+        check_range("sigma", self.sigma, 0.0, open_low=True)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -97,7 +97,7 @@ class Normal(Continuous):
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw ``n`` numbers, shape (n,): standard normal noise, scaled and shifted."""
-        return self.mean + self.sigma * rng.standard_normal(whole("n", n, 1))
+        return self.mean + self.sigma * rng.standard_normal(check_int("n", n, 1))
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
         return scipy.stats.norm.logpdf(x, self.mean, self.sigma)
@@ -128,7 +128,7 @@ class Uniform(Continuous):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        in_range("high", self.high, _number("low", self.low), open_low=True)
+        check_range("high", self.high, _number("low", self.low), open_low=True)
 
     @property
     def support(self) -> tuple[float, float]:
@@ -195,7 +195,7 @@ class NormalMixture(Continuous):
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw ``n`` numbers, shape (n,): a component each by its weight, then a normal number of that component."""
-        k = rng.choice(len(self.means), size=whole("n", n, 1), p=self.weights)
+        k = rng.choice(len(self.means), size=check_int("n", n, 1), p=self.weights)
         return self.means[k] + self.sigmas[k] * rng.standard_normal(n)
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
@@ -239,7 +239,7 @@ class Density(Continuous):
         if not self.low < self.high:
             raise ValueError(f"low is {self.low!r} and high is {self.high!r}; accepted: low below high")
         for b in self.breaks:
-            in_range("breaks", b, self.low, self.high)
+            check_range("breaks", b, self.low, self.high)
         object.__setattr__(self, "breaks", tuple(sorted(float(b) for b in self.breaks)))
         pieces = _pieces(self)
         try:
@@ -392,7 +392,7 @@ class Discrete:
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw ``n`` points with replacement, shape (n,) or (n, d)."""
-        return self.points[rng.choice(len(self.points), size=whole("n", n, 1), p=self.probabilities)]
+        return self.points[rng.choice(len(self.points), size=check_int("n", n, 1), p=self.probabilities)]
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         r""":math:`F(x) = P(X \le x)` on the line; shape as ``x``."""
@@ -508,7 +508,7 @@ def _levels(u: ArrayLike) -> np.ndarray:
 
 
 def _number(name: str, value: float) -> float:
-    return in_range(name, value, -math.inf)
+    return check_range(name, value, -math.inf)
 
 
 def _probabilities(name: str, values: ArrayLike | None, n: int) -> np.ndarray:

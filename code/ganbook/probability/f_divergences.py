@@ -19,7 +19,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import one_of
+from ganbook.data.recipe import check_choice
 from ganbook.probability.divergences import (
     Distribution,
     Term,
@@ -126,7 +126,7 @@ def f_divergence(name: str, p: ArrayLike | Distribution, q: ArrayLike | Distribu
 
     Reference: Nowozin, Cseke and Tomioka, 2016, equation 2, arXiv:1606.00709.
     """
-    return total(TABLE[one_of("name", name, NAMES)].term, p, q)
+    return total(TABLE[check_choice("name", name, NAMES)].term, p, q)
 
 
 def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | Distribution,
@@ -148,7 +148,7 @@ def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | D
 
     Reference: Nowozin, Cseke and Tomioka, 2016, equation 4, arXiv:1606.00709.
     """
-    conjugate = TABLE[one_of("name", name, NAMES)].conjugate
+    conjugate = TABLE[check_choice("name", name, NAMES)].conjugate
 
     def price(values: ArrayLike) -> np.ndarray:
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):

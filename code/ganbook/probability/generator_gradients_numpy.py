@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import LOSSES, in_range, one_of
+from ganbook.data.recipe import LOSSES, check_choice, check_range
 from ganbook.probability import losses_numpy
 
 Function = Callable[[np.ndarray], np.ndarray]
@@ -75,7 +75,7 @@ def optimal_discriminator(loss: str, theta: float) -> Discriminator:
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661; Mao et al., 2017, equation 5, arXiv:1611.04076.
     """
-    one_of("loss", loss, LOSSES)
+    check_choice("loss", loss, LOSSES)
     ratio = linear_discriminator(-_theta(theta), theta**2 / 2)
     if loss == "least_squares":
         return Discriminator(lambda x: _sigmoid(ratio(x)),
@@ -153,8 +153,8 @@ def quadrature_nodes(limit: float = 12.0, spacing: float = 1 / 32) -> tuple[np.n
 
     Reference: Trefethen and Weideman, The Exponentially Convergent Trapezoidal Rule, SIAM Review 56, 2014.
     """
-    in_range("limit", limit, 0.0, open_low=True)
-    in_range("spacing", spacing, 0.0, open_low=True)
+    check_range("limit", limit, 0.0, open_low=True)
+    check_range("spacing", spacing, 0.0, open_low=True)
     count = round(limit / spacing)
     nodes = spacing * np.arange(-count, count + 1)
     weights = np.exp(-(nodes**2) / 2)
@@ -201,7 +201,7 @@ def expected_gradient(loss: str, theta: float) -> float:
 
     Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862.
     """
-    if one_of("loss", loss, LOSSES) == "hinge":
+    if check_choice("loss", loss, LOSSES) == "hinge":
         return float(2.0 * np.sign(_theta(theta)) * math.exp(-(theta**2) / 8) / math.sqrt(2 * math.pi))
     return _moments(loss, theta)[0]
 
@@ -243,7 +243,7 @@ def divergence(loss: str, theta: float) -> float:
 
     Reference: Arjovsky and Bottou, 2017, theorem 2.5, arXiv:1701.04862; Shannon et al., 2020, arXiv:2010.08029.
     """
-    one_of("loss", loss, LOSSES)
+    check_choice("loss", loss, LOSSES)
     kl = _theta(theta) ** 2 / 2
     if loss == "hinge":
         return 2.0 * math.erf(abs(theta) / math.sqrt(8))
@@ -275,7 +275,7 @@ def saturation_bounds(theta: float) -> tuple[float, float]:
     Raises:
         ValueError: a theta below 0.
     """
-    overlap = math.erfc(in_range("theta", theta, 0.0) / math.sqrt(8))  # 2 Phi(-theta / 2)
+    overlap = math.erfc(check_range("theta", theta, 0.0) / math.sqrt(8))  # 2 Phi(-theta / 2)
     return theta * overlap / 2, theta * overlap
 
 
@@ -291,7 +291,7 @@ def _moments(loss: str, theta: float) -> tuple[float, float]:
 
 
 def _theta(theta: float) -> float:
-    return in_range("theta", theta, -math.inf)
+    return check_range("theta", theta, -math.inf)
 
 
 def _vector(name: str, array: ArrayLike) -> np.ndarray:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from ganbook.data.recipe import LOSSES, in_range, one_of
+from ganbook.data.recipe import LOSSES, check_choice, check_range
 from ganbook.probability import losses_tensorflow
 
 Function = Callable[[tf.Tensor], tf.Tensor]
@@ -22,8 +22,8 @@ Function = Callable[[tf.Tensor], tf.Tensor]
 
 def optimal_discriminator(loss: str, theta: float) -> Function:
     """The twin of :func:`ganbook.probability.generator_gradients_numpy.optimal_discriminator`."""
-    one_of("loss", loss, LOSSES)
-    in_range("theta", theta, -math.inf)
+    check_choice("loss", loss, LOSSES)
+    check_range("theta", theta, -math.inf)
 
     def ratio(x: tf.Tensor) -> tf.Tensor:
         return theta**2 / 2 - theta * x
@@ -43,7 +43,7 @@ def frozen_gradients(loss: str, theta: float, noise: tf.Tensor, real: tf.Tensor 
     judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
     noise, judged = _vector("noise", noise), None if real is None else judge(_vector("real", real))
     # One theta for each example: the mean of the loss, times N, then has the examples' own gradients.
-    own = tf.fill(noise.shape, tf.cast(in_range("theta", theta, -math.inf), noise.dtype))
+    own = tf.fill(noise.shape, tf.cast(check_range("theta", theta, -math.inf), noise.dtype))
     with tf.GradientTape() as tape:
         tape.watch(own)
         total = losses_tensorflow.generator_loss(loss, judged, judge(own + noise)) * len(noise)

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import LOSSES, in_range, one_of
+from ganbook.data.recipe import LOSSES, check_choice, check_range
 from ganbook.probability import losses_torch
 
 Function = Callable[[Tensor], Tensor]
@@ -23,8 +23,8 @@ Function = Callable[[Tensor], Tensor]
 
 def optimal_discriminator(loss: str, theta: float) -> Function:
     """The twin of :func:`ganbook.probability.generator_gradients_numpy.optimal_discriminator`."""
-    one_of("loss", loss, LOSSES)
-    in_range("theta", theta, -math.inf)
+    check_choice("loss", loss, LOSSES)
+    check_range("theta", theta, -math.inf)
 
     def ratio(x: Tensor) -> Tensor:
         return theta**2 / 2 - theta * x
@@ -44,7 +44,7 @@ def frozen_gradients(loss: str, theta: float, noise: Tensor, real: Tensor | None
     judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
     noise, judged = _vector("noise", noise), None if real is None else judge(_vector("real", real))
     # One theta for each example: the mean of the loss, times N, then has the examples' own gradients.
-    own = torch.full_like(noise, in_range("theta", theta, -math.inf)).requires_grad_()
+    own = torch.full_like(noise, check_range("theta", theta, -math.inf)).requires_grad_()
     total = losses_torch.generator_loss(loss, judged, judge(own + noise)) * len(noise)
     (gradients,) = torch.autograd.grad(total, own)
     return gradients

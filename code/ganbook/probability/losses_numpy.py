@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import LOSSES, one_of
+from ganbook.data.recipe import LOSSES, check_choice
 
 
 def _logits(name: str, logits: ArrayLike | None) -> np.ndarray:
@@ -303,7 +303,7 @@ def discriminator_loss(name: str, real: ArrayLike, fake: ArrayLike) -> float:
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
     """
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
@@ -322,7 +322,7 @@ def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
     """
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)
 
 
 def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
@@ -341,7 +341,7 @@ def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tupl
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
     """
-    one_of("loss", name, LOSSES)
+    check_choice("loss", name, LOSSES)
     r, f = _logits("real", real), _logits("fake", fake)
     if name == "relativistic":
         gap = _sigmoid(-_pairs(real, fake))
@@ -372,7 +372,7 @@ def generator_gradient(name: str, real: ArrayLike | None, fake: ArrayLike) -> np
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
     """
-    one_of("loss", name, LOSSES)
+    check_choice("loss", name, LOSSES)
     f = _logits("fake", fake)
     by_fake = {
         "minimax": lambda: -_sigmoid(f),

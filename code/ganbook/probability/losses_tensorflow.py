@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ganbook.data.recipe import LOSSES, one_of
+from ganbook.data.recipe import LOSSES, check_choice
 
 
 def _logits(name: str, logits: tf.Tensor | None) -> tf.Tensor:
@@ -108,9 +108,9 @@ _FUNCTIONS = {
 
 def discriminator_loss(name: str, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)

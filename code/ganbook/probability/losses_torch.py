@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import LOSSES, one_of
+from ganbook.data.recipe import LOSSES, check_choice
 
 
 def _logits(name: str, logits: Tensor | None) -> Tensor:
@@ -109,9 +109,9 @@ _FUNCTIONS = {
 
 def discriminator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][0](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
-    return _FUNCTIONS[one_of("loss", name, LOSSES)][1](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)

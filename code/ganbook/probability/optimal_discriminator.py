@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
-from ganbook.data.recipe import in_range
+from ganbook.data.recipe import check_range
 from ganbook.probability.distributions import Continuous, Normal, integrate
 
 Logit = Callable[[np.ndarray], np.ndarray]
@@ -257,7 +257,7 @@ def _check_distributions(p: Continuous, q: Continuous) -> None:
 
 
 def _log_odds(prior: float) -> float:
-    if in_range("prior", prior, 0.0, 1.0, open_low=True) == 1.0:
+    if check_range("prior", prior, 0.0, 1.0, open_low=True) == 1.0:
         raise ValueError(f"prior is {prior!r}; accepted: a number above 0 and below 1")
     return math.log(prior / (1.0 - prior))
 

@@ -16,7 +16,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import in_range
+from ganbook.data.recipe import check_range
 
 
 def _rows(name: str, array: ArrayLike, other: str = "", like: np.ndarray | None = None) -> np.ndarray:
@@ -110,7 +110,7 @@ def reconstruction_loss(x: ArrayLike, reconstruction: ArrayLike, sigma: float) -
     """
     x = _rows("x", x)
     reconstruction = _rows("reconstruction", reconstruction, "x", x)
-    in_range("sigma", sigma, 0.0, open_low=True)
+    check_range("sigma", sigma, 0.0, open_low=True)
     constant = x.shape[1] / 2 * math.log(2 * math.pi * sigma**2)
     return np.sum((x - reconstruction) ** 2, axis=1) / (2 * sigma**2) + constant
 
@@ -129,7 +129,7 @@ def reconstruction_loss_gradient(x: ArrayLike, reconstruction: ArrayLike, sigma:
         the derivative, of the same shape.
     """
     x = _rows("x", x)
-    return (_rows("reconstruction", reconstruction, "x", x) - x) / in_range("sigma", sigma, 0.0, open_low=True) ** 2
+    return (_rows("reconstruction", reconstruction, "x", x) - x) / check_range("sigma", sigma, 0.0, open_low=True) ** 2
 
 
 def negative_elbo(x: ArrayLike, reconstruction: ArrayLike, mean: ArrayLike, log_variance: ArrayLike,
@@ -185,7 +185,7 @@ class LinearGaussian:
         if np.ndim(self.weight) != 2 or np.shape(self.bias) != np.shape(self.weight)[:1]:
             raise ValueError(f"weight has shape {np.shape(self.weight)} and bias {np.shape(self.bias)}; accepted: "
                              "(n, latent) and (n,)")
-        in_range("sigma", self.sigma, 0.0, open_low=True)
+        check_range("sigma", self.sigma, 0.0, open_low=True)
 
     def log_likelihood(self, x: ArrayLike) -> np.ndarray:
         r"""The exact logarithm of the density.

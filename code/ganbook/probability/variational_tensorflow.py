@@ -12,7 +12,7 @@ import math
 
 import tensorflow as tf
 
-from ganbook.data.recipe import in_range
+from ganbook.data.recipe import check_range
 
 
 def _like(name: str, rows: tf.Tensor, other: str, expected: tf.Tensor) -> tf.Tensor:
@@ -38,7 +38,7 @@ def gaussian_kl(mean: tf.Tensor, log_variance: tf.Tensor) -> tf.Tensor:
 
 def reconstruction_loss(x: tf.Tensor, reconstruction: tf.Tensor, sigma: float) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.variational_numpy.reconstruction_loss`."""
-    in_range("sigma", sigma, 0.0, open_low=True)
+    check_range("sigma", sigma, 0.0, open_low=True)
     squares = tf.square(x - _like("reconstruction", reconstruction, "x", x))
     constant = x.shape[1] / 2 * math.log(2 * math.pi * sigma**2)
     return tf.reduce_sum(squares, axis=1) / (2 * sigma**2) + constant

@@ -13,7 +13,7 @@ import math
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import in_range
+from ganbook.data.recipe import check_range
 
 
 def _like(name: str, rows: Tensor, other: str, expected: Tensor) -> Tensor:
@@ -39,7 +39,7 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 def reconstruction_loss(x: Tensor, reconstruction: Tensor, sigma: float) -> Tensor:
     """The twin of :func:`ganbook.probability.variational_numpy.reconstruction_loss`."""
-    in_range("sigma", sigma, 0.0, open_low=True)
+    check_range("sigma", sigma, 0.0, open_low=True)
     squares = torch.square(x - _like("reconstruction", reconstruction, "x", x))
     constant = x.shape[1] / 2 * math.log(2 * math.pi * sigma**2)
     return torch.sum(squares, dim=1) / (2 * sigma**2) + constant

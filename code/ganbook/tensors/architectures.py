@@ -10,7 +10,7 @@ import math
 from types import MappingProxyType
 from typing import ClassVar
 
-from ganbook.data.recipe import NETWORKS, Architecture, whole
+from ganbook.data.recipe import NETWORKS, Architecture, check_int
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.layers import Conv2D, ConvTranspose2D, Dense, Flatten, PixelShuffle, Reshape, Shape
 from ganbook.tensors.settings import (
@@ -234,7 +234,7 @@ class PixelShuffleGenerator(GeneratorSettings):
 
     def blueprint(self) -> Blueprint:
         side, _, colours = square_shape(self.shape)
-        width, kernels = whole("width", self.width, 1), numbers("kernel", one_each("kernel", self.kernel, 3))
+        width, kernels = check_int("width", self.width, 1), numbers("kernel", one_each("kernel", self.kernel, 3))
         start = (side // 4, side // 4, 4 * width)
         stack = Stack(self, (self.latent,), 3)
         stack.linear(Dense, math.prod(start), stack.biased(1))

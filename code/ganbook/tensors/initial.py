@@ -14,7 +14,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from ganbook.data.recipe import one_of
+from ganbook.data.recipe import check_choice
 from ganbook.tensors.layers import INITIALISERS, Layer, Shape
 
 
@@ -45,7 +45,7 @@ def initial_weight(rng: np.random.Generator, initialiser: str, shape: Shape, fan
         Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks, AISTATS 2010,
         equation 16 (glorot).
     """
-    one_of("initialiser", initialiser, INITIALISERS)
+    check_choice("initialiser", initialiser, INITIALISERS)
     fan_in, fan_out = fans
     if initialiser == "glorot":
         bound = math.sqrt(6 / (fan_in + fan_out))

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import DTYPES, Architecture, one_of, stored
+from ganbook.data.recipe import DTYPES, Architecture, check_choice, parameter_dtype
 from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.exchange import check_arrays, check_complete, check_names, parse_device
@@ -35,7 +35,7 @@ def find_device(device: str | None = None) -> str:
 def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = None) -> tf.Tensor:
     """The twin of :func:`ganbook.tensors.networks_torch.to_native`."""
     with tf.device(find_device(device)):
-        return tf.constant(np.asarray(array), stored(one_of("dtype", dtype, DTYPES)))
+        return tf.constant(np.asarray(array), parameter_dtype(check_choice("dtype", dtype, DTYPES)))
 
 
 def to_numpy(tensor: tf.Tensor) -> np.ndarray:
@@ -48,7 +48,7 @@ class Network(keras.Model):
 
     def __init__(self, blueprint: Blueprint, rng: int | np.random.Generator = 0, dtype: str = "float32",
                  device: str | None = None) -> None:
-        super().__init__(dtype=stored(one_of("dtype", dtype, DTYPES)))
+        super().__init__(dtype=parameter_dtype(check_choice("dtype", dtype, DTYPES)))
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
         self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
         self.output_shape_, self.dtype_name = blueprint.output_shape, dtype
@@ -56,7 +56,7 @@ class Network(keras.Model):
         self.device_name = native_device[1:].lower().removesuffix("cpu:0") or "cpu"
         self._shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
         for spec in self.layers_spec:
-            setattr(self, spec.name, make_layer(spec, stored(dtype), native_device))
+            setattr(self, spec.name, make_layer(spec, parameter_dtype(dtype), native_device))
         self.built = True
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
@@ -128,7 +128,8 @@ class Network(keras.Model):
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
         check_arrays(arrays, self._shapes)
         with tf.device(find_device(self.device_name)):
-            return {name: tf.constant(np.asarray(array), stored(self.dtype_name)) for name, array in arrays.items()}
+            return {name: tf.constant(np.asarray(array), parameter_dtype(self.dtype_name))
+                    for name, array in arrays.items()}
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         check_complete(arrays, self._shapes)

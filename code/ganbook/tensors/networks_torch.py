@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ganbook.data.recipe import DTYPES, Architecture, one_of, stored
+from ganbook.data.recipe import DTYPES, Architecture, check_choice, parameter_dtype
 from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.exchange import (
@@ -59,7 +59,7 @@ def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = No
         The tensor; images have the framework's own order of axes.
     """
     array = np.ascontiguousarray(array)
-    native_dtype = getattr(torch, stored(one_of("dtype", dtype, DTYPES)))
+    native_dtype = getattr(torch, parameter_dtype(check_choice("dtype", dtype, DTYPES)))
     tensor = torch.tensor(array, dtype=native_dtype, device=find_device(device))
     return tensor.permute(0, 3, 1, 2) if tensor.ndim == 4 else tensor
 
@@ -99,12 +99,12 @@ class Network(nn.Module):
                  device: str | None = None) -> None:
         super().__init__()
         self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
-        self.output_shape_, self.dtype_name = blueprint.output_shape, one_of("dtype", dtype, DTYPES)
+        self.output_shape_, self.dtype_name = blueprint.output_shape, check_choice("dtype", dtype, DTYPES)
         native_device = find_device(device)
         self.device_name = "cpu" if native_device.type == "cpu" else f"gpu:{native_device.index}"
         self._shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
         for spec in self.layers_spec:
-            self.add_module(spec.name, make_layer(spec, stored(dtype), native_device))
+            self.add_module(spec.name, make_layer(spec, parameter_dtype(dtype), native_device))
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
     def forward(self, x: torch.Tensor, training: bool = False, masks: Mapping[str, torch.Tensor] | None = None,
@@ -216,7 +216,7 @@ class Network(nn.Module):
             ValueError: an unknown name or a wrong shape.
         """
         check_arrays(arrays, self._shapes)
-        dtype, device = getattr(torch, stored(self.dtype_name)), find_device(self.device_name)
+        dtype, device = getattr(torch, parameter_dtype(self.dtype_name)), find_device(self.device_name)
         tensors = {name: torch.tensor(np.ascontiguousarray(to_torch_layout(name, np.asarray(array))), dtype=dtype,
                                       device=device)
                    for name, array in arrays.items()}

@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from ganbook.data.recipe import in_range, one_of, plain, whole
+from ganbook.data.recipe import check_choice, check_int, check_range, plain
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.layers import (
     ACTIVATIONS,
@@ -61,13 +61,13 @@ class Settings:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, plain(getattr(self, field.name)))
-        one_of("activation", self.activation, ACTIVATIONS)
-        one_of("initialiser", self.initialiser, INITIALISERS)
+        check_choice("activation", self.activation, ACTIVATIONS)
+        check_choice("initialiser", self.initialiser, INITIALISERS)
         for name in ("slope", "dropout", "momentum"):
-            if in_range(name, getattr(self, name), 0.0, 1.0) == 1.0:
+            if check_range(name, getattr(self, name), 0.0, 1.0) == 1.0:
                 raise ValueError(f"{name} is 1.0; accepted: a number at least 0 and below 1")
-        in_range("epsilon", self.epsilon, 0.0, open_low=True)
-        in_range("last_gain", self.last_gain, 0.0)
+        check_range("epsilon", self.epsilon, 0.0, open_low=True)
+        check_range("last_gain", self.last_gain, 0.0)
         _check_flag("bias", self.bias)
 
     def blueprint(self) -> Blueprint:
@@ -91,9 +91,9 @@ class GeneratorSettings(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        whole("latent", self.latent, 1)
+        check_int("latent", self.latent, 1)
         if self.output_activation is not None:
-            one_of("output_activation", self.output_activation, ACTIVATIONS)
+            check_choice("output_activation", self.output_activation, ACTIVATIONS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -113,7 +113,7 @@ class DiscriminatorSettings(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_flag("spectral_norm", self.spectral_norm)
-        whole("packing", self.packing, 1)
+        check_int("packing", self.packing, 1)
 
 
 class Stack:
@@ -192,7 +192,7 @@ def numbers(name: str, value: Any) -> Shape:
     """Return ``value`` if it is a sequence of whole numbers of at least 1."""
     if not isinstance(value, tuple):
         raise ValueError(f"{name} is {value!r}; accepted: a sequence of whole numbers of at least 1")
-    return tuple(whole(name, n, 1) for n in value)
+    return tuple(check_int(name, n, 1) for n in value)
 
 
 def one_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
@@ -205,7 +205,7 @@ def one_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
 
 def paddings(value: Padding | Sequence[Padding], count: int) -> tuple[Padding, ...]:
     """Return the padding of each of so many convolutions."""
-    return tuple(one_of("padding", each, PADDINGS) if isinstance(each, str) else whole("padding", each, 0)
+    return tuple(check_choice("padding", each, PADDINGS) if isinstance(each, str) else check_int("padding", each, 0)
                  for each in one_each("padding", value, count))
 
 

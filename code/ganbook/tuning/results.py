@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import ganbook
-from ganbook.data.files import replace_file
-from ganbook.data.recipe import FRAMEWORKS, one_of
+from ganbook.data.files import write_atomically
+from ganbook.data.recipe import FRAMEWORKS, check_choice
 from ganbook.frameworks import cores
 
 #: What every result of a run has; what was measured comes on top.
@@ -46,7 +46,7 @@ def provenance(framework: str) -> dict[str, Any]:
     Raises:
         ValueError: an unknown framework.
     """
-    package, variable = _PACKAGES[one_of("framework", framework, FRAMEWORKS)]
+    package, variable = _PACKAGES[check_choice("framework", framework, FRAMEWORKS)]
     versions = {name: importlib.metadata.version(name) for name in (package, "numpy", "scikit-learn")}
     threads = os.environ.get(variable, "")
     machine = {"processor": _processor(), "threads": int(threads) if threads.isdigit() and int(threads) else cores()}
@@ -71,7 +71,7 @@ def write_result(path: str | Path, result: Mapping[str, Any], fields: Iterable[s
     _check(path, result, fields)
     text = json.dumps(result, indent=1, allow_nan=False) + "\n"
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, text.encode())
+    write_atomically(path, text.encode())
 
 
 def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, Any]:

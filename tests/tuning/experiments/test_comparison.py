@@ -98,7 +98,7 @@ def test_the_measures_are_those_of_the_metrics(framework):
     last = run.sample(len(real), 1, use_average=False)
     assert found["pixel_frechet_last"] == frechet.frechet_distance(frechet.pixels(real), frechet.pixels(last))
     assert found["pixel_frechet_real"] == frechet.frechet_distance(frechet.pixels(real), frechet.pixels(other))
-    reader = training.twin("ganbook.tuning.metrics.features", framework).DigitReader(8)
+    reader = training.twin("ganbook.tuning.metrics.features", framework).DigitClassifier(8)
     features = [reader.features(images) for images in (real, run.sample(len(real), 1))]
     assert found["feature_frechet"] == pytest.approx(frechet.frechet_distance(*features), rel=1e-9)
     assert found["coverage"] == measure_neighbourhoods(*features).coverage

@@ -48,8 +48,8 @@ def test_a_record_is_what_training_and_measuring_give(framework, tmp_path):
     record = fill(made, tmp_path, only=f"ring/full/{framework}/1")[0]
     run = training.train(RING.replace(seed=1), framework, device="cpu")
     assert {name: record[name] for name in made.measures} == {name: float(v) for name, v in spread(run).items()}
-    place = run.history["step"].index(tables.OPENING)
-    assert record["opening"] == [run.history[name][place] for name in training.LOSSES]
+    place = run.history["step"].index(tables.EARLY)
+    assert record["early_losses"] == [run.history[name][place] for name in training.LOSSES]
     assert record["failed"] is None
     assert set(record) == {*tables.RECORD, *made.measures}
     assert record["seconds"] > 0
@@ -82,16 +82,16 @@ def test_a_run_that_fails_is_a_record(tmp_path):
     made = table(RING.replace(generator_optimiser=wild, discriminator_optimiser=wild))
     record = fill(made, tmp_path, only="ring/plain/pytorch/0")[0]
     assert record["failed"].startswith("step ")
-    assert record["spread"] is record["centre"] is record["opening"] is None
+    assert record["spread"] is record["centre"] is record["early_losses"] is None
     assert tables.summarise([record], "spread")["ring", "plain", "pytorch"].failed == 1
 
 
-def test_the_opening_tells_one_recipe_from_another():
+def test_the_early_losses_tell_one_recipe_from_another():
     made = table()
-    openings = [tables.opening(cell, "cpu") for cell in made.cells]
-    assert openings[0] == pytest.approx(openings[2], rel=1e-5)  # both frameworks
-    for other in (openings[1], openings[4]):  # another seed, another penalty
-        assert other != pytest.approx(openings[0], rel=1e-3)
+    early = [tables.early_losses(cell, "cpu") for cell in made.cells]
+    assert early[0] == pytest.approx(early[2], rel=1e-5)  # both frameworks
+    for other in (early[1], early[4]):  # another seed, another penalty
+        assert other != pytest.approx(early[0], rel=1e-3)
 
 
 def test_processes_run_every_cell_once(monkeypatch):
@@ -188,10 +188,10 @@ def test_a_random_cell_of_each_table_can_be_made_again(name, monkeypatch):
             pytest.skip("the MNIST files are not at hand; name their folder in GANBOOK_DATA")
         monkeypatch.setenv("GANBOOK_DATA", os.environ.get("GANBOOK_DATA", str(SHARED)))
     made = TABLES[name]
-    records = [record for record in tables.read_table(made) if record["opening"]]
+    records = [record for record in tables.read_table(made) if record["early_losses"]]
     record = records[np.random.default_rng(len(records)).integers(len(records))]
-    again = tables.opening(made.cell(keys([record])[0]), "cpu")
-    assert again == pytest.approx(record["opening"], rel=1e-3, abs=1e-6)
+    again = tables.early_losses(made.cell(keys([record])[0]), "cpu")
+    assert again == pytest.approx(record["early_losses"], rel=1e-3, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -19,7 +19,7 @@ sides = pytest.mark.parametrize("side", classifier.SIDES)
 
 
 def reader(framework, side=8, dtype="float64", **options):
-    return twin("ganbook.tuning.metrics.features", framework).DigitReader(side, dtype, "cpu", **options)
+    return twin("ganbook.tuning.metrics.features", framework).DigitClassifier(side, dtype, "cpu", **options)
 
 
 def pictures(side, channels=1, n=7):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ganbook import data
-from ganbook.tuning.metrics.features_torch import DigitReader
+from ganbook.tuning.metrics.features_torch import DigitClassifier
 from ganbook.tuning.metrics.legibility import SURE, DigitJudge
 
 
@@ -32,7 +32,7 @@ def halves():
 
 @pytest.fixture(scope="module")
 def judge(halves):
-    return DigitJudge(DigitReader(8, device="cpu"), halves[1].images)
+    return DigitJudge(DigitClassifier(8, device="cpu"), halves[1].images)
 
 
 def test_confidence_is_the_largest_probability():
@@ -72,7 +72,7 @@ def test_real_digits_score_best_and_those_without_digits_far_less(judge, halves)
 
 def test_stacks_have_the_same_yardsticks_in_every_channel(halves):
     stacked = data.load("stacked_digits", split="test", count=400).images
-    found = DigitJudge(DigitReader(8, device="cpu"), stacked).yardsticks(halves[0], 400)
+    found = DigitJudge(DigitClassifier(8, device="cpu"), stacked).yardsticks(halves[0], 400)
     assert found["real"].read > 0.9
     assert found["digitless"].read < 0.5
 
@@ -92,7 +92,7 @@ def test_images_in_colour_have_yardsticks_of_whole_images():
 def test_others_of_another_number_of_channels(judge):
     others = data.load("coloured_mnist_5k", split="test", size=8)
     with pytest.raises(ValueError, match="accepted"):
-        DigitJudge(DigitReader(8, device="cpu"), np.zeros((5, 8, 8, 2), np.float32)).yardsticks(others, 10)
+        DigitJudge(DigitClassifier(8, device="cpu"), np.zeros((5, 8, 8, 2), np.float32)).yardsticks(others, 10)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((3, 7, 7, 1), np.float32), np.full((3, 8, 8, 1), 2, np.float32)])

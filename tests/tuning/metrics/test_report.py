@@ -97,7 +97,7 @@ def test_the_numbers_are_those_of_the_metrics(evaluated):
     real = source.images if name != "stacked" else source.batch(np.random.default_rng(3), 2000)
     assert rows["pixel-space Frechet distance"].value == pytest.approx(frechet_distance(pixels(fake), pixels(real)),
                                                                        rel=1e-5)
-    reader = training.twin("ganbook.tuning.metrics.features", "tensorflow").DigitReader(8, device="cpu")
+    reader = training.twin("ganbook.tuning.metrics.features", "tensorflow").DigitClassifier(8, device="cpu")
     x, y = reader.features(fake), reader.features(real)
     assert rows["feature-space Frechet distance"].value == pytest.approx(frechet_distance(x, y), rel=1e-5)
     assert rows["kernel distance"].value == pytest.approx(kernel_distance(x, y), rel=1e-4)

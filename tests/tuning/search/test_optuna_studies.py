@@ -32,7 +32,7 @@ def scored(monkeypatch, distance):
     """Replace the training by a function of recipe and seed; None stands for a run that diverged."""
     def run_seed(question, recipe, seed, device=None):
         value = distance(recipe, seed)
-        return {"distance": value, "failed": None if value is not None else "step 1: nan", "opening": [0.0] * 3,
+        return {"distance": value, "failed": None if value is not None else "step 1: nan", "early_losses": [0.0] * 3,
                 "seconds": 0.0}
     monkeypatch.setattr(scores, "run_seed", run_seed)
 
@@ -141,7 +141,7 @@ def test_a_score_is_what_training_and_measuring_give(framework):
     run = training.train(question.recipe(GOOD).replace(seed=5), framework, device="cpu")
     unseen = data.load("digits", split="test").images
     assert record["distance"] == frechet_distance(pixels(run.sample(len(unseen), 1_000_005)), pixels(unseen))
-    assert record["opening"] == [run.history[name][-1] for name in training.LOSSES]
+    assert record["early_losses"] == [run.history[name][-1] for name in training.LOSSES]
     assert record["failed"] is None
 
 

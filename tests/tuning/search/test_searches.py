@@ -26,7 +26,7 @@ def trained(monkeypatch):
     def run_seed(question, recipe, seed, device=None):
         calls.append(seed)
         rate = recipe.generator_optimiser.learning_rate.start
-        return {"distance": None if seed == 101 else 1 + rate + 0.01 * seed, "failed": None, "opening": [0.0] * 3,
+        return {"distance": None if seed == 101 else 1 + rate + 0.01 * seed, "failed": None, "early_losses": [0.0] * 3,
                 "seconds": 0.0}
 
     monkeypatch.setattr(scores, "run_seed", run_seed)
@@ -129,11 +129,11 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
     _, studies = searches.read_searches()
     rng = np.random.default_rng(len(searches.SEARCHES))
     study = studies[rng.choice(sorted(studies))]
-    trial = rng.choice([one for one in optuna_studies.finished(study) if searches.records(one)[0]["opening"]])
+    trial = rng.choice([one for one in optuna_studies.finished(study) if searches.records(one)[0]["early_losses"]])
     seed, record = next(iter(searches.records(trial).items()))
     question = QUESTIONS["digits"]
     cell = tables.Cell("trial", question.framework, question.recipe(trial.params).replace(seed=seed))
-    np.testing.assert_allclose(tables.opening(cell, "cpu"), record["opening"], rtol=1e-3, atol=1e-4,
+    np.testing.assert_allclose(tables.early_losses(cell, "cpu"), record["early_losses"], rtol=1e-3, atol=1e-4,
                                err_msg=f"{study.study_name}, trial {trial.number}, seed {seed}")
 
 

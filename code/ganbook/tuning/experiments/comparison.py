@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, one_of
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, check_choice
 from ganbook.gradient_descent import training
 from ganbook.tensors.configurations import CONFIGURATIONS
 from ganbook.tuning.experiments.tables import Cell, Table
@@ -128,8 +128,8 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
     Raises:
         ValueError: an unknown name, or a number outside its range.
     """
-    own = METHODS[one_of("method", method, tuple(METHODS))]
-    common = SETTINGS[one_of("data", data, tuple(SETTINGS))]
+    own = METHODS[check_choice("method", method, tuple(METHODS))]
+    common = SETTINGS[check_choice("data", data, tuple(SETTINGS))]
     optimiser = Optimiser(own.optimiser, Schedule(rate), own.beta1, own.beta2)
     discriminator: Architecture = common.discriminator
     if own.spectral_norm:
@@ -150,7 +150,7 @@ def halves(data: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     Returns:
         Two equally long arrays of shape (N, H, W, C).
     """
-    images = training.load_source(SETTINGS[one_of("data", data, tuple(SETTINGS))]).images
+    images = training.load_source(SETTINGS[check_choice("data", data, tuple(SETTINGS))]).images
     order = np.random.default_rng(seed).permutation(len(images))
     half = len(images) // 2
     return images[order[:half]], images[order[half:2 * half]]
@@ -187,7 +187,7 @@ def measure(run: training.Run) -> dict[str, float]:
 
 @functools.cache
 def _reader(framework: str, side: int) -> Any:
-    return training.twin("ganbook.tuning.metrics.features", framework).DigitReader(side)
+    return training.twin("ganbook.tuning.metrics.features", framework).DigitClassifier(side)
 
 
 def _table(data: str) -> Table:

@@ -19,8 +19,8 @@ import numpy as np
 import safetensors.numpy
 
 from ganbook import data
-from ganbook.data.files import replace_file
-from ganbook.data.recipe import FRAMEWORKS, Recipe, one_of, stored, whole
+from ganbook.data.files import write_atomically
+from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int, parameter_dtype
 from ganbook.gradient_descent.training import train, twin
 from ganbook.tuning import results
 from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
@@ -54,9 +54,9 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
     for name, value in (("every", every), ("minutes", minutes)):
         if value is not None:
             raise ValueError(f"{name} is {value!r}; accepted for digit_generator: none, since the run is short")
-    one_of("framework", framework, FRAMEWORKS)
+    check_choice("framework", framework, FRAMEWORKS)
     recipe, digits = Recipe() if recipe is None else recipe, data.load("digits")
-    count = len(digits) if samples is None else whole("samples", samples, 2)
+    count = len(digits) if samples is None else check_int("samples", samples, 2)
     started = time.perf_counter()
     run = train(recipe, framework, device=device)
     network = run.players.average if run.players.average is not None else run.generator
@@ -71,7 +71,7 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
         f"--seed {recipe.seed}"}
     path = Path(out) / f"digit_generator_{framework}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content)
+    write_atomically(path, content)
     results.write_result(path.with_suffix(".json"), record, FIELDS)
     report(f"{recipe.steps:,} steps: distance {record['distance']:.2f} from the digits; half of them lies "
            f"{record['floor']:.2f} from the other half")
@@ -91,7 +91,7 @@ def load_generator(framework: str = "pytorch", folder: str | Path | None = None)
     Raises:
         ResultError: files that are missing or do not belong together.
     """
-    one_of("framework", framework, FRAMEWORKS)
+    check_choice("framework", framework, FRAMEWORKS)
     path = (results.results_folder() if folder is None else Path(folder)) / f"digit_generator_{framework}.safetensors"
     record = results.read_result(path.with_suffix(".json"), FIELDS)
     content = path.read_bytes() if path.exists() else b""
@@ -117,7 +117,7 @@ def generated(recipe: Recipe, arrays: Mapping[str, np.ndarray], noise: np.ndarra
     """
     networks = twin("ganbook.tensors.networks", framework)
     network = networks.build(recipe.generator, 0, dtype, "cpu")
-    network.load({name: array.astype(stored(dtype)) for name, array in arrays.items()})
+    network.load({name: array.astype(parameter_dtype(dtype)) for name, array in arrays.items()})
     pictures = network(networks.to_native(noise, dtype, "cpu"))
     return networks.to_numpy(pictures.detach() if framework == "pytorch" else pictures)
 

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule, one_of, whole
+from ganbook.data.recipe import FRAMEWORKS, Optimiser, Recipe, Schedule, check_choice, check_int
 from ganbook.gradient_descent import training
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.tables import Cell, Table
@@ -110,8 +110,8 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
     Raises:
         ValueError: an unknown name, or a number outside its range.
     """
-    own = METHODS[one_of("method", method, tuple(METHODS))]
-    common = RECIPES[one_of("data", data, NAMES)]
+    own = METHODS[check_choice("method", method, tuple(METHODS))]
+    common = RECIPES[check_choice("data", data, NAMES)]
     rate = CHOSEN[method] if rate is None else rate
     adam, slow = (Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
                   for start in (rate, own.share * rate))
@@ -157,7 +157,7 @@ def measure(run: training.Run) -> dict[str, float]:
     Raises:
         ValueError: a run of other data.
     """
-    one_of("data", run.recipe.data, NAMES)
+    check_choice("data", run.recipe.data, NAMES)
     mixture, points = training.load_source(run.recipe), run.sample(SAMPLES, NOISE)
     measured = {}
     for prefix, part in (("", points), ("protocol_", points[:mixture_modes.SAMPLES])):
@@ -186,7 +186,7 @@ def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples
         ValueError: an argument outside its range.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
-    whole("every", every, 1)
+    check_int("every", every, 1)
     run = training.start_run(recipe, framework, device=device)
     dealer, runner = training.make_dealer(run, training.load_source(recipe)), training.make_runner(run, compiled)
     seen = {}

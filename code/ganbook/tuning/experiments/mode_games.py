@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganbook.data.recipe import in_range, whole
+from ganbook.data.recipe import check_int, check_range
 from ganbook.probability.divergences import probabilities
 
 MOST_PACKS = 10**7
@@ -62,8 +62,8 @@ def chase(data: np.ndarray, steps: int, rate: float = 0.1) -> np.ndarray:
         ValueError: an array that is no distribution, or a number outside its range.
     """
     data = probabilities("data", data)
-    whole("steps", steps, 1)
-    in_range("rate", rate, 0.0, open_low=True)
+    check_int("steps", steps, 1)
+    check_range("rate", rate, 0.0, open_low=True)
     logits, chosen = np.zeros(len(data)), np.empty(steps, np.int64)
     for step in range(steps):
         chosen[step] = logits.argmax()
@@ -92,7 +92,7 @@ def packs(distribution: np.ndarray, examples: int) -> np.ndarray:
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 3, arXiv:1712.04086.
     """
     distribution = probabilities("distribution", distribution)
-    if len(distribution) ** whole("examples", examples, 1) > MOST_PACKS:
+    if len(distribution) ** check_int("examples", examples, 1) > MOST_PACKS:
         raise ValueError(f"examples is {examples} with {len(distribution)} places; accepted: at most {MOST_PACKS:,} "
                          "packs")
     made = distribution

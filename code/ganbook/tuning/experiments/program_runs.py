@@ -25,7 +25,7 @@ from ganbook import data
 from ganbook.data.grids import save_grid_png
 from ganbook.data.images import COLOURED
 from ganbook.data.programs import images_for
-from ganbook.data.recipe import FRAMEWORKS, one_of
+from ganbook.data.recipe import FRAMEWORKS, check_choice
 from ganbook.gradient_descent.training import twin
 from ganbook.pages.figures import TITLES
 from ganbook.tuning import results
@@ -187,7 +187,7 @@ def plan_of(name: str) -> Plan:
         ValueError: there is none.
     """
     found = {plan.name: plan for plan in PLANS}
-    return found[one_of("name", name, tuple(found))]
+    return found[check_choice("name", name, tuple(found))]
 
 
 def film(name: str, framework: str = "pytorch", seed: int = 0) -> tuple[np.ndarray, list[int]]:
@@ -279,7 +279,7 @@ def _begin(plan: Plan, framework: str) -> dict[str, Any]:
 
 def _judge(plan: Plan, framework: str) -> tuple[DigitJudge, str]:
     """What scores samples, and the name of the real images that they are compared with."""
-    reader = twin("ganbook.tuning.metrics.features", framework).DigitReader(plan.size, "float32", "cpu")
+    reader = twin("ganbook.tuning.metrics.features", framework).DigitClassifier(plan.size, "float32", "cpu")
     name = plan.data.removeprefix(COLOURED)
     if name == "mnist_5k":
         try:

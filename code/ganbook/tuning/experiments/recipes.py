@@ -26,7 +26,7 @@ from types import MappingProxyType
 
 from ganbook.data import full_name, is_folder
 from ganbook.data.folders import CHANNELS
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, whole
+from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, check_int
 from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 
@@ -134,7 +134,7 @@ def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = N
             raise ValueError(f"size is {size!r}; accepted with data {data!r}: none, since points have no size")
         return recipe.replace(name=name, data=data, scale=SCALES[data])
     height, _, channels = SHAPES[data]
-    side = made[0] if size is None else whole("size", size, 1)
+    side = made[0] if size is None else check_int("size", size, 1)
     return _with_shape(recipe.replace(name=name, data=data), side, channels).replace(
         size=None if side == height else side)
 
@@ -154,7 +154,7 @@ def _folder_shape(recipe: Recipe, data: str, size: int | None, channels: int | N
         raise ValueError(f"size is None; accepted with data {data!r}: the side in pixels that all images shall have")
     if channels not in CHANNELS:
         raise ValueError(f"channels is {channels!r}; accepted: 1 for grey, 3 for colour")
-    return whole("size", size, 1), int(channels)
+    return check_int("size", size, 1), int(channels)
 
 
 def _with_shape(recipe: Recipe, side: int, channels: int) -> Recipe:

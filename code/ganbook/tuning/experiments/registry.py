@@ -23,7 +23,7 @@ import numpy as np
 
 from ganbook import data
 from ganbook.data.grids import save_grid_png
-from ganbook.data.recipe import FRAMEWORKS, Recipe, in_range, one_of, whole
+from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int, check_range
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
 from ganbook.tuning.experiments import comparison, mode_collapse, stacked_digits
@@ -67,13 +67,13 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
         ValueError: an argument outside its range, or a recipe of other data.
         NonFiniteLoss: a loss became infinite or not a number; the results so far are written.
     """
-    one_of("framework", framework, FRAMEWORKS)
-    recipe = RECIPE_OF[one_of("name", name, tuple(RECIPE_OF))] if recipe is None else recipe
+    check_choice("framework", framework, FRAMEWORKS)
+    recipe = RECIPE_OF[check_choice("name", name, tuple(RECIPE_OF))] if recipe is None else recipe
     if recipe.data != "stacked_digits" or recipe.split != "test":
         raise ValueError(f"recipe learns {recipe.data!r}, split {recipe.split!r}; accepted: 'stacked_digits', split "
                          "'test', since the classifier learns from the other half")
-    every = max(1, recipe.steps // MEASUREMENTS) if every is None else whole("every", every, 1)
-    budget = float("inf") if minutes is None else 60 * in_range("minutes", minutes, 0.0, open_low=True)
+    every = max(1, recipe.steps // MEASUREMENTS) if every is None else check_int("every", every, 1)
+    budget = float("inf") if minutes is None else 60 * check_range("minutes", minutes, 0.0, open_low=True)
     classifier, source, result = _begin(name, framework, recipe, samples)
     path = Path(out) / f"{name}_{framework}.json"
     started = last = time.perf_counter()
@@ -99,7 +99,7 @@ def colour_dcgan(framework: str = "pytorch", *, recipe: Recipe | None = None, ev
 
 
 def _begin(name: str, framework: str, recipe: Recipe,
-           samples: int | None) -> tuple[modes.Classifier, Any, dict[str, Any]]:
+           samples: int | None) -> tuple[modes.ModeClassifier, Any, dict[str, Any]]:
     """The classifier, the stacks, and a result that has all but what is measured."""
     halves = [data.load("digits", split=split, size=recipe.size) for split in ("train", "test")]
     classifier = modes.fit_classifier(*halves)

@@ -28,7 +28,7 @@ from types import MappingProxyType
 import numpy as np
 
 from ganbook import data
-from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe, Schedule, one_of, whole
+from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe, Schedule, check_choice, check_int
 from ganbook.gradient_descent import training
 from ganbook.tuning.experiments.tables import Cell, Table
 from ganbook.tuning.metrics import modes
@@ -73,7 +73,7 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
     Raises:
         ValueError: an argument outside its range.
     """
-    fields = METHODS[one_of("method", method, tuple(METHODS))]
+    fields = METHODS[check_choice("method", method, tuple(METHODS))]
     _check_digits(n)
     layers = {"shape": (8, 8, n), "hidden": (UNITS[n],) * 3, "slope": 0.2, "initialiser": "he"}
     adam = Optimiser("adam", Schedule(RATE[n], 2e-5, "cosine"), beta1=0.0, beta2=0.99)
@@ -86,12 +86,12 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
 
 
 def _check_digits(n: int) -> None:
-    if whole("n", n, 1) not in STEPS:
+    if check_int("n", n, 1) not in STEPS:
         raise ValueError(f"n is {n}; accepted: {', '.join(map(str, STEPS))}")
 
 
 @functools.cache
-def classifier() -> modes.Classifier:
+def classifier() -> modes.ModeClassifier:
     """The classifier of 8x8 digits that every run is measured with, fitted on the half that no run sees."""
     return modes.fit_classifier(*(data.load("digits", split=split) for split in ("train", "test")))
 

@@ -2,8 +2,8 @@
 
 A *cell* is one recipe run by one framework; a *table* is a list of cells and what is measured of each finished run.
 The file is written after every cell, so a table that was stopped goes on where it stood, and a run that failed is a
-record too.  Every record keeps the losses of an early step, its *opening*: whoever doubts a cell runs that many steps
-again and compares.
+record too.  Every record keeps the losses of an early step, its *early losses*: whoever doubts a cell runs that many
+steps again and compares.
 
 Explained in the book's section "Losses and penalties".
 """
@@ -23,17 +23,17 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
-from ganbook.data.recipe import Recipe, in_range, whole
+from ganbook.data.recipe import Recipe, check_int, check_range
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
 
 #: The step whose losses are kept.  So early, float32 agrees to three digits between processors and between compiled and
 #: plain steps; at large learning rates it no longer does at step 20, since a game magnifies every rounding.
-OPENING = 5
+EARLY = 5
 #: What the file of a table has.
 FIELDS = ("table", "title", "measures", "recipes", "provenance", "records")
 #: What every record has; what was measured comes on top.
-RECORD = ("data", "method", "framework", "seed", "opening", "failed", "seconds", "processor_seconds", "provenance")
+RECORD = ("data", "method", "framework", "seed", "early_losses", "failed", "seconds", "processor_seconds", "provenance")
 #: Cells that one process runs before a new one takes its place: compiled programs are never given back.
 CELLS_PER_PROCESS = 8
 
@@ -119,10 +119,10 @@ def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, A
     """
     run = training.start_run(cell.recipe, cell.framework, device=device)
     record = {"data": cell.recipe.data, "method": cell.method, "framework": cell.framework, "seed": cell.recipe.seed,
-              "opening": None, "failed": None}
+              "early_losses": None, "failed": None}
     started, measured = time.process_time(), dict.fromkeys(table.measures)
     try:
-        record["opening"] = _train(run, cell.recipe.steps, table.compiled)
+        record["early_losses"] = _train(run, cell.recipe.steps, table.compiled)
     except training.NonFiniteLoss as error:
         record["failed"] = str(error).split(". ")[0]
     processor_seconds = time.process_time() - started
@@ -132,7 +132,7 @@ def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, A
     return record | {"seconds": round(run.seconds, 2), "processor_seconds": round(processor_seconds, 2)} | measured
 
 
-def opening(cell: Cell, device: str | None = None) -> list[float]:
+def early_losses(cell: Cell, device: str | None = None) -> list[float]:
     """Run the first steps of a cell, without compiling, and give the losses of the last of them.
 
     Args:
@@ -140,10 +140,10 @@ def opening(cell: Cell, device: str | None = None) -> list[float]:
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
-        Discriminator loss, penalty and generator loss of step ``OPENING``, or of the last one of a shorter run.
+        Discriminator loss, penalty and generator loss of step ``EARLY``, or of the last one of a shorter run.
     """
     run = training.start_run(cell.recipe, cell.framework, device=device)
-    return _train(run, min(OPENING, cell.recipe.steps), compiled=False)
+    return _train(run, min(EARLY, cell.recipe.steps), compiled=False)
 
 
 def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
@@ -155,7 +155,7 @@ def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
         first.append(losses[-1].tolist())
         return losses
 
-    training.advance(run, dealer, watched, min(OPENING, last))
+    training.advance(run, dealer, watched, min(EARLY, last))
     while run.step < last:
         training.advance(run, dealer, run_rounds, min(training.ROOM, last - run.step))
     return first[0]
@@ -167,7 +167,7 @@ def _check_measures(table: Table, cell: Cell, measured: Mapping[str, float | Non
                          f"{', '.join(sorted(table.measures))}")
     for name, value in measured.items():
         if value is not None:
-            in_range(f"{name} of {cell.key}", value, -np.inf)
+            check_range(f"{name} of {cell.key}", value, -np.inf)
 
 
 def run_table(table: Table, out: str | Path = "results", *, only: str = "*", jobs: int = 1,
@@ -192,8 +192,8 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
         ResultError: the file holds another table, or runs of other recipes, or another process is writing it; it is
             left as it was.
     """
-    whole("jobs", jobs, 1)
-    budget = np.inf if minutes is None else 60 * in_range("minutes", minutes, 0.0, open_low=True)
+    check_int("jobs", jobs, 1)
+    budget = np.inf if minutes is None else 60 * check_range("minutes", minutes, 0.0, open_low=True)
     cells = [cell for cell in table.cells if fnmatch.fnmatchcase(cell.key, only)]
     if not cells:
         raise ValueError(f"only is {only!r}; accepted: a pattern that matches a key, such as {table.cells[0].key!r}")

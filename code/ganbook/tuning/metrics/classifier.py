@@ -6,10 +6,6 @@ and never again.  The 64 activations before its last layer are the *features*, i
 the digits that it learnt from is 1.  The weights are a file in the folder ``results``, the same for both frameworks;
 their hash and their accuracy on held-out digits are in the JSON beside it.
 
-Not to be mixed up with :class:`ganbook.tuning.metrics.modes.Classifier`, a support-vector machine that shrinks every
-image to 8x8 pixels.  That one is fitted anew to the half of the digits that a generator does not learn from, and only
-counts which digits a stack shows.  This one is fixed, so that a distance in its features means the same in every run.
-
 An image of several channels is a stack of digits: every channel is read by itself, and the features of the channels
 stand side by side, first channel first.  A mean over the channels would forget which digit is in which.
 
@@ -32,8 +28,8 @@ import safetensors.numpy
 
 from ganbook import data
 from ganbook.data import Images
-from ganbook.data.files import replace_file
-from ganbook.data.recipe import FRAMEWORKS, Optimiser, Schedule, one_of, whole
+from ganbook.data.files import write_atomically
+from ganbook.data.recipe import FRAMEWORKS, Optimiser, Schedule, check_choice, check_int
 from ganbook.gradient_descent.training import twin
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
@@ -153,7 +149,7 @@ def load_weights(side: int, folder: str | Path | None = None) -> tuple[dict[str,
     return safetensors.numpy.load(content), record
 
 
-class Reader:
+class Classifier:
     """A digit classifier at work; a framework's subclass does the arithmetic.
 
     Args:
@@ -277,12 +273,12 @@ def held_out_split(name: str, side: int) -> tuple[Images, Images]:
         ValueError: another name.
         DataError: the data are not at hand; the message says what to do.
     """
-    split, share = SOURCES[one_of("data", name, tuple(SOURCES))]
+    split, share = SOURCES[check_choice("data", name, tuple(SOURCES))]
     return data.load(name, split=split, size=side).split(share, np.random.default_rng(0))
 
 
 def train_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, steps: int | None = None,
-                     device: str | None = None, report: Callable[[str], None] = print) -> Reader:
+                     device: str | None = None, report: Callable[[str], None] = print) -> Classifier:
     """Train a classifier from new weights.
 
     Args:
@@ -300,12 +296,12 @@ def train_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, st
         ValueError: an argument outside its range.
         DataError: the data are not at hand.
     """
-    one_of("framework", framework, FRAMEWORKS)
+    check_choice("framework", framework, FRAMEWORKS)
     plan, parts = TRAININGS[check_side(side)], digits_of(side)
-    steps = plan.steps if steps is None else whole("steps", steps, 1)
-    rng = np.random.default_rng(whole("seed", seed, 0))
+    steps = plan.steps if steps is None else check_int("steps", steps, 1)
+    rng = np.random.default_rng(check_int("seed", seed, 0))
     arrays = initial_arrays(digit_network(side=side).layers, rng)
-    reader = twin("ganbook.tuning.metrics.features", framework).DigitReader(side, "float32", device, arrays)
+    reader = twin("ganbook.tuning.metrics.features", framework).DigitClassifier(side, "float32", device, arrays)
     for t in range(1, steps + 1):
         loss = reader.step(*_batch(plan, [train for train, _ in parts.values()], rng),
                            plan.optimiser.learning_rate.value(t - 1, steps), t)
@@ -322,11 +318,11 @@ def _batch(plan: Training, parts: list[Images], rng: np.random.Generator) -> tup
     return planes, np.eye(CLASSES, dtype=np.float32)[np.concatenate([part.labels for part in chosen])]
 
 
-def _accuracy(reader: Reader, parts: Mapping[str, tuple[Images, Images]]) -> dict[str, float]:
+def _accuracy(reader: Classifier, parts: Mapping[str, tuple[Images, Images]]) -> dict[str, float]:
     return {name: reader.accuracy(held_out) for name, (_, held_out) in parts.items()}
 
 
-def in_unit(reader: Reader, images: np.ndarray) -> dict[str, np.ndarray]:
+def in_unit(reader: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
     r"""The weights of a classifier whose features have the mean square 1 over some images, and the same logits.
 
     .. math:: f(x) W_3 = \frac{f(x)}{c}\, (c\,W_3), \qquad \frac{f}{c} = a\Bigl(\frac{h W_2 + b_2}{c}\Bigr)
@@ -396,6 +392,6 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
         "command": f"python -m ganbook classifier --side {side} --framework {framework} --seed {seed} "
         f"--steps {plan.steps}"}
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, content)
+    write_atomically(path, content)
     results.write_result(path.with_suffix(".json"), record, FIELDS)
     return record

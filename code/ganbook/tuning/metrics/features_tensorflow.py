@@ -13,7 +13,7 @@ import tensorflow as tf
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
 from ganbook.gradient_descent.steps_tensorflow import updated
 from ganbook.tensors.networks_tensorflow import Network, find_device, to_native, to_numpy
-from ganbook.tuning.metrics.classifier import TRAININGS, Reader, digit_network
+from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
 
 class DigitNetwork(Network):
@@ -27,8 +27,8 @@ class DigitNetwork(Network):
         return x, last(x)
 
 
-class DigitReader(Reader):
-    """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitReader`."""
+class DigitClassifier(Classifier):
+    """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitClassifier`."""
 
     def __init__(self, side: int = 28, dtype: str = "float64", device: str | None = None,
                  arrays: Mapping[str, np.ndarray] | None = None) -> None:

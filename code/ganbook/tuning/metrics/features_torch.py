@@ -15,7 +15,7 @@ from torch import Tensor
 from ganbook.gradient_descent.optimisers_torch import initial_slots
 from ganbook.gradient_descent.steps_torch import updated
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
-from ganbook.tuning.metrics.classifier import TRAININGS, Reader, digit_network
+from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
 
 class DigitNetwork(Network):
@@ -39,7 +39,7 @@ class DigitNetwork(Network):
         return x, last(x)
 
 
-class DigitReader(Reader):
+class DigitClassifier(Classifier):
     """The digit classifier of one size of image; without weights of your own, the fixed one.
 
     Args:

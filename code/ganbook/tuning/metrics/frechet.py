@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics.checks import checked, checked_pair
 
 
@@ -141,7 +141,7 @@ def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, blo
 
     Reference: Chong and Forsyth, CVPR 2020, section 3, arXiv:1911.07023.
     """
-    x, y = checked_pair(x, y, 2 * whole("blocks", blocks, 2))
+    x, y = checked_pair(x, y, 2 * check_int("blocks", blocks, 2))
     x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
     counts = np.arange(1, blocks + 1)
     means = [np.mean([frechet_distance(*pair) for pair in zip(np.array_split(x, k), np.array_split(y, k), strict=True)])
@@ -167,7 +167,7 @@ def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.nd
     """
     features = checked("features", features, 4)
     half = len(features) // 2
-    orders = (rng.permutation(len(features)) for _ in range(whole("repeats", repeats, 1)))
+    orders = (rng.permutation(len(features)) for _ in range(check_int("repeats", repeats, 1)))
     return np.array([metric(features[order[:half]], features[order[half:]]) for order in orders], dtype=np.float64)
 
 
@@ -190,8 +190,8 @@ def half_split_floor(features: np.ndarray, rng: np.random.Generator, repeats: in
 
 def _bias(values: np.ndarray, variances: np.ndarray, n: int, m: int | None) -> float:
     """The first-order bias from the eigenvalues and the variances of the products of components."""
-    whole("n", n, 2)
-    sizes = 1 / n + 1 / (n if m is None else whole("m", m, 2))
+    check_int("n", n, 2)
+    sizes = 1 / n + 1 / (n if m is None else check_int("m", m, 2))
     sums = values[:, None] + values
     # A direction without variance has no product that varies.
     known = sums > 1e-12 * values.max()

@@ -21,7 +21,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics.checks import checked, checked_pair
 
 #: Rows of a kernel matrix that are held at a time.
@@ -83,7 +83,7 @@ def kernel_distance_blocks(x: np.ndarray, y: np.ndarray, rng: np.random.Generato
     Raises:
         ValueError: arrays of other shapes, too few rows, a value that is not finite, or ``blocks`` below 2.
     """
-    x, y = checked_pair(x, y, 2 * whole("blocks", blocks, 2))
+    x, y = checked_pair(x, y, 2 * check_int("blocks", blocks, 2))
     parts = (np.array_split(a[rng.permutation(len(a))], blocks) for a in (x, y))
     found = np.array([kernel_distance(a, b) for a, b in zip(*parts, strict=True)])
     return Estimate(float(found.mean()), float(found.std(ddof=1) / math.sqrt(blocks)))
@@ -110,7 +110,7 @@ def kernel_distance_noise(features: np.ndarray, n: int, m: int | None = None) ->
     Reference: Gretton, Borgwardt, Rasch, Schoelkopf and Smola, JMLR 13, 2012, after theorem 12.
     """
     features = checked("features", features, 3)
-    m = whole("n", n, 2) if m is None else whole("m", m, 2)
+    m = check_int("n", n, 2) if m is None else check_int("m", m, 2)
     means = np.concatenate([rows.mean(1) for rows in _rows(features, features)])
     mean, squares, start = means.mean(), 0.0, 0
     for rows in _rows(features, features):

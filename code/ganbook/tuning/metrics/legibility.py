@@ -12,8 +12,8 @@ import dataclasses
 import numpy as np
 
 from ganbook.data import Images
-from ganbook.data.recipe import whole
-from ganbook.tuning.metrics.classifier import Reader
+from ganbook.data.recipe import check_int
+from ganbook.tuning.metrics.classifier import Classifier
 from ganbook.tuning.metrics.frechet import frechet_distance
 from ganbook.tuning.metrics.modes import gaussian_images, gaussian_stacks
 
@@ -43,7 +43,7 @@ class DigitJudge:
     .. math:: \frac1N \sum_{i=1}^N \mathbf 1\bigl[\max_k p_k(x_i) > q\bigr], \qquad
               p_k(x) = \frac{e^{l_k(x)}}{\sum_j e^{l_j(x)}}
 
-    In images of several channels each channel is a digit.  :meth:`ganbook.tuning.metrics.modes.Classifier.readable`
+    In images of several channels each channel is a digit.  :meth:`ganbook.tuning.metrics.modes.ModeClassifier.readable`
     asks something else: whether an image is as near to a known digit as real ones are.
 
     Args:
@@ -54,7 +54,7 @@ class DigitJudge:
         ValueError: images of another shape, or a value outside the range.
     """
 
-    def __init__(self, reader: Reader, real: np.ndarray) -> None:
+    def __init__(self, reader: Classifier, real: np.ndarray) -> None:
         """Read the real digits once."""
         self.reader, self.real = reader, real
         self._features = reader.features(real)
@@ -90,7 +90,7 @@ class DigitJudge:
         Raises:
             ValueError: others of another size or number of channels, or a number outside its range.
         """
-        rng, channels = np.random.default_rng(whole("seed", seed, 0)), self.real.shape[-1]
+        rng, channels = np.random.default_rng(check_int("seed", seed, 0)), self.real.shape[-1]
         if others.shape[2] == 1:
             without = gaussian_stacks(others, channels, count, rng)
             chosen = others.images[rng.integers(len(others), size=(count, channels)), :, :, 0]

@@ -21,7 +21,7 @@ import math
 import numpy as np
 
 from ganbook.data import Mixture
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics import modes
 
 #: Samples of the published protocol.
@@ -144,7 +144,7 @@ def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
     """
     from scipy.stats import binom
 
-    whole("samples", samples, 1)
+    check_int("samples", samples, 1)
     possible, share = len(mixture.means), ideal_high_quality()
     gaps = np.linalg.norm(mixture.means[:, None] - mixture.means, axis=2)[~np.eye(possible, dtype=bool)]
     if len(gaps) and gaps.min() < APART * mixture.sigma:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data import Images, StackedImages, resize
-from ganbook.data.recipe import in_range, whole
+from ganbook.data.recipe import check_int, check_range
 
 #: Samples for each mode: 26,000 stacks for the 1,000 modes of three digits, as in the published tables.
 SAMPLES_PER_MODE = 26
@@ -37,7 +37,7 @@ SIDE = 8
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Classifier:
+class ModeClassifier:
     """A support-vector machine that names digits, and how often it is right.
 
     Images are shrunk to 8x8 pixels first, by the filter of :func:`ganbook.data.images.resize`: for fitting, for scoring
@@ -109,7 +109,7 @@ class Classifier:
         return _features(np.ascontiguousarray(np.moveaxis(images, -1, 1)).reshape(-1, *self.shape, 1))
 
 
-def fit_classifier(train: Images, held_out: Images) -> Classifier:
+def fit_classifier(train: Images, held_out: Images) -> ModeClassifier:
     """Fit a support-vector machine with a Gaussian kernel on one set of digits and score it on another.
 
     Args:
@@ -136,7 +136,8 @@ def fit_classifier(train: Images, held_out: Images) -> Classifier:
     known, others = _features(train.images), _features(held_out.images)
     model = SVC(C=10.0).fit(known, train.labels)
     accuracy = float((model.predict(others) == held_out.labels).mean())
-    return Classifier(model, train.shape[:2], accuracy, known, float(np.quantile(_nearest(others, known), READABLE)))
+    radius = float(np.quantile(_nearest(others, known), READABLE))
+    return ModeClassifier(model, train.shape[:2], accuracy, known, radius)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,7 +177,7 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
     """
     modes = np.asarray(modes)
-    whole("possible", possible, 1)
+    check_int("possible", possible, 1)
     if modes.ndim != 1 or not len(modes) or not np.issubdtype(modes.dtype, np.integer):
         raise ValueError(f"modes has shape {modes.shape} and type {modes.dtype}; accepted: (N,), at least one whole "
                          "number")
@@ -189,7 +190,7 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
     return Coverage(int((counts > 0).sum()), divergence, possible, len(modes))
 
 
-def measure(classifier: Classifier, stacks: np.ndarray) -> Coverage:
+def measure(classifier: ModeClassifier, stacks: np.ndarray) -> Coverage:
     """What a set of stacks covers, by the classifier's reading.
 
     Args:
@@ -205,7 +206,7 @@ def measure(classifier: Classifier, stacks: np.ndarray) -> Coverage:
     return coverage(classifier.modes(stacks), DIGITS ** np.shape(stacks)[3])
 
 
-def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generator, samples: int | None = None,
+def ceiling(classifier: ModeClassifier, real: StackedImages, rng: np.random.Generator, samples: int | None = None,
             part: int = 2000) -> Coverage:
     """What real stacks score: the best that a generator can hope for under this classifier.
 
@@ -223,8 +224,8 @@ def ceiling(classifier: Classifier, real: StackedImages, rng: np.random.Generato
         ValueError: ``samples`` or ``part`` below 1, or images of another shape than the classifier's.
     """
     possible = DIGITS ** real.shape[2]
-    samples = SAMPLES_PER_MODE * possible if samples is None else whole("samples", samples, 1)
-    sizes = [min(part, samples - start) for start in range(0, samples, whole("part", part, 1))]
+    samples = SAMPLES_PER_MODE * possible if samples is None else check_int("samples", samples, 1)
+    sizes = [min(part, samples - start) for start in range(0, samples, check_int("part", part, 1))]
     return coverage(np.concatenate([classifier.modes(real.batch(rng, size)) for size in sizes]), possible)
 
 
@@ -247,7 +248,7 @@ def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generat
     """
     if images.shape[2] != 1:
         raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
-    planes = gaussian_images(images.images, whole("samples", samples, 1) * whole("n", n, 1), rng)
+    planes = gaussian_images(images.images, check_int("samples", samples, 1) * check_int("n", n, 1), rng)
     return np.moveaxis(planes.reshape(samples, n, *images.shape[:2]), 1, -1)
 
 
@@ -287,8 +288,8 @@ def expected_modes(possible: int, samples: int) -> float:
     Raises:
         ValueError: K or N is not a whole number of at least 1.
     """
-    whole("possible", possible, 1)
-    whole("samples", samples, 1)
+    check_int("possible", possible, 1)
+    check_int("samples", samples, 1)
     return possible * -math.expm1(samples * math.log1p(-1 / possible)) if possible > 1 else 1.0
 
 
@@ -309,7 +310,7 @@ def kl_floor(possible: int, samples: int) -> float:
 
     Reference: Miller, Note on the bias of information estimates, 1955.
     """
-    return (whole("possible", possible, 1) - 1) / (2 * whole("samples", samples, 1))
+    return (check_int("possible", possible, 1) - 1) / (2 * check_int("samples", samples, 1))
 
 
 def expected_kl(possible: int, samples: int) -> float:
@@ -329,16 +330,16 @@ def expected_kl(possible: int, samples: int) -> float:
     """
     from scipy.stats import binom
 
-    whole("possible", possible, 1)
-    shares = np.arange(1, whole("samples", samples, 1) + 1) / samples
+    check_int("possible", possible, 1)
+    shares = np.arange(1, check_int("samples", samples, 1) + 1) / samples
     weights = binom.pmf(np.arange(1, samples + 1), samples, 1 / possible)
     return float(possible * (weights * shares) @ np.log(possible * shares))
 
 
 def _features(planes: np.ndarray) -> np.ndarray:
     """Single-channel images shrunk to 8x8 pixels: shape (N, 64)."""
-    in_range("smallest value of images", float(planes.min()), -1.0, 1.0)
-    in_range("largest value of images", float(planes.max()), -1.0, 1.0)
+    check_range("smallest value of images", float(planes.min()), -1.0, 1.0)
+    check_range("largest value of images", float(planes.max()), -1.0, 1.0)
     small = resize(Images(planes, np.zeros(len(planes), np.int64)), SIDE)
     return small.images.reshape(len(planes), SIDE * SIDE)
 

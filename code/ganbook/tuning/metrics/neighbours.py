@@ -24,7 +24,7 @@ import math
 
 import numpy as np
 
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics.checks import checked, checked_pair
 
 #: Neighbours that a ball reaches to, as in Naeem and others; Kynkaanniemi and others take 3.
@@ -66,7 +66,7 @@ def measure_neighbourhoods(real: np.ndarray, fake: np.ndarray, k: int = K) -> Ne
     """
     from sklearn.metrics import pairwise_distances_chunked
 
-    real, fake = checked_pair(real, fake, whole("k", k, 1) + 1, ("real", "fake"))
+    real, fake = checked_pair(real, fake, check_int("k", k, 1) + 1, ("real", "fake"))
     # Distances do not know where the origin is, but their rounding does.
     origin = real.mean(0)
     real, fake = real - origin, fake - origin
@@ -100,7 +100,7 @@ def ball_radii(features: np.ndarray, k: int = K) -> np.ndarray:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    features = checked("features", features, whole("k", k, 1) + 1)
+    features = checked("features", features, check_int("k", k, 1) + 1)
     # Without an argument, kneighbors leaves out each row itself.
     return NearestNeighbors(n_neighbors=k).fit(features).kneighbors()[0][:, -1]
 
@@ -125,6 +125,6 @@ def expected_coverage(n: int, m: int, k: int = K) -> float:
 
     Reference: Naeem, Oh, Uh, Choi and Yoo, ICML 2020, lemma 2, arXiv:2002.09797.
     """
-    whole("n", n, whole("k", k, 1) + 1)
-    whole("m", m, 1)
+    check_int("n", n, check_int("k", k, 1) + 1)
+    check_int("m", m, 1)
     return 1 - math.prod((n - i) / (n + m - i) for i in range(1, k + 1))

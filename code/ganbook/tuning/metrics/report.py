@@ -26,7 +26,7 @@ import numpy as np
 
 from ganbook import data
 from ganbook.data import Images, Mixture, StackedImages
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.gradient_descent.sources import find_source, load_source, loadable, read_as
 from ganbook.gradient_descent.training import Run, start_run, twin
 from ganbook.tuning import results
@@ -163,11 +163,11 @@ def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any 
     if isinstance(source, Images) and len(source) < 2 * (K + 1):
         raise ValueError(f"{record['name']} has {len(source)} images; accepted: at least {2 * (K + 1)}, to be compared "
                          "with each other")
-    count = limit if count is None else whole("count", count, 1)
+    count = limit if count is None else check_int("count", count, 1)
     if count < least:
         raise ValueError(f"count is {count}; accepted: at least {least}, the fewest examples that all metrics of "
                          f"{run.recipe.data} can do with")
-    seed = whole("seed", seed, 0)
+    seed = check_int("seed", seed, 0)
     rng = np.random.default_rng(seed)
     measuring = _Measuring(run, source, record, _generate(run, count, seed),
                            *_real(source, record["name"], most, rng), rng)
@@ -269,7 +269,7 @@ class _Measuring:
             if classifier.PART_OF.get(base, base) not in known:
                 raise classifier.ClassifierError(f"the classifier of {side}x{side} images was trained on "
                                                  f"{' and '.join(known)}, not on {base}")
-            reader = twin("ganbook.tuning.metrics.features", self.run.framework).DigitReader(
+            reader = twin("ganbook.tuning.metrics.features", self.run.framework).DigitClassifier(
                 side, device=self.run.generator.device_name)
         except classifier.ClassifierError as error:
             self.left_out.append(("feature-space Frechet distance, kernel distance, " + ", ".join(NEIGHBOURS),

@@ -15,7 +15,7 @@ from optuna.importance import BaseImportanceEvaluator, FanovaImportanceEvaluator
 from optuna.trial import FrozenTrial, TrialState
 from scipy import integrate, stats
 
-from ganbook.data.recipe import in_range, one_of, whole
+from ganbook.data.recipe import check_choice, check_int, check_range
 from ganbook.tuning.search import optuna_studies
 
 METHODS = ("fanova", "ped_anova")
@@ -37,7 +37,7 @@ def expected_largest(n: int) -> float:
     Raises:
         ValueError: n below 1.
     """
-    whole("n", n, 1)
+    check_int("n", n, 1)
     return n * integrate.quad(lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1), -12, 12,
                               epsabs=1e-12, epsrel=1e-12, limit=200)[0]
 
@@ -61,8 +61,8 @@ def winners_curse(n: int, noise: float, spread: float) -> float:
     Raises:
         ValueError: a number outside its range.
     """
-    in_range("noise", noise, 0.0)
-    in_range("spread", spread, 0.0, open_low=noise == 0)
+    check_range("noise", noise, 0.0)
+    check_range("spread", spread, 0.0, open_low=noise == 0)
     return noise**2 / math.hypot(noise, spread) * expected_largest(n)
 
 
@@ -78,7 +78,7 @@ def chance_of_good(share: float, n: int) -> float:
     Raises:
         ValueError: a number outside its range.
     """
-    return 1 - (1 - in_range("share", share, 0.0, 1.0)) ** whole("n", n, 1)
+    return 1 - (1 - check_range("share", share, 0.0, 1.0)) ** check_int("n", n, 1)
 
 
 def best_so_far(study: optuna.Study) -> np.ndarray:
@@ -118,8 +118,8 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
         ValueError: an unknown method, a negative seed, or fewer than two trials with a score.
     """
     evaluator: BaseImportanceEvaluator = (
-        FanovaImportanceEvaluator(seed=whole("seed", seed, 0)) if one_of("method", method, METHODS) == "fanova"
-        else PedAnovaImportanceEvaluator(target_quantile=GOOD))
+        FanovaImportanceEvaluator(seed=check_int("seed", seed, 0))
+        if check_choice("method", method, METHODS) == "fanova" else PedAnovaImportanceEvaluator(target_quantile=GOOD))
     scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(scored) < 2:
         raise ValueError(f"trials has {len(scored)} with a score; accepted: at least two")
@@ -147,7 +147,7 @@ def replay(study: optuna.Study, pruner: str, seeds: Sequence[int]) -> tuple[int,
     Raises:
         ValueError: an unknown pruner.
     """
-    rule = optuna_studies.PRUNERS[one_of("pruner", pruner, tuple(optuna_studies.PRUNERS))]()
+    rule = optuna_studies.PRUNERS[check_choice("pruner", pruner, tuple(optuna_studies.PRUNERS))]()
     trainings = 0
     with optuna_studies.quiet():
         again = optuna.create_study(pruner=rule)

@@ -23,7 +23,7 @@ from optuna.storages import BaseStorage
 from optuna.trial import TrialState
 from tqdm import tqdm
 
-from ganbook.data.recipe import one_of, whole
+from ganbook.data.recipe import check_choice, check_int
 from ganbook.gradient_descent import training
 from ganbook.tuning.search import scores
 from ganbook.tuning.search.questions import Question
@@ -57,7 +57,7 @@ class NumberedSampler(optuna.samplers.BaseSampler):
     """
 
     def __init__(self, name: str = "tpe", seed: int = 0) -> None:
-        self.name, self.seed = one_of("sampler", name, tuple(SAMPLERS)), whole("seed", seed, 0)
+        self.name, self.seed = check_choice("sampler", name, tuple(SAMPLERS)), check_int("seed", seed, 0)
         self._numbered: dict[int, optuna.samplers.BaseSampler] = {}
 
     def _of(self, trial: optuna.trial.FrozenTrial) -> optuna.samplers.BaseSampler:
@@ -142,9 +142,9 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
     asked = {"sampler": sampler, "seed": seed, "pruner": pruner}
     for name, accepted in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
         if asked[name] is not None:
-            one_of(name, asked[name], tuple(accepted))
+            check_choice(name, asked[name], tuple(accepted))
     if seed is not None:
-        whole("seed", seed, 0)
+        check_int("seed", seed, 0)
     begun = _begun(question, storage)
     for name, value in asked.items():
         if begun and value not in (None, begun[name]):
@@ -220,7 +220,7 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
         StorageError: another process works at the study's journal.
         KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
     """
-    whole("trials", trials, 1)
+    check_int("trials", trials, 1)
     storage = study._storage
     with quiet(), _alone(storage), show_trials(trials, progress) as show:
         if isinstance(storage, Journal):  # in a journal nobody else runs what is left running

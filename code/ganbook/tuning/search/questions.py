@@ -18,7 +18,17 @@ from typing import Any
 
 import optuna
 
-from ganbook.data.recipe import FRAMEWORKS, LOSSES, Architecture, Optimiser, Recipe, Schedule, in_range, one_of, whole
+from ganbook.data.recipe import (
+    FRAMEWORKS,
+    LOSSES,
+    Architecture,
+    Optimiser,
+    Recipe,
+    Schedule,
+    check_choice,
+    check_int,
+    check_range,
+)
 
 SEEDS_AT_LEAST = 3
 #: By split that a recipe learns, the split that judges it.
@@ -42,8 +52,8 @@ class Range:
     log: bool = False
 
     def __post_init__(self) -> None:
-        in_range("low", self.low, 0.0, open_low=self.log)
-        in_range("high", self.high, self.low, open_low=True)
+        check_range("low", self.low, 0.0, open_low=self.log)
+        check_range("high", self.high, self.low, open_low=True)
 
     def suggest(self, trial: optuna.Trial, name: str) -> float:
         """What the sampler of the study proposes."""
@@ -51,7 +61,7 @@ class Range:
 
     def check(self, name: str, value: Any) -> None:
         """Raise ValueError unless the value lies in the interval."""
-        in_range(name, value, self.low, self.high)
+        check_range(name, value, self.low, self.high)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,15 +166,15 @@ class Question:
     framework: str = "pytorch"
 
     def __post_init__(self) -> None:
-        one_of("framework", self.framework, FRAMEWORKS)
+        check_choice("framework", self.framework, FRAMEWORKS)
         if not self.space:
             raise ValueError(f"space is empty; accepted: at least one of {', '.join(SETTINGS)}")
         for name in self.space:
-            one_of("a name in space", name, tuple(SETTINGS))
+            check_choice("a name in space", name, tuple(SETTINGS))
         check_seeds(self.seeds, SEEDS_AT_LEAST)
         object.__setattr__(self, "space", MappingProxyType(dict(self.space)))
         object.__setattr__(self, "seeds", tuple(self.seeds))
-        object.__setattr__(self, "base", self.base.replace(name=self.name, steps=whole("steps", self.steps, 1)))
+        object.__setattr__(self, "base", self.base.replace(name=self.name, steps=check_int("steps", self.steps, 1)))
         if self.base.split not in OTHER_HALF or len(self.base.generator.settings.get("shape", ())) != 3:
             raise ValueError(f"base learns {self.base.data!r}, split {self.base.split!r}; accepted: images, split "
                              "'train' or 'test', since the other half judges")
@@ -208,7 +218,7 @@ def check_seeds(seeds: Sequence[int], least: int) -> None:
     if len(set(seeds)) != len(seeds) or len(seeds) < least:
         raise ValueError(f"seeds is {tuple(seeds)!r}; accepted: at least {least} different whole numbers")
     for seed in seeds:
-        whole("seeds", seed, 0)
+        check_int("seeds", seed, 0)
 
 
 #: The ranges of Lucic and others (2018) for rates and beta1, on the book's quickstart with smaller networks.

@@ -81,15 +81,15 @@ def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None =
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
-        ``distance`` (None where the run diverged), ``failed`` (None, or what happened), ``opening`` (the losses of
-        step ``tables.OPENING``, for whoever runs it again) and ``seconds``.
+        ``distance`` (None where the run diverged), ``failed`` (None, or what happened), ``early_losses`` (the losses of
+        step ``tables.EARLY``, for whoever runs it again) and ``seconds``.
     """
     cell = tables.Cell("trial", question.framework, recipe.replace(seed=seed))
     try:
         record = tables.run_cell(_TABLE, cell, device)
     except training.NonFiniteLoss as error:  # of the samples: the last update did it, and no loss has shown it yet
-        record = {"distance": None, "failed": str(error).split(". ")[0], "opening": None, "seconds": None}
-    return {name: record[name] for name in ("distance", "failed", "opening", "seconds")}
+        record = {"distance": None, "failed": str(error).split(". ")[0], "early_losses": None, "seconds": None}
+    return {name: record[name] for name in ("distance", "failed", "early_losses", "seconds")}
 
 
 def score(question: Question, settings: Mapping[str, Any], seeds: Sequence[int],

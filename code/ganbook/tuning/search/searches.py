@@ -20,7 +20,7 @@ from typing import Any
 
 import optuna
 
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning import results
 from ganbook.tuning.search import optuna_studies
 from ganbook.tuning.search.questions import QUESTIONS, Question
@@ -83,7 +83,7 @@ def run_searches(question: Question | None = None, *, trials: int = TRIALS, out:
         ValueError: an argument outside its range.
     """
     question = QUESTIONS["digits"] if question is None else question
-    whole("trials", trials, 1)
+    check_int("trials", trials, 1)
     path, started, winners = Path(out) / "search.json", time.perf_counter(), []
     before = results.read_result(path, FIELDS)["winners"] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)

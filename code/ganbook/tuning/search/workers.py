@@ -19,7 +19,7 @@ from multiprocessing.queues import SimpleQueue
 
 import optuna
 
-from ganbook.data.recipe import whole
+from ganbook.data.recipe import check_int
 from ganbook.tuning.search import optuna_studies
 from ganbook.tuning.search.questions import Question
 from ganbook.tuning.search.storages import open_storage
@@ -58,8 +58,8 @@ def run_workers(question: Question, storage: str, workers: int, trials: int, *, 
         WorkerError: a worker raised an error, or all died before the study was finished.
         KeyboardInterrupt: Ctrl-C; the workers are stopped, and their trials are tried again by whoever goes on.
     """
-    whole("workers", workers, 1)
-    whole("trials", trials, 1)
+    check_int("workers", workers, 1)
+    check_int("trials", trials, 1)
     study = optuna_studies.read_study(question, open_storage(storage, workers))
     context = multiprocessing.get_context("spawn")
     errors: SimpleQueue[str] = context.SimpleQueue()
