@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ganbook.data.problems import DataError
+from ganbook.data.errors import DataError
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tuning.experiments.recipes import RECIPES

@@ -25,10 +25,10 @@ from optuna.trial import FrozenTrial
 
 from ganbook.tuning import results
 from ganbook.tuning.search import optuna_studies, workers
-from ganbook.tuning.search.questions import QUESTIONS
+from ganbook.tuning.search.problems import PROBLEMS
 from ganbook.tuning.search.storages import open_storage
 
-QUESTION = "rates"
+PROBLEM = "rates"
 WORKERS = 2
 #: Finished trials of each study; the first of each worker is not counted.
 TRIALS = 14
@@ -64,12 +64,12 @@ def measure(count: int, trials: int, steps: int) -> dict[str, float]:
         ``workers``, ``rate`` (trials per second), ``seconds`` of the whole study, start of the processes included, and
         ``processor_seconds`` of its processes.
     """
-    question = dataclasses.replace(QUESTIONS[QUESTION], steps=steps)
+    problem = dataclasses.replace(PROBLEMS[PROBLEM], steps=steps)
     before, started = _processor_seconds(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         storage = f"sqlite:///{folder}/study.db"
-        optuna_studies.open_study(question, open_storage(storage), "random", 0, "none")
-        study = workers.run_workers(question, storage, count, trials, device="cpu")
+        optuna_studies.open_study(problem, open_storage(storage), "random", 0, "none")
+        study = workers.run_workers(problem, storage, count, trials, device="cpu")
         seconds = time.perf_counter() - started
         return {"workers": count, "rate": rate(optuna_studies.finished(study)), "seconds": seconds,
                 "processor_seconds": _processor_seconds() - before}
@@ -95,12 +95,12 @@ def main(rounds: int, out: Path | None = None, trials: int = TRIALS, steps: int 
         one, two = (found["rate"] for found in pairs[-1])
         print(f"  {one:6.3f} and {two:6.3f} trials a second: {two / one:5.2f} times", flush=True)
     ratios = [two["rate"] / one["rate"] for one, two in pairs]
-    question = dataclasses.replace(QUESTIONS[QUESTION], steps=steps)
-    where = results.provenance(question.framework)
+    problem = dataclasses.replace(PROBLEMS[PROBLEM], steps=steps)
+    where = results.provenance(problem.framework)
     where["versions"]["optuna"] = importlib.metadata.version("optuna")
     where["machine"] |= {"threads": 1, "cores": cores}
-    result = {"experiment": "search_workers", "framework": question.framework,
-              "recipe": json.loads(question.base.to_json()), "seed": 0, **where, "ratio": statistics.median(ratios),
+    result = {"experiment": "search_workers", "framework": problem.framework,
+              "recipe": json.loads(problem.base.to_json()), "seed": 0, **where, "ratio": statistics.median(ratios),
               "ratios": ratios, "rounds": [found for pair in pairs for found in pair], "workers": WORKERS,
               "trials": trials, "load": load, "seconds": round(time.perf_counter() - started, 1)}
     print(f"  median {result['ratio']:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")

@@ -369,7 +369,7 @@ def fake_trials(monkeypatch, stop_at=None):
     """Replace each training of a search by a number; the training ``stop_at`` is stopped by Ctrl-C."""
     seen = []
 
-    def run_seed(question, recipe, seed, device=None):
+    def run_seed(problem, recipe, seed, device=None):
         seen.append(seed)
         if len(seen) == stop_at:
             raise KeyboardInterrupt
@@ -404,7 +404,7 @@ def test_tune_keeps_what_is_finished(monkeypatch, tmp_path):
     fake_trials(monkeypatch)
     assert "2 of 4 trials are there" in call(*words)[1]
     before = study.read_bytes()
-    assert "holds a study of the question 'rates'; accepted" in refused("tune", "digits", "--study", study)
+    assert "holds a study of the problem 'rates'; accepted" in refused("tune", "digits", "--study", study)
     assert "its base, space, seeds, steps or framework differ" in refused(*words, "--steps", 7)
     assert "sampler is 'random', and the study was begun with 'tpe'" in refused(*words, "--sampler", "random")
     assert study.read_bytes() == before

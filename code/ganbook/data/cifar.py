@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from ganbook.data.downloads import locate
+from ganbook.data.errors import DataError
 from ganbook.data.images import Images, to_range
-from ganbook.data.problems import DataError
 from ganbook.data.recipe import SPLITS, check_choice
 
 ARCHIVE = "cifar-10-binary.tar.gz"

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ganbook.data.errors import DataError
 from ganbook.data.idx import read_idx
 from ganbook.data.images import Images, to_range
-from ganbook.data.problems import DataError
 
 FOLDER_VARIABLE = "GANBOOK_DATA"
 PARTS = {"train": "train", "test": "t10k"}

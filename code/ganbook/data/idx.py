@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ganbook.data.problems import DataError
+from ganbook.data.errors import DataError
 
 UNSIGNED_BYTE = 8
 LARGEST = 2**30

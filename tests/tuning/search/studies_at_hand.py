@@ -1,4 +1,4 @@
-"""Cheap questions for tests of studies: what a trial computes is said by the environment, which workers inherit."""
+"""Cheap problems for tests of studies: what a trial computes is said by the environment, which workers inherit."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from pathlib import Path
 import optuna
 
 from ganbook.data.recipe import Recipe
-from ganbook.tuning.search.questions import QUESTIONS, Question
+from ganbook.tuning.search.problems import PROBLEMS, SearchProblem
 
 #: Seconds after which a trial that nobody kills goes on, so that its test fails instead of waiting for ever.
 HANG = 200
 
 
-class Troubled(Question):
-    """A question whose trials hang, fail or kill their worker.
+class Troubled(SearchProblem):
+    """A problem whose trials hang, fail or kill their worker.
 
     * ``TRIAL_HANGS``: a file; the trial that creates it writes the number of its process there and hangs.
     * ``TRIAL_FAILS``: trials raise an error.
@@ -36,9 +36,9 @@ class Troubled(Question):
         return recipe
 
 
-def question(steps: int = 1) -> Troubled:
+def problem(steps: int = 1) -> Troubled:
     """One whose trials take a tenth of a second."""
-    asked = dataclasses.replace(QUESTIONS["rates"], steps=steps)
+    asked = dataclasses.replace(PROBLEMS["rates"], steps=steps)
     return Troubled(asked.name, asked.base, asked.space, asked.seeds, asked.steps, asked.framework)
 
 

@@ -1,4 +1,4 @@
-"""Questions, studies that continue, trials that are given up, and winners that are scored again."""
+"""Problems, studies that continue, trials that are given up, and winners that are scored again."""
 
 import dataclasses
 import json
@@ -13,9 +13,9 @@ from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Recipe, Schedule
 from ganbook.gradient_descent import training
 from ganbook.tuning.metrics.frechet import frechet_distance, pixels
-from ganbook.tuning.search import optuna_studies, questions, scores
+from ganbook.tuning.search import optuna_studies, problems, scores
 from ganbook.tuning.search.optuna_studies import StudyError
-from ganbook.tuning.search.questions import QUESTIONS, Choice, Range
+from ganbook.tuning.search.problems import PROBLEMS, Choice, Range
 from ganbook.tuning.search.storages import StorageError, open_storage
 
 SMALL = {"hidden": (4,), "initialiser": "he"}
@@ -23,14 +23,14 @@ BASE = Recipe(split="train", batch=8, dtype="float64",
               generator=Architecture("MLPGenerator", {"latent": 4, "shape": (8, 8, 1), **SMALL}),
               discriminator=Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **SMALL}))
 SPACE = {"generator_rate": Range(1e-4, 1e-2, log=True), "loss": Choice(("hinge", "relativistic"))}
-QUESTION = questions.Question("small", BASE, SPACE, steps=2)
+PROBLEM = problems.SearchProblem("small", BASE, SPACE, steps=2)
 GOOD = {"generator_rate": 1e-3, "loss": "hinge"}
 frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
 def scored(monkeypatch, distance):
     """Replace the training by a function of recipe and seed; None stands for a run that diverged."""
-    def run_seed(question, recipe, seed, device=None):
+    def run_seed(problem, recipe, seed, device=None):
         value = distance(recipe, seed)
         return {"distance": value, "failed": None if value is not None else "step 1: nan", "early_losses": [0.0] * 3,
                 "seconds": 0.0}
@@ -42,15 +42,15 @@ def by_rate(recipe, seed):
     return 1 + abs(math.log10(recipe.generator_optimiser.learning_rate.start) + 3) + 0.01 * seed
 
 
-def begin(tmp_path, *tools, question=QUESTION):
-    return optuna_studies.open_study(question, open_storage(tmp_path / "study.journal"), *tools)
+def begin(tmp_path, *tools, problem=PROBLEM):
+    return optuna_studies.open_study(problem, open_storage(tmp_path / "study.journal"), *tools)
 
 
 def outcome(study):
     return [(trial.params, trial.state, trial.value, trial.intermediate_values) for trial in study.trials]
 
 
-# Questions
+# Problems
 
 @pytest.mark.parametrize(("name", "value", "expected"), [
     ("generator_rate", 5e-4, {"generator_optimiser": {"learning_rate": Schedule(5e-4, 1e-5, "cosine")}}),
@@ -65,19 +65,19 @@ def test_a_setting_changes_what_it_names_and_nothing_else(name, value, expected)
     for field, change in expected.items():
         old = getattr(recipe, field)
         fields[field] = dataclasses.replace(old, **change) if isinstance(change, dict) else change
-    assert questions.SETTINGS[name](recipe, value) == recipe.replace(**fields)
+    assert problems.SETTINGS[name](recipe, value) == recipe.replace(**fields)
 
 
 def test_the_width_is_that_of_both_players():
-    recipe = questions.SETTINGS["width"](Recipe(), 7)
+    recipe = problems.SETTINGS["width"](Recipe(), 7)
     assert recipe == Recipe().replace(generator=Recipe().generator.with_(hidden=(7, 7, 7)),
                                       discriminator=Recipe().discriminator.with_(hidden=(7, 7, 7)))
 
 
 def test_a_penalty_that_is_not_there_does_not_appear():
-    assert questions.SETTINGS["penalty"](Recipe(r2=0.0), 2.0).r2 == Schedule(0.0)
+    assert problems.SETTINGS["penalty"](Recipe(r2=0.0), 2.0).r2 == Schedule(0.0)
     with pytest.raises(ValueError, match="has neither r1 nor r2; accepted"):
-        questions.SETTINGS["penalty"](Recipe(r1=0.0, r2=0.0), 2.0)
+        problems.SETTINGS["penalty"](Recipe(r1=0.0, r2=0.0), 2.0)
 
 
 @pytest.mark.parametrize(("settings", "message"), [
@@ -88,7 +88,7 @@ def test_a_penalty_that_is_not_there_does_not_appear():
 ])
 def test_settings_outside_the_space_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        QUESTION.recipe(settings)
+        PROBLEM.recipe(settings)
 
 
 @pytest.mark.parametrize(("fields", "message"), [
@@ -103,7 +103,7 @@ def test_settings_outside_the_space_are_refused(settings, message):
 ])
 def test_wrong_questions_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
-        dataclasses.replace(QUESTION, **fields)
+        dataclasses.replace(PROBLEM, **fields)
 
 
 @pytest.mark.parametrize("where", [
@@ -114,31 +114,31 @@ def test_empty_ranges_are_refused(where):
 
 
 def test_the_fingerprint_is_that_of_everything_that_scores_depend_on():
-    others = [dataclasses.replace(QUESTION, **fields) for fields in (
+    others = [dataclasses.replace(PROBLEM, **fields) for fields in (
         {"name": "other"}, {"base": BASE.replace(batch=9)}, {"space": {**SPACE, "loss": Choice(("hinge", "minimax"))}},
         {"space": {**SPACE, "generator_rate": Range(1e-4, 1e-2)}}, {"seeds": (0, 1, 3)}, {"steps": 3},
         {"framework": "tensorflow"})]
-    assert dataclasses.replace(QUESTION).fingerprint == QUESTION.fingerprint
-    assert len({QUESTION.fingerprint, *(question.fingerprint for question in others)}) == 1 + len(others)
+    assert dataclasses.replace(PROBLEM).fingerprint == PROBLEM.fingerprint
+    assert len({PROBLEM.fingerprint, *(problem.fingerprint for problem in others)}) == 1 + len(others)
 
 
-@pytest.mark.parametrize("name", QUESTIONS)
+@pytest.mark.parametrize("name", PROBLEMS)
 def test_the_named_questions_are_sound(name):
-    question = QUESTIONS[name]
-    assert question.name == name
-    assert not set(question.seeds) & set(scores.FRESH_SEEDS)
+    problem = PROBLEMS[name]
+    assert problem.name == name
+    assert not set(problem.seeds) & set(scores.FRESH_SEEDS)
     assert len(scores.FRESH_SEEDS) >= 10
     trial = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0)).ask()
-    assert question.suggest(trial) == question.recipe(trial.params)
+    assert problem.suggest(trial) == problem.recipe(trial.params)
 
 
 # Scores
 
 @frameworks
 def test_a_score_is_what_training_and_measuring_give(framework):
-    question = dataclasses.replace(QUESTION, framework=framework)
-    record = scores.run_seed(question, question.recipe(GOOD), 5, "cpu")
-    run = training.train(question.recipe(GOOD).replace(seed=5), framework, device="cpu")
+    problem = dataclasses.replace(PROBLEM, framework=framework)
+    record = scores.run_seed(problem, problem.recipe(GOOD), 5, "cpu")
+    run = training.train(problem.recipe(GOOD).replace(seed=5), framework, device="cpu")
     unseen = data.load("digits", split="test").images
     assert record["distance"] == frechet_distance(pixels(run.sample(len(unseen), 1_000_005)), pixels(unseen))
     assert record["early_losses"] == [run.history[name][-1] for name in training.LOSSES]
@@ -146,14 +146,14 @@ def test_a_score_is_what_training_and_measuring_give(framework):
 
 
 def test_the_floor_is_between_two_halves_as_large_as_those_that_are_scored():
-    mean, deviation = scores.noise_floor(QUESTION)
+    mean, deviation = scores.noise_floor(PROBLEM)
     halves = [pixels(data.load("digits", split=split).images) for split in ("train", "test")]
     assert abs(mean - frechet_distance(*halves)) < 3 * deviation
     assert 0 < deviation < 0.2 * mean
 
 
 def test_samples_that_are_not_finite_are_a_failure():
-    run = training.start_run(QUESTION.recipe(GOOD), device="cpu")
+    run = training.start_run(PROBLEM.recipe(GOOD), device="cpu")
     run.sample = lambda n, seed: np.full((n, 8, 8, 1), np.nan)
     with pytest.raises(training.NonFiniteLoss, match="values that are not finite"):
         scores.distance(run)
@@ -164,7 +164,7 @@ def test_samples_that_are_not_finite_are_a_failure():
 def test_the_score_is_the_median_over_the_seeds(monkeypatch, tmp_path):
     scored(monkeypatch, lambda recipe, seed: [5.0, 1.0, 2.0][seed])
     study = begin(tmp_path)
-    optuna_studies.run_trials(study, QUESTION, 2)
+    optuna_studies.run_trials(study, PROBLEM, 2)
     assert [trial.value for trial in study.trials] == [2.0, 2.0]
     assert study.trials[0].intermediate_values == {1: 5.0, 2: 1.0, 3: 2.0}
     assert study.trials[0].user_attrs["seed 1"]["distance"] == 1.0
@@ -174,14 +174,14 @@ def test_the_score_is_the_median_over_the_seeds(monkeypatch, tmp_path):
 def test_a_continued_search_is_the_uninterrupted_one(sampler, monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
     whole = begin(tmp_path / "whole", sampler, 3)
-    optuna_studies.run_trials(whole, QUESTION, 16)
+    optuna_studies.run_trials(whole, PROBLEM, 16)
     for trials in (1, 7, 12, 16):
-        optuna_studies.run_trials(begin(tmp_path / "parts", sampler, 3), QUESTION, trials)
+        optuna_studies.run_trials(begin(tmp_path / "parts", sampler, 3), PROBLEM, trials)
     parts = begin(tmp_path / "parts")
     assert outcome(parts) == outcome(whole)
     assert len({trial.params["generator_rate"] for trial in parts.trials}) == 16
     other = begin(tmp_path / "other", sampler, 4)
-    optuna_studies.run_trials(other, QUESTION, 1)
+    optuna_studies.run_trials(other, PROBLEM, 1)
     assert other.trials[0].params != whole.trials[0].params
 
 
@@ -190,7 +190,7 @@ def test_optuna_s_own_sampler_would_repeat_itself(monkeypatch, tmp_path):
     for trials in (2, 4):
         study = begin(tmp_path)
         study.sampler = optuna.samplers.RandomSampler(seed=0)
-        optuna_studies.run_trials(study, QUESTION, trials)
+        optuna_studies.run_trials(study, PROBLEM, trials)
     assert study.trials[0].params == study.trials[2].params
 
 
@@ -199,17 +199,17 @@ def test_the_estimator_learns(monkeypatch, tmp_path):
     scores = {}
     for sampler in optuna_studies.SAMPLERS:
         study = begin(tmp_path / sampler, sampler, 0, "none")
-        optuna_studies.run_trials(study, QUESTION, 40)
+        optuna_studies.run_trials(study, PROBLEM, 40)
         scores[sampler] = np.median([trial.value for trial in study.trials[optuna_studies.START:]])
     assert scores["tpe"] < scores["random"] - 0.2
 
 
 def test_a_finished_study_runs_nothing_more(monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
-    optuna_studies.run_trials(begin(tmp_path), QUESTION, 3)
+    optuna_studies.run_trials(begin(tmp_path), PROBLEM, 3)
     before = (tmp_path / "study.journal").read_bytes()
-    optuna_studies.run_trials(begin(tmp_path), QUESTION, 3)
-    assert len(optuna_studies.read_study(QUESTION, open_storage(tmp_path / "study.journal")).trials) == 3
+    optuna_studies.run_trials(begin(tmp_path), PROBLEM, 3)
+    assert len(optuna_studies.read_study(PROBLEM, open_storage(tmp_path / "study.journal")).trials) == 3
     assert (tmp_path / "study.journal").read_bytes() == before
 
 
@@ -222,11 +222,11 @@ def test_an_interrupted_trial_is_tried_again_and_nothing_else_is_lost(monkeypatc
     scored(monkeypatch, interrupted)
     study = begin(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        optuna_studies.run_trials(study, QUESTION, 4)
+        optuna_studies.run_trials(study, PROBLEM, 4)
     assert len(optuna_studies.finished(study)) == 2
     scored(monkeypatch, by_rate)
     study = begin(tmp_path)
-    optuna_studies.run_trials(study, QUESTION, 4)
+    optuna_studies.run_trials(study, PROBLEM, 4)
     lost, again = (trial for trial in study.trials if trial.params == study.trials[2].params)
     assert (lost.state, again.state) == (TrialState.FAIL, TrialState.COMPLETE)
     assert len(optuna_studies.finished(study)) == 4
@@ -239,17 +239,17 @@ def test_an_error_is_not_taken_for_a_bad_score(monkeypatch, tmp_path):
     scored(monkeypatch, broken)
     study = begin(tmp_path)
     with pytest.raises(OSError, match="disk full"):
-        optuna_studies.run_trials(study, QUESTION, 1)
+        optuna_studies.run_trials(study, PROBLEM, 1)
     assert [trial.state for trial in study.trials] == [TrialState.FAIL]
 
 
 @pytest.mark.parametrize("change", [{"name": "other"}, {"steps": 3}, {"base": BASE.replace(batch=16)}])
 def test_a_study_of_another_question_is_refused_and_left_alone(change, monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
-    optuna_studies.run_trials(begin(tmp_path), QUESTION, 2)
+    optuna_studies.run_trials(begin(tmp_path), PROBLEM, 2)
     before = (tmp_path / "study.journal").read_bytes()
     with pytest.raises(StudyError, match="accepted"):
-        begin(tmp_path, question=dataclasses.replace(QUESTION, **change))
+        begin(tmp_path, problem=dataclasses.replace(PROBLEM, **change))
     assert (tmp_path / "study.journal").read_bytes() == before
 
 
@@ -285,10 +285,10 @@ def test_wrong_tools_are_refused(tools, message, tmp_path):
 
 def test_no_study_and_no_score_are_said(monkeypatch, tmp_path):
     with pytest.raises(StudyError, match="there is no study 'small'"):
-        optuna_studies.read_study(QUESTION, open_storage(tmp_path / "study.journal"))
+        optuna_studies.read_study(PROBLEM, open_storage(tmp_path / "study.journal"))
     scored(monkeypatch, lambda recipe, seed: None)
     study = begin(tmp_path)
-    optuna_studies.run_trials(study, QUESTION, 2)
+    optuna_studies.run_trials(study, PROBLEM, 2)
     with pytest.raises(StudyError, match="none of the 2 finished trials has a score"):
         optuna_studies.best_trial(study)
 
@@ -298,7 +298,7 @@ def test_no_study_and_no_score_are_said(monkeypatch, tmp_path):
 def test_a_trial_that_diverges_is_given_up_with_its_reason(monkeypatch, tmp_path):
     scored(monkeypatch, lambda recipe, seed: None if recipe.loss == "hinge" and seed == 1 else by_rate(recipe, seed))
     study = begin(tmp_path, "random")
-    optuna_studies.run_trials(study, QUESTION, 8)
+    optuna_studies.run_trials(study, PROBLEM, 8)
     for trial in study.trials:
         assert trial.state == (TrialState.PRUNED if trial.params["loss"] == "hinge" else TrialState.COMPLETE)
         if trial.state == TrialState.PRUNED:
@@ -310,7 +310,7 @@ def test_a_trial_that_diverges_is_given_up_with_its_reason(monkeypatch, tmp_path
 def test_a_hopeless_trial_is_given_up_after_its_first_seed(monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
     study = begin(tmp_path, "random")
-    optuna_studies.run_trials(study, QUESTION, 30)
+    optuna_studies.run_trials(study, PROBLEM, 30)
     first, later = study.trials[:optuna_studies.START], study.trials[optuna_studies.START:]
     assert {trial.state for trial in first} == {TrialState.COMPLETE}
     pruned = [trial for trial in later if trial.state == TrialState.PRUNED]
@@ -332,22 +332,22 @@ def test_winners_are_scored_on_fresh_seeds(monkeypatch):
         return None if seed == 101 else float(seed)
 
     scored(monkeypatch, distance)
-    assert scores.rescore(QUESTION, GOOD, (100, 101, 102)) == [100.0, math.inf, 102.0]
+    assert scores.rescore(PROBLEM, GOOD, (100, 101, 102)) == [100.0, math.inf, 102.0]
     assert seen == [100, 101, 102]
     with pytest.raises(ValueError, match="seeds has 1, on which the search chose; accepted: fresh ones"):
-        scores.rescore(QUESTION, GOOD, (1, 100))
+        scores.rescore(PROBLEM, GOOD, (1, 100))
 
 
 @pytest.mark.parametrize("seeds", [(), (100, 100), (-1,), (1.5,)])
 def test_wrong_seeds_are_refused(seeds):
     with pytest.raises(ValueError, match=r"seeds is .*accepted"):
-        scores.score(QUESTION, GOOD, seeds)
+        scores.score(PROBLEM, GOOD, seeds)
 
 
 def test_a_trial_that_was_killed_is_tried_again(monkeypatch, tmp_path):
     scored(monkeypatch, by_rate)
-    study = optuna_studies.open_study(QUESTION, open_storage(tmp_path / "study.journal"), "random")
-    killed = QUESTION.suggest(study.ask())  # whoever asked ends here
-    optuna_studies.run_trials(study, QUESTION, 2)
+    study = optuna_studies.open_study(PROBLEM, open_storage(tmp_path / "study.journal"), "random")
+    killed = PROBLEM.suggest(study.ask())  # whoever asked ends here
+    optuna_studies.run_trials(study, PROBLEM, 2)
     assert [trial.state.name for trial in study.trials] == ["FAIL", "COMPLETE", "COMPLETE"]
-    assert QUESTION.recipe(study.trials[1].params) == killed
+    assert PROBLEM.recipe(study.trials[1].params) == killed

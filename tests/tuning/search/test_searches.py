@@ -12,9 +12,9 @@ from ganbook.tuning import results
 from ganbook.tuning.experiments import tables
 from ganbook.tuning.search import optuna_studies, scores, searches
 from ganbook.tuning.search.optuna_studies import StudyError
-from ganbook.tuning.search.questions import QUESTIONS
+from ganbook.tuning.search.problems import PROBLEMS
 
-QUESTION = dataclasses.replace(QUESTIONS["rates"], steps=1)
+PROBLEM = dataclasses.replace(PROBLEMS["rates"], steps=1)
 LEFT = results.results_folder() / "search.json"
 
 
@@ -23,7 +23,7 @@ def trained(monkeypatch):
     """Replace the training by a function of rate and seed, and note every call."""
     calls = []
 
-    def run_seed(question, recipe, seed, device=None):
+    def run_seed(problem, recipe, seed, device=None):
         calls.append(seed)
         rate = recipe.generator_optimiser.learning_rate.start
         return {"distance": None if seed == 101 else 1 + rate + 0.01 * seed, "failed": None, "early_losses": [0.0] * 3,
@@ -34,13 +34,13 @@ def trained(monkeypatch):
 
 
 def run(tmp_path, **options):
-    return searches.run_searches(QUESTION, **{"trials": 3, "out": tmp_path, "seeds": (100, 101, 102),
+    return searches.run_searches(PROBLEM, **{"trials": 3, "out": tmp_path, "seeds": (100, 101, 102),
                                               "report": lambda line: None, **options})
 
 
 def test_every_search_leaves_a_study_and_a_winner(trained, tmp_path):
     result = run(tmp_path)
-    read, studies = searches.read_searches(tmp_path, QUESTION)
+    read, studies = searches.read_searches(tmp_path, PROBLEM)
     assert read == json.loads(json.dumps(result))
     assert list(studies) == [one.name for one in searches.SEARCHES]
     for winner in result["winners"]:
@@ -50,7 +50,7 @@ def test_every_search_leaves_a_study_and_a_winner(trained, tmp_path):
         assert winner["rescored"] == [pytest.approx(winner["score"] + shift) if shift else None
                                       for shift in (0.99, None, 1.01)]
         assert winner["trainings"] == 9
-    assert Recipe.from_json(json.dumps(read["question"]["base"])) == QUESTION.base
+    assert Recipe.from_json(json.dumps(read["problem"]["base"])) == PROBLEM.base
 
 
 def test_running_again_trains_nothing(trained, tmp_path):
@@ -67,19 +67,19 @@ def test_more_trials_continue(trained, tmp_path):
     run(tmp_path, trials=4)
     for name, content in before.items():
         assert (tmp_path / name).read_bytes().startswith(content)
-    assert {len(study.trials) for study in searches.read_searches(tmp_path, QUESTION)[1].values()} == {4}
+    assert {len(study.trials) for study in searches.read_searches(tmp_path, PROBLEM)[1].values()} == {4}
 
 
 def test_reading_changes_nothing(trained, tmp_path):
     run(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    searches.read_searches(tmp_path, QUESTION)
+    searches.read_searches(tmp_path, PROBLEM)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_both_samplers_begin_alike(trained, tmp_path):
     run(tmp_path)
-    studies = searches.read_searches(tmp_path, QUESTION)[1]
+    studies = searches.read_searches(tmp_path, PROBLEM)[1]
     for seed in range(3):
         ours, theirs = (studies[f"search_{sampler}_{seed}"].trials for sampler in ("random", "tpe"))
         assert [trial.params for trial in ours] == [trial.params for trial in theirs]
@@ -87,27 +87,27 @@ def test_both_samplers_begin_alike(trained, tmp_path):
 
 def test_damaged_results_are_refused(trained, tmp_path):
     run(tmp_path)
-    with pytest.raises(results.ResultError, match="is of another question"):
-        searches.read_searches(tmp_path, QUESTIONS["digits"])
+    with pytest.raises(results.ResultError, match="is of another problem"):
+        searches.read_searches(tmp_path, PROBLEMS["digits"])
     with pytest.raises(StudyError, match="accepted"):
-        searches.run_searches(QUESTIONS["digits"], trials=1, out=tmp_path)
+        searches.run_searches(PROBLEMS["digits"], trials=1, out=tmp_path)
     path = tmp_path / "search.json"
     whole = json.loads(path.read_text())
     del whole["winners"][0]["rescored"]
     path.write_text(json.dumps(whole))
     with pytest.raises(results.ResultError, match="a winner without rescored"):
-        searches.read_searches(tmp_path, QUESTION)
+        searches.read_searches(tmp_path, PROBLEM)
     del whole["winners"]
     path.write_text(json.dumps(whole))
     with pytest.raises(results.ResultError, match="lacks winners"):
-        searches.read_searches(tmp_path, QUESTION)
+        searches.read_searches(tmp_path, PROBLEM)
 
 
 def test_a_missing_journal_is_named_and_not_made(trained, tmp_path):
     run(tmp_path)
     (tmp_path / "search_tpe_1.journal").unlink()
     with pytest.raises(results.ResultError, match=r"search_tpe_1.journal does not exist"):
-        searches.read_searches(tmp_path, QUESTION)
+        searches.read_searches(tmp_path, PROBLEM)
     assert not (tmp_path / "search_tpe_1.journal").exists()
 
 
@@ -122,7 +122,7 @@ def test_the_stored_winners_are_those_of_the_stored_studies():
         best = optuna_studies.best_trial(studies[winner["search"]])
         assert (winner["score"], winner["settings"], winner["number"]) == (best.value, best.params, best.number)
         assert len(winner["rescored"]) >= 10
-        assert not set(result["fresh_seeds"]) & set(QUESTIONS["digits"].seeds)
+        assert not set(result["fresh_seeds"]) & set(PROBLEMS["digits"].seeds)
 
 
 def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
@@ -131,8 +131,8 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
     study = studies[rng.choice(sorted(studies))]
     trial = rng.choice([one for one in optuna_studies.finished(study) if searches.records(one)[0]["early_losses"]])
     seed, record = next(iter(searches.records(trial).items()))
-    question = QUESTIONS["digits"]
-    cell = tables.Cell("trial", question.framework, question.recipe(trial.params).replace(seed=seed))
+    problem = PROBLEMS["digits"]
+    cell = tables.Cell("trial", problem.framework, problem.recipe(trial.params).replace(seed=seed))
     np.testing.assert_allclose(tables.early_losses(cell, "cpu"), record["early_losses"], rtol=1e-3, atol=1e-4,
                                err_msg=f"{study.study_name}, trial {trial.number}, seed {seed}")
 
@@ -140,7 +140,7 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
 def test_the_stored_studies_can_be_continued(trained, tmp_path):
     name = searches.SEARCHES[0].name
     shutil.copy(LEFT.with_name(f"{name}.journal"), tmp_path)
-    study = searches.SEARCHES[0].open(QUESTIONS["digits"], tmp_path)
+    study = searches.SEARCHES[0].open(PROBLEMS["digits"], tmp_path)
     there = len(optuna_studies.finished(study))
-    optuna_studies.run_trials(study, QUESTIONS["digits"], there + 1)
+    optuna_studies.run_trials(study, PROBLEMS["digits"], there + 1)
     assert len(optuna_studies.finished(study)) == there + 1

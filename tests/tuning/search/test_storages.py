@@ -11,14 +11,14 @@ from ganbook.tuning.search import storages
 from ganbook.tuning.search.optuna_studies import finished, open_study, read_study, run_trials
 from tuning.search import servers_at_hand, studies_at_hand
 
-QUESTION = studies_at_hand.question()
+PROBLEM = studies_at_hand.problem()
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory) -> bytes:
     """What two trials leave in a journal."""
     path = tmp_path_factory.mktemp("journal") / "new" / "study.journal"
-    run_trials(open_study(QUESTION, storages.open_storage(path)), QUESTION, 2, device="cpu")
+    run_trials(open_study(PROBLEM, storages.open_storage(path)), PROBLEM, 2, device="cpu")
     return path.read_bytes()
 
 
@@ -36,10 +36,10 @@ def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
                "    print('.', flush=True)\n    time.sleep(60)")
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
-        study = read_study(QUESTION, storages.open_storage(path))
+        study = read_study(PROBLEM, storages.open_storage(path))
         assert len(finished(study)) == 2
         with pytest.raises(storages.StorageError, match="at which another process works"):
-            run_trials(study, QUESTION, 3)
+            run_trials(study, PROBLEM, 3)
         other.kill()
     assert path.read_bytes() == written
 
@@ -95,10 +95,10 @@ def test_a_journal_with_a_wrong_line_in_the_middle_is_left_as_it_was(tmp_path, w
 def test_a_last_line_that_a_crash_left_half_written_is_cut_off(tmp_path, written, torn):
     path = tmp_path / "study"
     path.write_bytes(written + torn)
-    study = read_study(QUESTION, storages.open_storage(path))
+    study = read_study(PROBLEM, storages.open_storage(path))
     assert path.read_bytes() == written
-    run_trials(study, QUESTION, 3, device="cpu")
-    assert len(finished(read_study(QUESTION, storages.open_storage(path)))) == 3
+    run_trials(study, PROBLEM, 3, device="cpu")
+    assert len(finished(read_study(PROBLEM, storages.open_storage(path)))) == 3
 
 
 def test_a_line_that_is_just_being_written_is_waited_for(tmp_path, written):

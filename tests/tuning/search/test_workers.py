@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 WAIT = 120
 WITHOUT = ("PostgreSQL is not installed (Debian's package postgresql)" if servers_at_hand.postgresql_folder() is None
            else "PostgreSQL's driver psycopg is not installed" if importlib.util.find_spec("psycopg") is None else "")
-QUESTION = studies_at_hand.question()
+PROBLEM = studies_at_hand.problem()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,14 +34,14 @@ def storage(request, tmp_path):
         pytest.skip(WITHOUT)
     with (servers_at_hand.postgresql() if request.param == "postgresql"
           else contextlib.nullcontext(f"sqlite:///{tmp_path}/study.db")) as url:
-        open_study(QUESTION, open_storage(url))
+        open_study(PROBLEM, open_storage(url))
         yield url
 
 
 @pytest.fixture
 def sqlite(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
-    open_study(QUESTION, open_storage(url))
+    open_study(PROBLEM, open_storage(url))
     return url
 
 
@@ -66,15 +66,15 @@ def test_a_killed_worker_loses_nothing_but_its_trial_which_is_tried_again(storag
     monkeypatch.setenv("TRIAL_HANGS", str(tmp_path / "hang"))
     killer = threading.Thread(target=lambda: os.kill(int(appears(tmp_path / "hang")), signal.SIGKILL))
     killer.start()
-    study = workers.run_workers(QUESTION, storage, 2, 6)
+    study = workers.run_workers(PROBLEM, storage, 2, 6)
     killer.join()
     assert 6 <= len(finished(study)) <= 7
     lost, = study.get_trials(states=(TrialState.RUNNING,))
     assert lost.user_attrs["by"] == int((tmp_path / "hang").read_text())
     # Whoever goes on finds that it has not signed for a second, and tries its parameters again.
     time.sleep(1.5)
-    study = read_study(QUESTION, open_storage(storage, heartbeat=1, grace=1))
-    run_trials(study, QUESTION, len(finished(study)) + 1, device="cpu")
+    study = read_study(PROBLEM, open_storage(storage, heartbeat=1, grace=1))
+    run_trials(study, PROBLEM, len(finished(study)) + 1, device="cpu")
     assert study.trials[lost.number].state is TrialState.FAIL
     again = [trial for trial in study.trials if trial.system_attrs.get("failed_trial") == lost.number]
     assert [trial.state for trial in again] == [TrialState.COMPLETE]
@@ -82,12 +82,12 @@ def test_a_killed_worker_loses_nothing_but_its_trial_which_is_tried_again(storag
 
 
 def test_each_worker_finishes_at_most_one_trial_too_many(sqlite):
-    study = workers.run_workers(QUESTION, sqlite, 3, 6)
+    study = workers.run_workers(PROBLEM, sqlite, 3, 6)
     assert 6 <= len(finished(study)) <= 8
     assert {trial.state for trial in study.trials} == {TrialState.COMPLETE}
     # What was done is what one process alone would have done.
-    alone = open_study(QUESTION, optuna.storages.InMemoryStorage())
-    run_trials(alone, QUESTION, 6, device="cpu")
+    alone = open_study(PROBLEM, optuna.storages.InMemoryStorage())
+    run_trials(alone, PROBLEM, 6, device="cpu")
     assert [trial.params for trial in study.trials[:6]] == [trial.params for trial in alone.trials]
 
 
@@ -96,7 +96,7 @@ import sys
 from ganbook.tuning.search import workers
 from tuning.search import studies_at_hand
 if __name__ == "__main__":
-    workers.run_workers(studies_at_hand.question(), sys.argv[1], 1, int(sys.argv[2]))
+    workers.run_workers(studies_at_hand.problem(), sys.argv[1], 1, int(sys.argv[2]))
 """
 
 
@@ -126,7 +126,7 @@ def test_two_hosts_share_the_trials(storage, host):
     both = [host(storage, 12) for _ in range(2)]
     for process in both:
         assert process.wait(WAIT) == 0, process.stderr.read()
-    there = finished(read_study(QUESTION, open_storage(storage)))
+    there = finished(read_study(PROBLEM, open_storage(storage)))
     assert 12 <= len(there) <= 13
     assert len({trial.user_attrs["by"] for trial in there}) == 2
 
@@ -138,29 +138,29 @@ def test_ctrl_c_stops_the_workers(sqlite, host, tmp_path):
     process.wait(WAIT)
     assert "KeyboardInterrupt" in process.stderr.read()
     assert ends(worker)
-    assert len(finished(workers.run_workers(QUESTION, sqlite, 1, 6))) == 6
+    assert len(finished(workers.run_workers(PROBLEM, sqlite, 1, 6))) == 6
 
 
 def test_workers_whose_first_process_is_killed_end_after_their_trial(sqlite, host):
     process = host(sqlite, 10_000)
     end = time.monotonic() + WAIT
-    while not (there := finished(read_study(QUESTION, open_storage(sqlite)))) and time.monotonic() < end:
+    while not (there := finished(read_study(PROBLEM, open_storage(sqlite)))) and time.monotonic() < end:
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
     assert ends(there[0].user_attrs["by"])
-    assert read_study(QUESTION, open_storage(sqlite)).trials[-1].state is TrialState.COMPLETE
+    assert read_study(PROBLEM, open_storage(sqlite)).trials[-1].state is TrialState.COMPLETE
 
 
 def test_an_error_in_a_worker_is_told_and_ends_the_others(sqlite, monkeypatch):
     monkeypatch.setenv("TRIAL_FAILS", "1")
     with pytest.raises(workers.WorkerError, match="ArithmeticError: the objective cannot be computed"):
-        workers.run_workers(QUESTION, sqlite, 2, 5)
+        workers.run_workers(PROBLEM, sqlite, 2, 5)
 
 
 def test_workers_that_all_die_are_not_replaced(sqlite, monkeypatch):
     monkeypatch.setenv("TRIAL_KILLS", "1")
     with pytest.raises(workers.WorkerError, match=r"all 2 workers died, the last with exit code -9, and 0 of 5 trials"):
-        workers.run_workers(QUESTION, sqlite, 2, 5)
+        workers.run_workers(PROBLEM, sqlite, 2, 5)
 
 
 def test_each_worker_computes_with_one_thread():
@@ -173,12 +173,12 @@ def test_each_worker_computes_with_one_thread():
 @pytest.mark.parametrize(("number", "trials"), [(0, 1), (1, 0), (True, 1)])
 def test_numbers_that_make_no_sense_are_refused(number, trials, sqlite):
     with pytest.raises(ValueError, match="accepted: a whole number of at least 1"):
-        workers.run_workers(QUESTION, sqlite, number, trials)
+        workers.run_workers(PROBLEM, sqlite, number, trials)
 
 
 def test_several_workers_need_more_than_a_journal(tmp_path):
     with pytest.raises(StorageError, match="since a journal is for one process"):
-        workers.run_workers(QUESTION, str(tmp_path / "study"), 2, 4)
+        workers.run_workers(PROBLEM, str(tmp_path / "study"), 2, 4)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -26,7 +26,7 @@ from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int, check_range
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.experiments import comparison, mode_collapse, stacked_digits
+from ganbook.tuning.experiments import loss_methods, mode_collapse, stacked_digits
 from ganbook.tuning.experiments.digit_generator import digit_generator
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.tables import Table
@@ -136,7 +136,7 @@ def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str
 #: By name, the tables of many runs, each filled by the same command.
 TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in (
     mode_collapse.MIXTURES, mode_collapse.RATES_TABLE, mode_collapse.COMPARISON,
-    *comparison.RATE_TABLES.values(), *comparison.TABLES.values(),
+    *loss_methods.RATE_TABLES.values(), *loss_methods.TABLES.values(),
     stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS)})
 #: By name, what runs an experiment of one run, and the recipe that it runs.
 EXPERIMENTS = MappingProxyType({"colour_dcgan": colour_dcgan,

@@ -106,7 +106,7 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
       IJCAI 2023, arXiv:2304.10255).  It ignores the seed.
 
     Args:
-        trials: finished ones, of one question; those without a score are left out.  Let a random search have chosen
+        trials: finished ones, of one problem; those without a score are left out.  Let a random search have chosen
             their settings: a sampler that gathers trials where scores are good leaves little to compare with.
         method: one of ``METHODS``.
         seed: of the forest.
@@ -139,7 +139,7 @@ def replay(study: optuna.Study, pruner: str, seeds: Sequence[int]) -> tuple[int,
     Args:
         study: whose trials report a distance for each seed.
         pruner: one of ``optuna_studies.PRUNERS``.
-        seeds: of the study's question.
+        seeds: of the study's problem.
 
     Returns:
         Trainings that are left, and the best score among the trials that are left.

@@ -1,7 +1,7 @@
 """A search over the settings of a recipe, as an Optuna study that is stored and can always be continued.
 
-A *study* holds the answers to a question so far, one *trial* for each set of settings, judged by the median of its
-score over a few fixed seeds.  It carries the fingerprint of its question, so that trials of two questions never mix.
+A *study* holds the answers to a problem so far, one *trial* for each set of settings, judged by the median of its
+score over a few fixed seeds.  It carries the fingerprint of its problem, so that trials of two problems never mix.
 
 Explained in the book's section "Search".
 """
@@ -26,7 +26,7 @@ from tqdm import tqdm
 from ganbook.data.recipe import check_choice, check_int
 from ganbook.gradient_descent import training
 from ganbook.tuning.search import scores
-from ganbook.tuning.search.questions import Question
+from ganbook.tuning.search.problems import SearchProblem
 from ganbook.tuning.search.storages import Journal
 
 #: Trials before the Tree-structured Parzen Estimator takes over from uniform draws, and before anything is pruned.
@@ -38,7 +38,7 @@ Callback = Callable[[optuna.Study, optuna.trial.FrozenTrial], None]
 
 
 class StudyError(ValueError):
-    """A study that does not exist, or is of another question."""
+    """A study that does not exist, or is of another problem."""
 
 
 class NumberedSampler(optuna.samplers.BaseSampler):
@@ -120,12 +120,12 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def open_study(question: Question, storage: BaseStorage, sampler: str | None = None, seed: int | None = None,
+def open_study(problem: SearchProblem, storage: BaseStorage, sampler: str | None = None, seed: int | None = None,
                pruner: str | None = None) -> optuna.Study:
-    """Begin the study of a question, or go on with the one that the storage holds.
+    """Begin the study of a problem, or go on with the one that the storage holds.
 
     Args:
-        question: what is asked.
+        problem: what is asked.
         storage: see :func:`ganbook.tuning.search.storages.open_storage`.
         sampler: one of ``SAMPLERS``; None means that of the study, ``tpe`` for a new one.
         seed: of the sampler; None means that of the study, 0 for a new one.
@@ -135,7 +135,7 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
         The study, with its sampler and pruner.
 
     Raises:
-        StudyError: the storage is a journal of another question, its study of this name asks something else, or it was
+        StudyError: the storage is a journal of another problem, its study of this name asks something else, or it was
             begun with another sampler, seed or pruner; nothing is written.
         ValueError: an unknown sampler or pruner, or a negative seed.
     """
@@ -145,7 +145,7 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
             check_choice(name, asked[name], tuple(accepted))
     if seed is not None:
         check_int("seed", seed, 0)
-    begun = _begun(question, storage)
+    begun = _begun(problem, storage)
     for name, value in asked.items():
         if begun and value not in (None, begun[name]):
             raise StudyError(f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
@@ -153,46 +153,46 @@ def open_study(question: Question, storage: BaseStorage, sampler: str | None = N
         asked[name] = begun[name] if begun else DEFAULTS[name] if value is None else value
     tools = {"sampler": NumberedSampler(asked["sampler"], asked["seed"]), "pruner": PRUNERS[asked["pruner"]]()}
     if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
-        return optuna.load_study(storage=storage, study_name=question.name, **tools)
+        return optuna.load_study(storage=storage, study_name=problem.name, **tools)
     with quiet():
-        study = optuna.create_study(storage=storage, study_name=question.name, direction="minimize",
+        study = optuna.create_study(storage=storage, study_name=problem.name, direction="minimize",
                                     load_if_exists=True, **tools)
         for name, value in asked.items():
             study.set_user_attr(name, value)
-        study.set_user_attr("question", question.to_json())
-        study.set_user_attr("fingerprint", question.fingerprint)
+        study.set_user_attr("problem", problem.to_json())
+        study.set_user_attr("fingerprint", problem.fingerprint)
     return study
 
 
-def _begun(question: Question, storage: BaseStorage) -> dict[str, Any]:
-    """How the study of this question was begun; empty if it is not there."""
+def _begun(problem: SearchProblem, storage: BaseStorage) -> dict[str, Any]:
+    """How the study of this problem was begun; empty if it is not there."""
     names = optuna.get_all_study_names(storage)
-    if question.name not in names:
+    if problem.name not in names:
         if names and isinstance(storage, optuna.storages.JournalStorage):
-            raise StudyError(f"the file holds a study of the question {names[0]!r}; accepted: one of "
-                             f"{question.name!r}, or a new file")
+            raise StudyError(f"the file holds a study of the problem {names[0]!r}; accepted: one of "
+                             f"{problem.name!r}, or a new file")
         return {}
-    study = storage.get_study_id_from_name(question.name)
+    study = storage.get_study_id_from_name(problem.name)
     attributes = storage.get_study_user_attrs(study)
-    if attributes.get("fingerprint") == question.fingerprint:
+    if attributes.get("fingerprint") == problem.fingerprint:
         return attributes
     if "fingerprint" not in attributes and not storage.get_all_trials(study, deepcopy=False):
         return {}  # another process has just made it, or was stopped before it could say what it asks
-    raise StudyError(f"the study {question.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
-                     f"question has {question.fingerprint!r}: its base, space, seeds, steps or framework differ; "
-                     "accepted: the question that the study was begun with, or a new file")
+    raise StudyError(f"the study {problem.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
+                     f"problem has {problem.fingerprint!r}: its base, space, seeds, steps or framework differ; "
+                     "accepted: the problem that the study was begun with, or a new file")
 
 
-def read_study(question: Question, storage: BaseStorage) -> optuna.Study:
-    """The study of a question that a storage holds already.
+def read_study(problem: SearchProblem, storage: BaseStorage) -> optuna.Study:
+    """The study of a problem that a storage holds already.
 
     Raises:
-        StudyError: it holds none, or one of another question.
+        StudyError: it holds none, or one of another problem.
     """
-    if not _begun(question, storage):
-        raise StudyError(f"there is no study {question.name!r} in the storage; accepted: one that python -m ganbook "
+    if not _begun(problem, storage):
+        raise StudyError(f"there is no study {problem.name!r} in the storage; accepted: one that python -m ganbook "
                          "tune began")
-    return open_study(question, storage)
+    return open_study(problem, storage)
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
@@ -200,16 +200,16 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def run_trials(study: optuna.Study, question: Question, trials: int, *, progress: bool | None = None,
+def run_trials(study: optuna.Study, problem: SearchProblem, trials: int, *, progress: bool | None = None,
                device: str | None = None, callbacks: Sequence[Callback] = ()) -> None:
     """Run trials until the study has so many finished ones.
 
-    In one process the outcome depends on the question and on the sampler's seed alone, however often it was stopped
+    In one process the outcome depends on the problem and on the sampler's seed alone, however often it was stopped
     between two trials.  A trial that was stopped is tried again by whoever continues.
 
     Args:
         study: of :func:`open_study`.
-        question: the study's.
+        problem: the study's.
         trials: finished trials in all, those that are there included; at least 1.
         progress: show a bar; None shows one on a terminal, and none under test.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
@@ -229,7 +229,7 @@ def run_trials(study: optuna.Study, question: Question, trials: int, *, progress
                 study.enqueue_trial(trial.params)
         show(study)
         if len(finished(study)) < trials:
-            study.optimize(lambda trial: score_trial(study, question, trial, device), callbacks=[
+            study.optimize(lambda trial: score_trial(study, problem, trial, device), callbacks=[
                 lambda study, _trial: show(study), *callbacks, optuna.study.MaxTrialsCallback(trials, FINISHED)])
 
 
@@ -252,7 +252,7 @@ def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[
         yield show
 
 
-def score_trial(study: optuna.Study, question: Question, trial: optuna.Trial, device: str | None = None) -> float:
+def score_trial(study: optuna.Study, problem: SearchProblem, trial: optuna.Trial, device: str | None = None) -> float:
     """A training for each seed, and the median of their distances.
 
     After each seed its distance is reported to the pruner.  A trial that diverges with any seed is pruned too, with the
@@ -260,7 +260,7 @@ def score_trial(study: optuna.Study, question: Question, trial: optuna.Trial, de
 
     Args:
         study: of :func:`open_study`.
-        question: the study's.
+        problem: the study's.
         trial: the study's, without settings yet, or with those of one that was interrupted.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
@@ -271,17 +271,17 @@ def score_trial(study: optuna.Study, question: Question, trial: optuna.Trial, de
         optuna.TrialPruned: the trial is given up.
         KeyboardInterrupt: Ctrl-C; the trial is queued again.
     """
-    recipe, distances = question.suggest(trial), []
+    recipe, distances = problem.suggest(trial), []
     trial.set_user_attr("process", os.getpid())
     try:
-        for number, seed in enumerate(question.seeds, 1):
-            record = scores.run_seed(question, recipe, seed, device)
+        for number, seed in enumerate(problem.seeds, 1):
+            record = scores.run_seed(problem, recipe, seed, device)
             trial.set_user_attr(f"seed {seed}", record)
             if record["failed"]:
                 _prune(trial, f"diverged with seed {seed}: {record['failed']}")
             distances.append(record["distance"])
             trial.report(record["distance"], number)
-            if number < len(question.seeds) and trial.should_prune():
+            if number < len(problem.seeds) and trial.should_prune():
                 _prune(trial, f"hopeless after seed {seed}: distance {record['distance']:.4g}")
     except KeyboardInterrupt:
         study.enqueue_trial(trial.params)

@@ -18,9 +18,9 @@ from ganbook.data.recipe import Recipe
 from ganbook.gradient_descent import training
 from ganbook.tuning.experiments import tables
 from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
-from ganbook.tuning.search.questions import OTHER_HALF, Question, check_seeds
+from ganbook.tuning.search.problems import OTHER_HALF, SearchProblem, check_seeds
 
-#: Seeds that no question uses: winners are scored again on these.
+#: Seeds that no problem uses: winners are scored again on these.
 FRESH_SEEDS = tuple(range(100, 112))
 #: Random splits that the noise floor is averaged over.
 FLOOR_SPLITS = 20
@@ -50,16 +50,16 @@ def distance(run: training.Run) -> float:
     return frechet_distance(pixels(images), real)
 
 
-def noise_floor(question: Question) -> tuple[float, float]:
+def noise_floor(problem: SearchProblem) -> tuple[float, float]:
     """What a perfect generator scores: the distance between two random halves of the real images.
 
     Args:
-        question: names the images.
+        problem: names the images.
 
     Returns:
         Mean and standard deviation over ``FLOOR_SPLITS`` splits, of halves as large as those that are scored.
     """
-    features = _judges(question.base.data, "all", question.base.size)
+    features = _judges(problem.base.data, "all", problem.base.size)
     rng = np.random.default_rng(0)
     floors = [half_split_floor(features, rng) for _ in range(FLOOR_SPLITS)]
     return statistics.fmean(floors), statistics.stdev(floors)
@@ -69,13 +69,13 @@ _TABLE = tables.Table("trial", "one training of a trial", (), ("distance",), lam
                       compiled=False)
 
 
-def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None = None) -> dict[str, Any]:
+def run_seed(problem: SearchProblem, recipe: Recipe, seed: int, device: str | None = None) -> dict[str, Any]:
     """Train once and measure.
 
     Small networks run plainly: each trial has a program of its own, and compiling it takes longer than it saves.
 
     Args:
-        question: names the framework.
+        problem: names the framework.
         recipe: what is run, but for its seed.
         seed: of the training.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
@@ -84,7 +84,7 @@ def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None =
         ``distance`` (None where the run diverged), ``failed`` (None, or what happened), ``early_losses`` (the losses of
         step ``tables.EARLY``, for whoever runs it again) and ``seconds``.
     """
-    cell = tables.Cell("trial", question.framework, recipe.replace(seed=seed))
+    cell = tables.Cell("trial", problem.framework, recipe.replace(seed=seed))
     try:
         record = tables.run_cell(_TABLE, cell, device)
     except training.NonFiniteLoss as error:  # of the samples: the last update did it, and no loss has shown it yet
@@ -92,13 +92,13 @@ def run_seed(question: Question, recipe: Recipe, seed: int, device: str | None =
     return {name: record[name] for name in ("distance", "failed", "early_losses", "seconds")}
 
 
-def score(question: Question, settings: Mapping[str, Any], seeds: Sequence[int],
+def score(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int],
           device: str | None = None) -> list[float]:
     """The distance of each seed, for one set of settings.
 
     Args:
-        question: what is asked.
-        settings: values for all names of the question's space.
+        problem: what is asked.
+        settings: values for all names of the problem's space.
         seeds: whole numbers of at least 0.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
@@ -109,19 +109,19 @@ def score(question: Question, settings: Mapping[str, Any], seeds: Sequence[int],
         ValueError: settings outside the space, or no seed.
     """
     check_seeds(seeds, 1)
-    recipe = question.recipe(settings)
-    found = [run_seed(question, recipe, seed, device)["distance"] for seed in seeds]
+    recipe = problem.recipe(settings)
+    found = [run_seed(problem, recipe, seed, device)["distance"] for seed in seeds]
     return [math.inf if value is None else value for value in found]
 
 
-def rescore(question: Question, settings: Mapping[str, Any], seeds: Sequence[int] = FRESH_SEEDS,
+def rescore(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int] = FRESH_SEEDS,
             device: str | None = None) -> list[float]:
     """Score the winner of a search again, on seeds that the search never saw.
 
     Args:
-        question: what was asked.
+        problem: what was asked.
         settings: the winner's.
-        seeds: none of the question's.
+        seeds: none of the problem's.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
@@ -130,7 +130,7 @@ def rescore(question: Question, settings: Mapping[str, Any], seeds: Sequence[int
     Raises:
         ValueError: a seed that the search has used, or settings outside the space.
     """
-    used = sorted(set(seeds) & set(question.seeds))
+    used = sorted(set(seeds) & set(problem.seeds))
     if used:
         raise ValueError(f"seeds has {', '.join(map(str, used))}, on which the search chose; accepted: fresh ones")
-    return score(question, settings, seeds, device)
+    return score(problem, settings, seeds, device)

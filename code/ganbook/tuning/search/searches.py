@@ -1,4 +1,4 @@
-"""The book's own searches: one question, two samplers at equal budget, three seeds each, and the winners scored again.
+"""The book's own searches: one problem, two samplers at equal budget, three seeds each, and the winners scored again.
 
 Every search leaves its study as Optuna's journal, ``search_SAMPLER_SEED.journal``; what was measured of the winners
 stands in ``search.json``.  Running them again continues what is not finished.
@@ -23,12 +23,12 @@ import optuna
 from ganbook.data.recipe import check_int
 from ganbook.tuning import results
 from ganbook.tuning.search import optuna_studies
-from ganbook.tuning.search.questions import QUESTIONS, Question
+from ganbook.tuning.search.problems import PROBLEMS, SearchProblem
 from ganbook.tuning.search.scores import FRESH_SEEDS, noise_floor, rescore
 from ganbook.tuning.search.storages import open_storage
 
 #: What the file of the winners has.
-FIELDS = ("experiment", "framework", "question", "fingerprint", "trials", "floor", "fresh_seeds", "winners", "versions",
+FIELDS = ("experiment", "framework", "problem", "fingerprint", "trials", "floor", "fresh_seeds", "winners", "versions",
           "machine", "date", "seconds")
 WINNER = ("search", "sampler", "seed", "pruner", "number", "settings", "score", "rescored", "trainings")
 
@@ -50,10 +50,10 @@ class Search:
         """Of the study's file, without its ending."""
         return f"search_{self.sampler}_{self.seed}" + ("" if self.pruner == "none" else f"_{self.pruner}")
 
-    def open(self, question: Question, folder: str | Path) -> optuna.Study:
+    def open(self, problem: SearchProblem, folder: str | Path) -> optuna.Study:
         """Begin the study, or go on with it."""
         storage = open_storage(Path(folder) / f"{self.name}.journal")
-        return optuna_studies.open_study(question, storage, self.sampler, self.seed, self.pruner)
+        return optuna_studies.open_study(problem, storage, self.sampler, self.seed, self.pruner)
 
 
 #: Searches that are compared prune nothing, so that each spends the same; the last one shows what pruning saves.
@@ -61,13 +61,13 @@ SEARCHES = (*(Search(sampler, seed) for seed in range(3) for sampler in ("random
 TRIALS = 40
 
 
-def run_searches(question: Question | None = None, *, trials: int = TRIALS, out: str | Path = "results",
+def run_searches(problem: SearchProblem | None = None, *, trials: int = TRIALS, out: str | Path = "results",
                  seeds: tuple[int, ...] = FRESH_SEEDS, progress: bool | None = None, device: str | None = None,
                  report: Callable[[str], None] = print) -> dict[str, Any]:
     """Run every search to its end, one after another, and score each winner again on fresh seeds.
 
     Args:
-        question: what is asked; None means ``digits``.
+        problem: what is asked; None means ``digits``.
         trials: of each search, at least 1.
         out: folder of the journals and of ``search.json``.
         seeds: fresh ones, for the winners.
@@ -79,23 +79,23 @@ def run_searches(question: Question | None = None, *, trials: int = TRIALS, out:
         The result, as :func:`read_searches` reads it.
 
     Raises:
-        StudyError: a journal is there and of another question.
+        StudyError: a journal is there and of another problem.
         ValueError: an argument outside its range.
     """
-    question = QUESTIONS["digits"] if question is None else question
+    problem = PROBLEMS["digits"] if problem is None else problem
     check_int("trials", trials, 1)
     path, started, winners = Path(out) / "search.json", time.perf_counter(), []
     before = results.read_result(path, FIELDS)["winners"] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
-    versions = results.provenance(question.framework)
+    versions = results.provenance(problem.framework)
     versions["versions"]["optuna"] = importlib.metadata.version("optuna")
     for one in SEARCHES:
-        study = one.open(question, out)
-        optuna_studies.run_trials(study, question, trials, progress=progress, device=device)
-        winners.append(_winner(one, study, question, seeds, device, [*before, *winners]))
-        mean, spread = noise_floor(question)
-        result = {"experiment": "search", "framework": question.framework, "question": json.loads(question.to_json()),
-                  "fingerprint": question.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
+        study = one.open(problem, out)
+        optuna_studies.run_trials(study, problem, trials, progress=progress, device=device)
+        winners.append(_winner(one, study, problem, seeds, device, [*before, *winners]))
+        mean, spread = noise_floor(problem)
+        result = {"experiment": "search", "framework": problem.framework, "problem": json.loads(problem.to_json()),
+                  "fingerprint": problem.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
                   "fresh_seeds": list(seeds), "winners": winners, **versions,
                   "seconds": round(time.perf_counter() - started, 1)}
         results.write_result(path, result, FIELDS)
@@ -104,13 +104,13 @@ def run_searches(question: Question | None = None, *, trials: int = TRIALS, out:
     return result
 
 
-def _winner(one: Search, study: optuna.Study, question: Question, seeds: tuple[int, ...],
+def _winner(one: Search, study: optuna.Study, problem: SearchProblem, seeds: tuple[int, ...],
             device: str | None, before: list[dict[str, Any]]) -> dict[str, Any]:
     best = optuna_studies.best_trial(study)
     known = [winner["rescored"] for winner in before
              if winner["settings"] == best.params and len(winner["rescored"]) == len(seeds)]
     again = known[0] if known else [None if math.isinf(value) else value
-                                    for value in rescore(question, best.params, seeds, device)]
+                                    for value in rescore(problem, best.params, seeds, device)]
     return {"search": one.name, "sampler": one.sampler, "seed": one.seed, "pruner": one.pruner, "number": best.number,
             "settings": best.params, "score": best.value, "rescored": again,
             "trainings": sum(len(records(trial)) for trial in optuna_studies.finished(study))}
@@ -128,26 +128,26 @@ def median(values: list[float | None]) -> float:
 
 
 def read_searches(folder: str | Path | None = None,
-                  question: Question | None = None) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
+                  problem: SearchProblem | None = None) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
     """The winners and the studies that :func:`run_searches` left; nothing is written.
 
     Args:
         folder: where they lie; None means the project's folder ``results``.
-        question: what was asked; None means ``digits``.
+        problem: what was asked; None means ``digits``.
 
     Returns:
         What ``search.json`` holds, and the studies by the name of their search.
 
     Raises:
-        ResultError: a file is missing, is of another question, or lacks a field.
-        StudyError: a study of another question.
+        ResultError: a file is missing, is of another problem, or lacks a field.
+        StudyError: a study of another problem.
     """
-    question = QUESTIONS["digits"] if question is None else question
+    problem = PROBLEMS["digits"] if problem is None else problem
     folder = results.results_folder() if folder is None else Path(folder)
     result = results.read_result(folder / "search.json", FIELDS)
-    if result["fingerprint"] != question.fingerprint:
-        raise results.ResultError(f"{folder / 'search.json'} is of another question, {result['question']['name']!r} "
-                                  f"with fingerprint {result['fingerprint']}; accepted: {question.fingerprint}")
+    if result["fingerprint"] != problem.fingerprint:
+        raise results.ResultError(f"{folder / 'search.json'} is of another problem, {result['problem']['name']!r} "
+                                  f"with fingerprint {result['fingerprint']}; accepted: {problem.fingerprint}")
     studies = {}
     for winner in result["winners"]:
         missing = [name for name in WINNER if name not in winner]
@@ -157,5 +157,5 @@ def read_searches(folder: str | Path | None = None,
         path = folder / f"{winner['search']}.journal"
         if not path.is_file():
             raise results.ResultError(f"{path} does not exist; accepted: the journal of each search of search.json")
-        studies[winner["search"]] = optuna_studies.read_study(question, open_storage(path))
+        studies[winner["search"]] = optuna_studies.read_study(problem, open_storage(path))
     return result, studies

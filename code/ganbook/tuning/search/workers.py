@@ -21,7 +21,7 @@ import optuna
 
 from ganbook.data.recipe import check_int
 from ganbook.tuning.search import optuna_studies
-from ganbook.tuning.search.questions import Question
+from ganbook.tuning.search.problems import SearchProblem
 from ganbook.tuning.search.storages import open_storage
 
 #: Variables that libraries read when they start, to know how many threads to compute with.
@@ -35,7 +35,7 @@ class WorkerError(RuntimeError):
     """A worker raised an error, or all workers died before the study was finished."""
 
 
-def run_workers(question: Question, storage: str, workers: int, trials: int, *, device: str | None = None,
+def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int, *, device: str | None = None,
                 progress: bool | None = None) -> optuna.Study:
     """Work at a study with several processes of this host, until it has at least as many finished trials as asked for.
 
@@ -43,7 +43,7 @@ def run_workers(question: Question, storage: str, workers: int, trials: int, *, 
     there are enough, so up to one trial for each other worker is finished beyond the number.
 
     Args:
-        question: the study's; the study is there already.
+        problem: the study's; the study is there already.
         storage: URL of a database, as :func:`ganbook.tuning.search.storages.open_storage` reads it.
         workers: processes, at least 1.
         trials: complete and pruned trials that the study shall have in the end, at least 1.
@@ -60,10 +60,10 @@ def run_workers(question: Question, storage: str, workers: int, trials: int, *, 
     """
     check_int("workers", workers, 1)
     check_int("trials", trials, 1)
-    study = optuna_studies.read_study(question, open_storage(storage, workers))
+    study = optuna_studies.read_study(problem, open_storage(storage, workers))
     context = multiprocessing.get_context("spawn")
     errors: SimpleQueue[str] = context.SimpleQueue()
-    crew = [context.Process(target=_work, args=(question, storage, trials, device, errors), daemon=True)
+    crew = [context.Process(target=_work, args=(problem, storage, trials, device, errors), daemon=True)
             for _ in range(workers)]
     try:
         with _one_thread():
@@ -104,7 +104,7 @@ def _one_thread() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _work(question: Question, storage: str, trials: int, device: str | None, errors: SimpleQueue[str]) -> None:
+def _work(problem: SearchProblem, storage: str, trials: int, device: str | None, errors: SimpleQueue[str]) -> None:
     """What a worker does, in its own process."""
     # Ctrl-C reaches every process of a terminal; the first one alone decides what follows from it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -115,8 +115,8 @@ def _work(question: Question, storage: str, trials: int, device: str | None, err
             study.stop()
 
     try:
-        study = optuna_studies.read_study(question, open_storage(storage))
-        optuna_studies.run_trials(study, question, trials, progress=False, device=device, callbacks=[stop_with_parent])
+        study = optuna_studies.read_study(problem, open_storage(storage))
+        optuna_studies.run_trials(study, problem, trials, progress=False, device=device, callbacks=[stop_with_parent])
     except Exception as error:
         errors.put("".join(traceback.format_exception_only(error)).strip())
         sys.exit(1)

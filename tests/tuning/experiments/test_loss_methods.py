@@ -5,11 +5,11 @@ import pytest
 
 from ganbook.data.recipe import LOSSES
 from ganbook.gradient_descent import training
-from ganbook.tuning.experiments import comparison, tables
+from ganbook.tuning.experiments import loss_methods, tables
 from ganbook.tuning.metrics import frechet
 from ganbook.tuning.metrics.neighbours import measure_neighbourhoods
 
-DATA = tuple(comparison.SETTINGS)
+DATA = tuple(loss_methods.SETTINGS)
 #: What a method may set for itself; everything else is equal.
 OWN = {"loss", "r1", "r2", "gradient_penalty", "clip", "discriminator_steps", "discriminator", "generator_optimiser",
        "discriminator_optimiser", "seed"}
@@ -21,80 +21,80 @@ def fields(recipe):
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("method", comparison.METHODS)
+@pytest.mark.parametrize("method", loss_methods.METHODS)
 def test_the_budget_is_equal(method, data):
-    common = fields(comparison.SETTINGS[data])
-    recipe = fields(comparison.recipe(method, data, 1e-3, seed=3))
+    common = fields(loss_methods.SETTINGS[data])
+    recipe = fields(loss_methods.recipe(method, data, 1e-3, seed=3))
     assert {name for name in common if recipe[name] != common[name]} <= OWN
     assert (recipe["steps"], recipe["batch"], recipe["averaging"]) == (common["steps"], common["batch"],
-                                                                       comparison.AVERAGING)
+                                                                       loss_methods.AVERAGING)
     assert recipe["generator_optimiser"] == recipe["discriminator_optimiser"]
     # Nothing but the division by the norm distinguishes two discriminators: weights and widths are the same.
     assert recipe["discriminator"].with_(spectral_norm=False) == common["discriminator"].with_(spectral_norm=False)
 
 
 def test_every_loss_and_every_restraint_takes_part():
-    methods = comparison.METHODS.values()
+    methods = loss_methods.METHODS.values()
     assert {method.loss for method in methods} == set(LOSSES)
     for restraint in ("r1", "r2", "gradient_penalty", "clip", "spectral_norm"):
         assert any(getattr(method, restraint) for method in methods)
 
 
 def test_a_method_is_what_its_recipe_runs():
-    recipe = comparison.recipe("wgan_gp", "digits", 1e-3, seed=2)
+    recipe = loss_methods.recipe("wgan_gp", "digits", 1e-3, seed=2)
     assert (recipe.loss, recipe.gradient_penalty, recipe.discriminator_steps, recipe.seed) == ("wasserstein", 10, 5, 2)
     assert (recipe.generator_optimiser.beta1, recipe.generator_optimiser.beta2) == (0.0, 0.9)
-    assert comparison.recipe("spectral_norm", "digits", 1e-3).spectral
-    assert not comparison.recipe("hinge", "digits", 1e-3).spectral
-    clipped = comparison.recipe("wgan_clip", "mnist", 1e-3)
+    assert loss_methods.recipe("spectral_norm", "digits", 1e-3).spectral
+    assert not loss_methods.recipe("hinge", "digits", 1e-3).spectral
+    clipped = loss_methods.recipe("wgan_clip", "mnist", 1e-3)
     assert (clipped.clip, clipped.generator_optimiser.name) == (0.01, "rmsprop")
-    penalised = comparison.recipe("relativistic", "mnist", 1e-3)
+    penalised = loss_methods.recipe("relativistic", "mnist", 1e-3)
     assert (penalised.r1.start, penalised.r2.start) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("data", DATA)
 def test_the_tables_are_balanced(data):
-    made, searched = comparison.TABLES[data], comparison.RATE_TABLES[data]
-    assert len(made.cells) == len(comparison.METHODS) * len(comparison.SEEDS)
-    assert len(comparison.SEEDS) >= 5
+    made, searched = loss_methods.TABLES[data], loss_methods.RATE_TABLES[data]
+    assert len(made.cells) == len(loss_methods.METHODS) * len(loss_methods.SEEDS)
+    assert len(loss_methods.SEEDS) >= 5
     # Seed by seed, so that a table stopped half-way has as many runs of every method, up to one.
-    assert [cell.method for cell in made.cells[:len(comparison.METHODS)]] == list(comparison.METHODS)
-    assert {cell.recipe.seed for cell in searched.cells} == set(comparison.SEARCH_SEEDS)
-    assert not set(comparison.SEARCH_SEEDS) & set(comparison.SEEDS)
-    assert len(searched.cells) == len(comparison.METHODS) * len(comparison.RATES) * len(comparison.SEARCH_SEEDS)
-    assert {cell.recipe.steps for cell in searched.cells} == {comparison.SEARCH_STEPS[data]}
+    assert [cell.method for cell in made.cells[:len(loss_methods.METHODS)]] == list(loss_methods.METHODS)
+    assert {cell.recipe.seed for cell in searched.cells} == set(loss_methods.SEARCH_SEEDS)
+    assert not set(loss_methods.SEARCH_SEEDS) & set(loss_methods.SEEDS)
+    assert len(searched.cells) == len(loss_methods.METHODS) * len(loss_methods.RATES) * len(loss_methods.SEARCH_SEEDS)
+    assert {cell.recipe.steps for cell in searched.cells} == {loss_methods.SEARCH_STEPS[data]}
 
 
 @pytest.mark.parametrize("data", DATA)
 def test_the_rates_are_those_that_won(data):
-    found = comparison.rate_scores(tables.read_table(comparison.RATE_TABLES[data]))
-    assert {name: min(rates, key=rates.__getitem__) for name, rates in found.items()} == comparison.CHOSEN[data]
-    assert all(set(rates) == set(comparison.RATES) for rates in found.values())
+    found = loss_methods.rate_scores(tables.read_table(loss_methods.RATE_TABLES[data]))
+    assert {name: min(rates, key=rates.__getitem__) for name, rates in found.items()} == loss_methods.CHOSEN[data]
+    assert all(set(rates) == set(loss_methods.RATES) for rates in found.values())
 
 
 def test_a_rate_is_judged_by_its_middle_run():
     records = [{"method": f"a-{rate:g}", "failed": None if value < 9 else "step 3", "pixel_frechet": value}
                for rate, values in ((2e-4, (3, 1, 2)), (6e-3, (0.5, 9, 9))) for value in values]
-    assert comparison.rate_scores(records) == {"a": {2e-4: 2, 6e-3: np.inf}}
+    assert loss_methods.rate_scores(records) == {"a": {2e-4: 2, 6e-3: np.inf}}
 
 
 def test_halves_are_disjoint_and_drawn_by_seed():
-    first, second = comparison.halves("digits", 0)
+    first, second = loss_methods.halves("digits", 0)
     assert first.shape == second.shape == (898, 8, 8, 1)
-    everything = training.load_source(comparison.SETTINGS["digits"]).images
+    everything = training.load_source(loss_methods.SETTINGS["digits"]).images
     rows = {image.tobytes() for image in everything}
     assert len({image.tobytes() for image in np.concatenate([first, second])}) >= len(rows) - 1
-    assert not np.array_equal(first, comparison.halves("digits", 1)[0])
-    assert np.array_equal(first, comparison.halves("digits", 0)[0])
+    assert not np.array_equal(first, loss_methods.halves("digits", 1)[0])
+    assert np.array_equal(first, loss_methods.halves("digits", 0)[0])
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 def test_the_measures_are_those_of_the_metrics(framework):
-    recipe = comparison.recipe("relativistic", "digits", 2e-3, seed=1).replace(steps=4, batch=16)
+    recipe = loss_methods.recipe("relativistic", "digits", 2e-3, seed=1).replace(steps=4, batch=16)
     run = training.train(recipe, framework, device="cpu")
-    found = comparison.measure(run)
-    assert tuple(sorted(found)) == tuple(sorted(comparison.MEASURES))
-    real, other = comparison.halves("digits", 1)
+    found = loss_methods.measure(run)
+    assert tuple(sorted(found)) == tuple(sorted(loss_methods.MEASURES))
+    real, other = loss_methods.halves("digits", 1)
     last = run.sample(len(real), 1, use_average=False)
     assert found["pixel_frechet_last"] == frechet.frechet_distance(frechet.pixels(real), frechet.pixels(last))
     assert found["pixel_frechet_real"] == frechet.frechet_distance(frechet.pixels(real), frechet.pixels(other))
@@ -107,9 +107,9 @@ def test_the_measures_are_those_of_the_metrics(framework):
 
 
 def test_both_frameworks_measure_alike():
-    recipe = comparison.recipe("wgan_gp_one", "digits", 6e-4, seed=1).replace(steps=4, batch=16, dtype="float64")
-    found = [comparison.measure(training.train(recipe, name, device="cpu")) for name in ("pytorch", "tensorflow")]
-    for name in comparison.MEASURES:
+    recipe = loss_methods.recipe("wgan_gp_one", "digits", 6e-4, seed=1).replace(steps=4, batch=16, dtype="float64")
+    found = [loss_methods.measure(training.train(recipe, name, device="cpu")) for name in ("pytorch", "tensorflow")]
+    for name in loss_methods.MEASURES:
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-4, abs=1e-6)
 
 
@@ -120,7 +120,7 @@ def test_both_frameworks_measure_alike():
 ])
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
-        comparison.recipe(*arguments)
+        loss_methods.recipe(*arguments)
 
 
 def test_the_published_study_names_its_source():
@@ -128,6 +128,6 @@ def test_the_published_study_names_its_source():
 
     published = read_result("lucic_published.json", ("title", "protocol", "searched", "seeds", "rows", "sources"))
     assert published["searched"] == 100 + 50
-    titles = {method.title for method in comparison.METHODS.values()}
+    titles = {method.title for method in loss_methods.METHODS.values()}
     assert {"minimax", "non-saturating", "least squares", "WGAN, clipping", "WGAN-GP"} <= titles & {
         row["method"] for row in published["rows"]}

@@ -1,6 +1,6 @@
-"""The questions that a search answers: which settings of a recipe vary, where, and what does not.
+"""The problems that a search answers: which settings of a recipe vary, where, and what does not.
 
-A *question* also fixes the trainings that judge a setting: their seeds, steps and framework.  Its fingerprint is a hash
+A *problem* also fixes the trainings that judge a setting: their seeds, steps and framework.  Its fingerprint is a hash
 of everything that a score depends on.
 
 Explained in the book's section "Search".
@@ -142,7 +142,7 @@ SETTINGS = MappingProxyType({
 
 
 @dataclasses.dataclass(frozen=True)
-class Question:
+class SearchProblem:
     """Which settings of a recipe are best, and how that is judged.
 
     Args:
@@ -201,7 +201,7 @@ class Question:
         return self.recipe({name: where.suggest(trial, name) for name, where in self.space.items()})
 
     def to_json(self) -> str:
-        """The question as one line of JSON."""
+        """The problem as one line of JSON."""
         space = {name: {"kind": type(where).__name__} | dataclasses.asdict(where) for name, where in self.space.items()}
         return json.dumps({"name": self.name, "base": json.loads(self.base.to_json()), "space": space,
                            "seeds": self.seeds, "steps": self.steps, "framework": self.framework,
@@ -222,8 +222,8 @@ def check_seeds(seeds: Sequence[int], least: int) -> None:
 
 
 #: The ranges of Lucic and others (2018) for rates and beta1, on the book's quickstart with smaller networks.
-QUESTIONS = MappingProxyType({question.name: question for question in (
-    Question("digits", Recipe(split="train", averaging=0.99), {
+PROBLEMS = MappingProxyType({problem.name: problem for problem in (
+    SearchProblem("digits", Recipe(split="train", averaging=0.99), {
         "generator_rate": Range(1e-5, 1e-2, log=True),
         "discriminator_rate": Range(1e-5, 1e-2, log=True),
         "beta1": Range(0.0, 0.9),
@@ -232,7 +232,7 @@ QUESTIONS = MappingProxyType({question.name: question for question in (
         "batch": Choice((32, 64, 128)),
         "loss": Choice(tuple(loss for loss in LOSSES if loss != "minimax")),
     }),
-    Question("rates", Recipe(split="train", averaging=0.99, batch=32,
+    SearchProblem("rates", Recipe(split="train", averaging=0.99, batch=32,
                              generator=Recipe().generator.with_(hidden=(32, 32)),
                              discriminator=Recipe().discriminator.with_(hidden=(32, 32))), {
         "generator_rate": Range(1e-4, 1e-2, log=True),
