@@ -16,7 +16,7 @@ from ganbook.tuning.experiments.recipes import RECIPES
 
 FIELDS = ("title", "rounds", "provenance", "records")
 #: By recipe, how many steps one call makes.
-STEPS = {"grid": training.ROOM, "quickstart": training.ROOM, "recommended": 4, "dcgan": 2}
+STEPS = {"grid": training.STEPS_PER_CALL, "quickstart": training.STEPS_PER_CALL, "recommended": 4, "dcgan": 2}
 
 
 def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
@@ -25,15 +25,15 @@ def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
     The draws are made beforehand, so that only steps are timed.
     """
     run = training.start_run(RECIPES[name], framework, device="cpu")
-    dealer = training.make_dealer(run, Pictures(run.generator.output_shape_))
-    draws = [dealer.round(k, run.rng) for k in range(STEPS[name])]
+    sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+    draws = [sampler.iteration(k, run.rng) for k in range(STEPS[name])]
     if kind == "compiled":
-        rounds = training.twin("ganbook.gradient_descent.compiled", framework).CompiledRounds(run.players)
+        rounds = training.twin("ganbook.gradient_descent.compiled", framework).CompiledIterations(run.state)
         return lambda: rounds.run(draws, len(draws))
     steps = training.twin("ganbook.gradient_descent.steps", framework)
     if kind == "eager":
-        return lambda: [steps.round_losses(run.players, run.players.native_round(each)) for each in draws]
-    return lambda: steps.run_rounds(run.players, draws)
+        return lambda: [run.state.iterate(run.state.native(each)) for each in draws]
+    return lambda: run.state.run(draws)
 
 
 def main(rounds: int, out: Path | None = None) -> None:

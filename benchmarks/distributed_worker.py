@@ -29,9 +29,9 @@ def main(engine: str, jobs: str, folder: str) -> None:
             recipe = Recipe.from_json(json.dumps(job["recipe"]))
             with team.scope():
                 run = training.start_run(recipe, framework, device=team.device)
-            together = module.DistributedPlayers(run.players, team, job["shared_statistics"])
-            dealer = training.make_dealer(run, training.load_source(recipe))
-            training.advance(run, dealer, together.run_rounds, recipe.steps)
+            together = module.DistributedIterations(run.state, team, job["shared_statistics"])
+            sampler = training.make_sampler(run, training.load_source(recipe))
+            training.advance(run, sampler, together.run_rounds, recipe.steps)
             if team.first:
                 run.save(Path(folder) / job["name"])
 

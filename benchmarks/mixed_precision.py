@@ -57,10 +57,10 @@ def gradients(framework: str, network: str) -> list[dict[str, Any]]:
     found = {}
     for dtype in TYPES:
         run = training.start_run(recipe.replace(dtype=dtype), framework, device="cpu")
-        before = run.players.export()
-        dealer = training.make_dealer(run, Pictures(run.generator.output_shape_))
-        training.make_runner(run, compiled=False)([dealer.round(0, run.rng)])
-        after = run.players.export()
+        before = run.state.export()
+        sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+        training.make_runner(run, compiled=False)([sampler.iteration(0, run.rng)])
+        after = run.state.export()
         found[dtype] = {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
                                               if "moving" not in name]) for role in before}
     low, high = found["mixed_bfloat16"], found["float32"]
@@ -77,8 +77,8 @@ def memory(network: str) -> dict[str, Any]:
     kept = {}
     for dtype in TYPES:
         run = training.start_run(NETWORKS[network].replace(dtype=dtype, order="alternating"), "pytorch", device="cpu")
-        dealer, players = training.make_dealer(run, Pictures(run.generator.output_shape_)), run.players
-        draws = players.native(dealer.round(0, run.rng)["generator"])
+        sampler, players = training.make_sampler(run, Pictures(run.generator.output_shape_)), run.state
+        draws = players.native(sampler.iteration(0, run.rng)["generator"])
         own = {tensor.untyped_storage().data_ptr() for net in (players.generator, players.discriminator)
                for tensor in net.state_dict().values()}
         storages: dict[int, int] = {}

@@ -32,13 +32,13 @@ def course(recipe: Recipe, framework: str, seconds: float, every: float,
     """
     run = training.start_run(recipe, framework, device="cpu")
     source = training.load_source(recipe)
-    dealer, rounds, found = training.make_dealer(run, source), training.make_runner(run, compiled=False), []
+    sampler, rounds, found = training.make_sampler(run, source), training.make_runner(run, compiled=False), []
     real = pixels(source.images)
     while run.seconds < seconds and run.step < recipe.steps and not (found and found[-1][2] <= enough):
         due = min(run.seconds + every, seconds)
-        training.advance(run, dealer, rounds, 1)
+        training.advance(run, sampler, rounds, 1)
         while run.seconds < due and run.step < recipe.steps:
-            training.advance(run, dealer, rounds, 1)
+            training.advance(run, sampler, rounds, 1)
         found.append((run.seconds, run.step, frechet_distance(real, pixels(run.sample(len(real))))))
     return found
 

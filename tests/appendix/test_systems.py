@@ -42,7 +42,7 @@ def run(recipe, framework):
 def difference(one, other):
     """The largest difference of losses and of every weight, moment and moving average, each relative to its largest."""
     found = [relative_error(np.array(one.history[name]), np.array(other.history[name])) for name in LOSSES]
-    mine, its = one.players.export(), other.players.export()
+    mine, its = one.state.export(), other.state.export()
     assert {role: list(group) for role, group in mine.items()} == {role: list(group) for role, group in its.items()}
     found += [relative_error(array, its[role][name], 1e-6) for role in mine for name, array in mine[role].items()]
     return max(found)
@@ -56,7 +56,7 @@ def test_twins_make_one_run(article):
     assert samples.shape == (5, *system(article).generator.settings["shape"])
     assert np.abs(samples).max() <= 1
     for role in ("generator", "discriminator"):  # an optimiser of its own
-        assert set(runs[0].players.slots[role]) == set(getattr(runs[0].players, role).trainable())
+        assert set(runs[0].state.slots[role]) == set(getattr(runs[0].state, role).trainable())
 
 
 @pytest.mark.parametrize("mistake", [

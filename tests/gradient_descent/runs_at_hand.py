@@ -55,22 +55,22 @@ class Uniform:
 
 
 def start(twin: str, recipe: Recipe, source: object = None) -> tuple[training.Run, object]:
-    """A run at step 0, and the dealer of its draws."""
+    """A run at step 0, and the sampler of its draws."""
     run = training.start_run(recipe, FRAMEWORK[twin], device="cpu")
-    return run, training.make_dealer(run, source if source is not None else Uniform(run.generator.output_shape_))
+    return run, training.make_sampler(run, source if source is not None else Uniform(run.generator.output_shape_))
 
 
-def deal(run: training.Run, dealer: object, rounds: int = 1) -> list[dict]:
+def deal(run: training.Run, sampler: object, rounds: int = 1) -> list[dict]:
     """The next rounds of draws."""
-    return [dealer.round(run.step + k, run.rng) for k in range(rounds)]
+    return [sampler.iteration(run.step + k, run.rng) for k in range(rounds)]
 
 
 def plain_rounds(twin: str, recipe: Recipe, rounds: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
     """Losses and state after some rounds, each step run operation by operation."""
     steps = module("gradient_descent.steps", twin)
-    run, dealer = start(twin, recipe, source)
-    losses = [steps.round_losses(run.players, run.players.native_round(draws)) for draws in deal(run, dealer, rounds)]
-    return np.array([[float(loss) for loss in row] for row in losses]), run.players.export()
+    run, sampler = start(twin, recipe, source)
+    losses = [run.state.iterate(run.state.native(draws)) for draws in deal(run, sampler, rounds)]
+    return np.array([[float(loss) for loss in row] for row in losses]), run.state.export()
 
 
 def spread(one: tuple, other: tuple) -> float:

@@ -304,7 +304,7 @@ def uninterrupted(request):
 
 def outcome(run):
     losses = np.array([run.history[name] for name in training.LOSSES]).T
-    return losses, run.players.export()
+    return losses, run.state.export()
 
 
 @pytest.mark.parametrize("second", ["same", "other"])
@@ -316,12 +316,12 @@ def test_a_run_goes_on_in_either_framework(tmp_path, uninterrupted, second):
     assert run.rng.bit_generator.state == whole.rng.bit_generator.state
     if second == "same":
         assert run.history == whole.history
-        assert identical(run.players.export(), whole.players.export())
+        assert identical(run.state.export(), whole.state.export())
     else:
         assert run.history["step"] == whole.history["step"]
         assert 0 < spread(outcome(run), outcome(whole)) <= 1e-9
     numbers, arrays = checkpoint.load(tmp_path)[1:]
-    assert identical(arrays, run.players.export())
+    assert identical(arrays, run.state.export())
     assert numbers["framework"] == run.framework
 
 
@@ -332,7 +332,7 @@ def test_a_compiled_run_goes_on_exactly(tmp_path):
     run_to("tensorflow", 7, tmp_path, recipe, **options)
     run = run_to("tensorflow", 27, tmp_path, recipe, resume=True, **options)
     assert run.history == whole.history
-    assert identical(run.players.export(), whole.players.export())
+    assert identical(run.state.export(), whole.state.export())
 
 
 KILLS = {("torch", False): 3, ("tensorflow", False): 2, ("tensorflow", True): 2}  # by twin and compiled
@@ -379,7 +379,7 @@ def test_a_killed_run_goes_on_exactly(tmp_path, twin, compiled):
         assert checkpoint.load(tmp_path)[1]["step"] == step
     run = run_to(twin, step + 3, tmp_path, None, resume=True, compiled=compiled)
     whole = run_to(twin, step + 3, None, LONG, compiled=compiled)
-    assert identical(run.players.export(), whole.players.export())
+    assert identical(run.state.export(), whole.state.export())
     assert run.rng.bit_generator.state == whole.rng.bit_generator.state
     assert names(tmp_path) == FILES
 
@@ -388,11 +388,11 @@ def test_a_killed_run_goes_on_exactly(tmp_path, twin, compiled):
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_weight_that_is_not_finite_is_never_saved(tmp_path, framework, value):
     run = training.train(BASE, framework, out=tmp_path, until=1, source=Uniform(), device="cpu")
-    before, arrays = contents(tmp_path), run.players.export()
+    before, arrays = contents(tmp_path), run.state.export()
     for name in ("dense_2.weight", "m/dense_1.bias"):
         spoilt = {role: {n: a.copy() for n, a in group.items()} for role, group in arrays.items()}
         spoilt["discriminator"][name].flat[-1] = value
-        run.players.load(spoilt)
+        run.state.load(spoilt)
         with pytest.raises(training.NonFiniteLoss, match=f"step 1: {name} of the discriminator is not finite"):
             run.save(tmp_path)
         assert contents(tmp_path) == before

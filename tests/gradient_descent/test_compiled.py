@@ -19,7 +19,7 @@ from parity import TWINS, module, variant
 ROOT = Path(__file__).resolve().parents[2]
 
 SAME = {"float64": 1e-10, "float32": 1e-4}
-ROOM = 10
+STEPS_PER_CALL = 10
 twins = pytest.mark.parametrize("twin", TWINS)
 
 EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True, bias=False),
@@ -58,26 +58,26 @@ def no_compiler(monkeypatch):
 
 def plain(twin, recipe, rounds):
     """Losses and state after some rounds in the plain loop."""
-    run, dealer = start(twin, recipe)
-    losses = module("gradient_descent.steps", twin).run_rounds(run.players, deal(run, dealer, rounds))
-    return losses, run.players.export()
+    run, sampler = start(twin, recipe)
+    losses = run.state.run(deal(run, sampler, rounds))
+    return losses, run.state.export()
 
 
 def check_compiled(twin, recipe):
     """Hold 25 compiled rounds, then 3 plain ones from where they ended, to as many plain ones."""
-    run, dealer = start(twin, recipe)
-    compiled, losses = module("gradient_descent.compiled", twin).CompiledRounds(run.players), []
+    run, sampler = start(twin, recipe)
+    compiled, losses = module("gradient_descent.compiled", twin).CompiledIterations(run.state), []
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "compiled steps")
-        for count in (ROOM, ROOM, 5):
-            losses.append(compiled.run(deal(run, dealer, count), ROOM))
+        for count in (STEPS_PER_CALL, STEPS_PER_CALL, 5):
+            losses.append(compiled.run(deal(run, sampler, count), STEPS_PER_CALL))
             run.step += count
             assert losses[-1].shape == (count, 3)
             assert losses[-1].dtype == np.float64
-    error = spread((np.concatenate(losses), run.players.export()), plain(twin, recipe, 25))
+    error = spread((np.concatenate(losses), run.state.export()), plain(twin, recipe, 25))
     assert error <= SAME[recipe.dtype], f"relative error {error:.3g} after the compiled rounds"
-    losses.append(module("gradient_descent.steps", twin).run_rounds(run.players, deal(run, dealer, 3)))
-    error = spread((np.concatenate(losses), run.players.export()), plain(twin, recipe, 28))
+    losses.append(run.state.run(deal(run, sampler, 3)))
+    error = spread((np.concatenate(losses), run.state.export()), plain(twin, recipe, 28))
     assert error <= SAME[recipe.dtype], f"relative error {error:.3g} after going on in the plain loop"
 
 
@@ -92,8 +92,8 @@ def test_xla_compiles_no_convolution_for_a_processor(monkeypatch, name, fused):
     compiled = module("gradient_descent.compiled", "tensorflow")
     monkeypatch.setattr(compiled, "tf", variant(
         compiled.tf, function=lambda function, **options: asked.append(options) or function))
-    run, dealer = start("tensorflow", case(name))
-    compiled.CompiledRounds(run.players).run(deal(run, dealer, 1), ROOM)
+    run, sampler = start("tensorflow", case(name))
+    compiled.CompiledIterations(run.state).run(deal(run, sampler, 1), STEPS_PER_CALL)
     assert asked == [{"jit_compile": fused}]
 
 
@@ -133,12 +133,12 @@ def broken(monkeypatch):
 @twins
 def test_the_plain_loop_takes_over_with_one_warning(broken, twin, when):
     broken(twin, when)
-    run, dealer = start(twin, case("clip"))
-    compiled, losses = module("gradient_descent.compiled", twin).CompiledRounds(run.players), []
+    run, sampler = start(twin, case("clip"))
+    compiled, losses = module("gradient_descent.compiled", twin).CompiledIterations(run.state), []
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        for count in (ROOM, 5):
-            losses.append(compiled.run(deal(run, dealer, count), ROOM))
+        for count in (STEPS_PER_CALL, 5):
+            losses.append(compiled.run(deal(run, sampler, count), STEPS_PER_CALL))
             run.step += count
     [warning] = caught
     assert warning.category is RuntimeWarning
@@ -146,7 +146,7 @@ def test_the_plain_loop_takes_over_with_one_warning(broken, twin, when):
                                     "no compiler on this machine")
     expected, state = plain(twin, case("clip"), 15)
     assert np.array_equal(np.concatenate(losses), expected)
-    assert identical(run.players.export(), state)
+    assert identical(run.state.export(), state)
 
 
 @pytest.mark.slow
@@ -174,31 +174,31 @@ def wrong(rounds):
 
 @twins
 def test_a_fault_of_our_own_is_not_taken_for_the_compilers(no_compiler, twin):
-    run, dealer = start(twin, case("float32"))
-    compiled = module("gradient_descent.compiled", twin).CompiledRounds(run.players)
+    run, sampler = start(twin, case("float32"))
+    compiled = module("gradient_descent.compiled", twin).CompiledIterations(run.state)
     with pytest.warns(RuntimeWarning, match="compiled steps"), pytest.raises(ValueError, match="x has shape"):
-        compiled.run(wrong(deal(run, dealer, 2)), 2)
-    compiled = module("gradient_descent.compiled", twin).CompiledRounds(run.players)
-    compiled.run(deal(run, dealer, 2), 2)
+        compiled.run(wrong(deal(run, sampler, 2)), 2)
+    compiled = module("gradient_descent.compiled", twin).CompiledIterations(run.state)
+    compiled.run(deal(run, sampler, 2), 2)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "compiled steps")
         with pytest.raises(ValueError, match="x has shape"):
-            compiled.run(wrong(deal(run, dealer, 2)), 2)
+            compiled.run(wrong(deal(run, sampler, 2)), 2)
 
 
 # Planted mistakes.
 
 def plant_filling(compiled, twin, monkeypatch):
     """The loop runs the filling of a partly filled call too."""
-    right = compiled.CompiledRounds._inputs
-    monkeypatch.setattr(compiled.CompiledRounds, "_inputs",
+    right = compiled.CompiledIterations._inputs
+    monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
                         lambda self, rounds, room: right(self, [*rounds, *[rounds[-1]] * (room - len(rounds))], room))
 
 
 def plant_first_draws(compiled, twin, monkeypatch):
     """Every round of a call has the draws of the first."""
-    right = compiled.CompiledRounds._inputs
-    monkeypatch.setattr(compiled.CompiledRounds, "_inputs",
+    right = compiled.CompiledIterations._inputs
+    monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
                         lambda self, rounds, room: right(self, [rounds[0]] * len(rounds), room))
 
 

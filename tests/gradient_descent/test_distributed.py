@@ -56,9 +56,9 @@ def test_the_command_under_torchrun(tmp_path):
 # Parts.
 
 def test_shares_put_together_are_the_whole():
-    run, dealer = start("torch", DIGITS.replace(
+    run, sampler = start("torch", DIGITS.replace(
         discriminator=DIGITS.discriminator.with_(dropout=0.5), gradient_penalty=1.0, batch=12))
-    whole = dealer.round(0, run.rng)
+    whole = sampler.iteration(0, run.rng)
     parts = [distributed.share(whole, rank, 3) for rank in range(3)]
     for step, steps in zip(whole["discriminator"], zip(*[part["discriminator"] for part in parts], strict=True),
                            strict=True):

@@ -42,12 +42,12 @@ class Point:
 
 
 def point(twin: str) -> Point:
-    run, dealer = start(twin, BASE)
+    run, sampler = start(twin, BASE)
     steps = module("gradient_descent.steps", twin)
-    for draws in deal(run, dealer, 8):
-        steps.round_losses(run.players, run.players.native_round(draws))
-    return (_torch if twin == "torch" else _tensorflow)(run.players, run.players.native(
-        deal(run, dealer)[0]["discriminator"][0]), steps)
+    for draws in deal(run, sampler, 8):
+        run.state.iterate(run.state.native(draws))
+    return (_torch if twin == "torch" else _tensorflow)(run.state, run.state.native(
+        deal(run, sampler)[0]["discriminator"][0]), steps)
 
 
 def _torch(players, draws, steps) -> Point:
@@ -205,18 +205,18 @@ def test_torch_steps_every_weight_that_has_a_gradient(to_none, expected):
 def test_moving_mean_after_one_discriminator_step(twin):
     recipe = BASE.replace(generator=BASE.generator.with_(batch_norm=True),
                           discriminator=BASE.discriminator.with_(batch_norm=True, momentum=0.8))
-    run, dealer = start(twin, recipe)
-    draws = run.players.native_round(deal(run, dealer)[0])
+    run, sampler = start(twin, recipe)
+    draws = run.state.native(deal(run, sampler)[0])
     first, steps = draws["discriminator"][0], module("gradient_descent.steps", twin)
-    fake = run.players.generator(first["noise"], training=True)
-    weight = run.players.discriminator.export()["dense_1.weight"]
+    fake = run.state.generator(first["noise"], training=True)
+    weight = run.state.discriminator.export()["dense_1.weight"]
     to_numpy = module("tensors.networks", twin).to_numpy
     real, fake = (to_numpy(x).reshape(len(x), -1) @ weight for x in (first["real"], fake))
-    exports = [run.players.export()]
-    steps.discriminator_step(run.players, first)
-    exports.append(run.players.export())
-    steps.generator_step(run.players, draws["generator"])
-    exports.append(run.players.export())
+    exports = [run.state.export()]
+    steps.discriminator_step(run.state, first)
+    exports.append(run.state.export())
+    steps.generator_step(run.state, draws["generator"])
+    exports.append(run.state.export())
 
     start_mean, end = (export["discriminator"]["batch_norm_1.moving_mean"] for export in exports[:2])
     expected = 0.64 * start_mean + 0.16 * real.mean(0) + 0.2 * fake.mean(0)

@@ -31,11 +31,11 @@ def mixed(recipe):
 def gradients(twin, recipe):
     """First gradients of both players: a step of plain descent at rate 1 moves the weights by them."""
     rule = Optimiser("sgd", 1.0)
-    run, dealer = start(twin, recipe.replace(order="simultaneous", generator_optimiser=rule, averaging=0.0,
+    run, sampler = start(twin, recipe.replace(order="simultaneous", generator_optimiser=rule, averaging=0.0,
                                              discriminator_optimiser=rule))
-    before = run.players.export()
-    module("gradient_descent.steps", twin).run_rounds(run.players, deal(run, dealer))
-    after = run.players.export()
+    before = run.state.export()
+    run.state.run(deal(run, sampler))
+    after = run.state.export()
     return {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
                                   if name.rpartition(".")[2] in ("weight", "gamma", "beta")]) for role in before}
 
@@ -49,10 +49,10 @@ def test_what_is_stored():
 def test_everything_kept_is_float32(twin, recipe):
     run = training.train(mixed(recipe), FRAMEWORK[twin], source=Uniform(recipe.generator.settings["shape"]),
                          device="cpu")
-    assert {array.dtype.name for group in run.players.export().values() for array in group.values()} == {"float32"}
+    assert {array.dtype.name for group in run.state.export().values() for array in group.values()} == {"float32"}
     assert np.isfinite([run.history[name] for name in training.LOSSES]).all()
     again = training.start_run(mixed(recipe), FRAMEWORK[twin], device="cpu")
-    again.players.load(run.players.export())
+    again.state.load(run.state.export())
     assert np.array_equal(again.sample(4), run.sample(4))
     assert run.sample(4).dtype == np.float32
 

@@ -126,7 +126,7 @@ def test_a_run_on_a_folder_goes_on_with_it_alone(photos, tmp_path, framework):
     assert (out / checkpoint.FILE).read_bytes() == before
     run = training.train(framework=framework, out=out, resume=True, device="cpu")
     assert run.step == 6
-    assert identical(run.players.export(), whole.players.export())
+    assert identical(run.state.export(), whole.state.export())
 
 
 def test_a_folder_may_move(photos, tmp_path):

@@ -140,10 +140,10 @@ def check_three_hundred_steps():
     """Hold two long runs on real digits to each other: rounding errors grow from 1e-16 and stay far below 1e-6."""
     ends, source = [], data.load("digits")
     for twin in TWINS:
-        run, dealer = start(twin, DIGITS, source)
-        before = run.players.export()
-        found = module("gradient_descent.steps", twin).run_rounds(run.players, deal(run, dealer, 300))
-        ends.append((found, run.players.export()))
+        run, sampler = start(twin, DIGITS, source)
+        before = run.state.export()
+        found = run.state.run(deal(run, sampler, 300))
+        ends.append((found, run.state.export()))
         assert min(relative_error(before[role][name], array) for role, arrays in ends[-1][1].items()
                    for name, array in arrays.items() if name.endswith("weight") and "/" not in name) > 0.05
     error = spread(*ends)
@@ -161,11 +161,11 @@ def test_three_hundred_steps_of_a_convolutional_gan(monkeypatch):
 def test_the_loop_computes_what_the_steps_compute(twin):
     """TensorFlow's loop traces a graph once and runs it with the numbers of each round."""
     recipe = case("schedules")
-    run, dealer = start(twin, recipe)
-    looped = module("gradient_descent.steps", twin).run_rounds(run.players, deal(run, dealer, 4))
+    run, sampler = start(twin, recipe)
+    looped = run.state.run(deal(run, sampler, 4))
     assert looped.shape == (4, 3)
     assert looped.dtype == np.float64
-    assert spread((looped, run.players.export()), plain_rounds(twin, recipe, 4)) < 1e-12
+    assert spread((looped, run.state.export()), plain_rounds(twin, recipe, 4)) < 1e-12
 
 
 # Against the oracle.
@@ -186,16 +186,16 @@ ORACLE = {
 def check_oracle(twin, fields, rounds=3):
     """Hold several rounds of a twin's linear players to derivatives written out by hand."""
     recipe = BASE.replace(**LINEAR, **fields)
-    run, dealer = start(twin, recipe)
-    expected, wanted = run.players.export(), []
-    draws = deal(run, dealer, rounds)
+    run, sampler = start(twin, recipe)
+    expected, wanted = run.state.export(), []
+    draws = deal(run, sampler, rounds)
     for round_ in draws:
         row, expected = linear_round(recipe, expected, round_)
         wanted.append(row)
     steps = module("gradient_descent.steps", twin)
-    found = [steps.round_losses(run.players, run.players.native_round(round_)) for round_ in draws]
+    found = [run.state.iterate(run.state.native(round_)) for round_ in draws]
     found = np.array([[float(loss) for loss in row] for row in found])
-    error = spread((found, run.players.export()), (np.array(wanted), expected))
+    error = spread((found, run.state.export()), (np.array(wanted), expected))
     assert error <= STEP["float64"], f"relative error {error:.3g} to the oracle"
 
 
@@ -243,8 +243,8 @@ def check_slopes(twin, fields):
                           generator_optimiser=Optimiser("sgd", 1.0), discriminator_optimiser=Optimiser("sgd", 1.0),
                           **fields)
     steps = module("gradient_descent.steps", twin)
-    run, dealer = start(twin, recipe)
-    [round_], players, rng = deal(run, dealer), run.players, np.random.default_rng(5)
+    run, sampler = start(twin, recipe)
+    [round_], players, rng = deal(run, sampler), run.state, np.random.default_rng(5)
     for role, draws in (("discriminator", round_["discriminator"][0]), ("generator", round_["generator"])):
         before = players.export()
         report = getattr(steps, f"{role}_step")(players, players.native(draws))
@@ -306,10 +306,10 @@ AHEAD = {
 def check_ahead(twin, fields, unrolled=3):
     """Hold the generator's step to the slope of its loss after real steps of the discriminator on the same draws."""
     recipe = BASE.replace(**{**SMOOTH, **fields}, unrolled=unrolled)
-    steps, (run, dealer) = module("gradient_descent.steps", twin), start(twin, recipe)
-    before, last = deal(run, dealer, 2)  # a first round, so that the optimiser remembers something
-    steps.discriminator_step(run.players, run.players.native(before["discriminator"][0]))
-    state, draws = run.players.export(), last["generator"]
+    steps, (run, sampler) = module("gradient_descent.steps", twin), start(twin, recipe)
+    before, last = deal(run, sampler, 2)  # a first round, so that the optimiser remembers something
+    steps.discriminator_step(run.state, run.state.native(before["discriminator"][0]))
+    state, draws = run.state.export(), last["generator"]
     plain = recipe.replace(unrolled=0)
 
     def objective(state):
@@ -335,22 +335,22 @@ def test_looking_ahead_is_the_slope_through_real_steps(twin, name):
 def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
     recipe = BASE.replace(**{**LINEAR, **ORACLE[name], "generator_optimiser": Optimiser("sgd", 1.0), "unrolled": 4,
                              "averaging": 0.0})
-    run, dealer = start(twin, recipe)
-    before, last = deal(run, dealer, 2)
+    run, sampler = start(twin, recipe)
+    before, last = deal(run, sampler, 2)
     module("gradient_descent.steps", twin).discriminator_step(
-        run.players, run.players.native(before["discriminator"][0]))
-    state, draws = run.players.export(), last["generator"]
+        run.state, run.state.native(before["discriminator"][0]))
+    state, draws = run.state.export(), last["generator"]
     hold_to_slopes(moved_by(twin, recipe, state, draws), state, lambda state: look_ahead_loss(recipe, state, draws))
 
 
 @twins
 def test_looking_ahead_survives_gradients_of_zero(twin):
     """A discriminator of zeros gets no gradient but for its last bias: Adam's root is taken at 0."""
-    run, dealer = start(twin, BASE.replace(unrolled=2, loss="relativistic"))
-    players, steps = run.players, module("gradient_descent.steps", twin)
+    run, sampler = start(twin, BASE.replace(unrolled=2, loss="relativistic"))
+    players, steps = run.state, module("gradient_descent.steps", twin)
     players.load({role: {name: array * (role == "generator") for name, array in arrays.items()}
                   for role, arrays in players.export().items()})
-    [round_] = deal(run, dealer)
+    [round_] = deal(run, sampler)
     losses = steps.generator_step(players, players.native(round_["generator"]))
     assert np.isfinite(float(losses["loss"]))
     assert all(np.isfinite(array).all() for arrays in players.export().values() for array in arrays.values())
@@ -364,13 +364,13 @@ EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
 
 def check_untouched(twin, fields):
     """Hold the other player's tensors, and this player's inputs, to what they were, bit for bit."""
-    steps, (run, dealer) = module("gradient_descent.steps", twin), start(twin, BASE.replace(**fields))
-    [round_] = deal(run, dealer)
+    steps, (run, sampler) = module("gradient_descent.steps", twin), start(twin, BASE.replace(**fields))
+    [round_] = deal(run, sampler)
     for role, other, draws in (("discriminator", "generator", round_["discriminator"][0]),
                                ("generator", "discriminator", round_["generator"])):
-        before = run.players.export()
-        getattr(steps, f"{role}_step")(run.players, run.players.native(draws))
-        after = run.players.export()
+        before = run.state.export()
+        getattr(steps, f"{role}_step")(run.state, run.state.native(draws))
+        after = run.state.export()
         assert identical({other: before[other]}, {other: after[other]}), f"the {role}'s step moved the {other}"
         assert all(not np.array_equal(before[role][name], after[role][name])
                    for name in getattr(run, role).export()), role
@@ -391,27 +391,27 @@ def test_batch_norm_of_the_generator_moves_once_a_round(twin, order):
 
 def check_moving(twin, order):
     """Hold the generator's moving statistics to the oracle's after one pass of the draws of its own step."""
-    run, dealer = start(twin, BASE.replace(**NORMALISED, order=order, discriminator_steps=1 + (order[0] == "a")))
-    [round_], before = deal(run, dealer), run.players.export()["generator"]
-    module("gradient_descent.steps", twin).round_losses(run.players, run.players.native_round(round_))
+    run, sampler = start(twin, BASE.replace(**NORMALISED, order=order, discriminator_steps=1 + (order[0] == "a")))
+    [round_], before = deal(run, sampler), run.state.export()["generator"]
+    run.state.iterate(run.state.native(round_))
     own = round_["generator"] if order == "alternating" else round_["discriminator"][0]
     _, moved = apply_layers(run.generator.layers_spec, own["noise"],
                             {name: before[name] for name in run.generator.export()}, True)
     assert len(moved) == 4
-    after = run.players.export()["generator"]
+    after = run.state.export()["generator"]
     assert max(relative_error(after[name], moved[name]) for name in moved) < 1e-12
 
 
 @pytest.mark.parametrize("fields", [{}, {"r1": 1.0, "gradient_penalty": 1.0}], ids=["plain", "penalised"])
 @twins
 def test_spectral_vectors_move_on_in_the_discriminators_step_alone(twin, fields):
-    run, dealer = start(twin, BASE.replace(**EVERYTHING, **fields))
-    steps, [round_] = module("gradient_descent.steps", twin), deal(run, dealer)
-    before = run.players.export()["discriminator"]
-    steps.discriminator_step(run.players, run.players.native(round_["discriminator"][0]))
-    middle = run.players.export()["discriminator"]
-    steps.generator_step(run.players, run.players.native(round_["generator"]))
-    after = run.players.export()["discriminator"]
+    run, sampler = start(twin, BASE.replace(**EVERYTHING, **fields))
+    steps, [round_] = module("gradient_descent.steps", twin), deal(run, sampler)
+    before = run.state.export()["discriminator"]
+    steps.discriminator_step(run.state, run.state.native(round_["discriminator"][0]))
+    middle = run.state.export()["discriminator"]
+    steps.generator_step(run.state, run.state.native(round_["generator"]))
+    after = run.state.export()["discriminator"]
     vectors = [name for name in before if name.endswith(".u")]
     assert len(vectors) == 3
     assert all(np.array_equal(middle[name], after[name]) for name in vectors)
@@ -425,9 +425,9 @@ def test_simultaneous_gradients_are_taken_at_one_point(twin):
     sgd = {f"{role}_optimiser": Optimiser("sgd", 0.1) for role in ("generator", "discriminator")}
     recipe = BASE.replace(**{**EVERYTHING, "discriminator": DISCRIMINATOR}, **sgd, r1=1.0, averaging=0.5)
     steps = module("gradient_descent.steps", twin)
-    run, dealer = start(twin, recipe.replace(order="simultaneous"))
-    [round_], before = deal(run, dealer), run.players.export()
-    draws, rates = run.players.native(round_["discriminator"][0]), run.players.native(round_["generator"])["rates"]
+    run, sampler = start(twin, recipe.replace(order="simultaneous"))
+    [round_], before = deal(run, sampler), run.state.export()
+    draws, rates = run.state.native(round_["discriminator"][0]), run.state.native(round_["generator"])["rates"]
     ends = {"simultaneous": None, "alternating": None, "discriminator": None, "generator": None}
     for which in ends:
         players = start(twin, recipe)[0].players
@@ -452,20 +452,20 @@ def test_the_average_follows_its_formula(twin):
 
 def check_average(twin):
     """Hold the averaged generator, moving statistics and all, to a = b a + (1 - b) w with the new w."""
-    run, dealer = start(twin, BASE.replace(**NORMALISED, averaging=0.5, steps=100))
+    run, sampler = start(twin, BASE.replace(**NORMALISED, averaging=0.5, steps=100))
     steps = module("gradient_descent.steps", twin)
     average = run.generator.export()
-    for round_, decay in zip(deal(run, dealer, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
-        steps.round_losses(run.players, run.players.native_round(round_))
+    for round_, decay in zip(deal(run, sampler, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
+        run.state.iterate(run.state.native(round_))
         new = run.generator.export()
         average = {name: decay * average[name] + (1 - decay) * new[name] for name in new}
-    found = run.players.export()["generator"]
+    found = run.state.export()["generator"]
     assert max(relative_error(found[f"average/{name}"], average[name]) for name in average) < 1e-12
     noise = np.random.default_rng(0).standard_normal((4, 5))
     wanted, _ = apply_layers(run.generator.layers_spec, noise, average)
-    assert relative_error(run.players.sample(noise), wanted) < 1e-12
+    assert relative_error(run.state.sample(noise), wanted) < 1e-12
     wanted, _ = apply_layers(run.generator.layers_spec, noise, new)
-    assert relative_error(run.players.sample(noise, use_average=False), wanted) < 1e-12
+    assert relative_error(run.state.sample(noise, use_average=False), wanted) < 1e-12
 
 
 @twins
@@ -478,27 +478,27 @@ def test_clipped_weights_stay_in_their_box(twin):
 
 @twins
 def test_packs_are_judged_together(twin):
-    run, dealer = start(twin, BASE.replace(discriminator=DISCRIMINATOR.with_(packing=3)))
-    examples = dealer.source.batch(np.random.default_rng(0), 6)
-    logits = run.players.judge(examples)
+    run, sampler = start(twin, BASE.replace(discriminator=DISCRIMINATOR.with_(packing=3)))
+    examples = sampler.source.batch(np.random.default_rng(0), 6)
+    logits = run.state.judge(examples)
     packed = examples.reshape(2, 3, 4, 4, 1).transpose(0, 2, 3, 1, 4).reshape(2, -1)
     wanted, _ = apply_layers(run.discriminator.layers_spec[2:], packed, run.discriminator.export())
     assert relative_error(logits, wanted) < 1e-12
     assert logits.shape == (2,)
-    swapped = run.players.judge(examples[[0, 1, 3, 2, 4, 5]])
+    swapped = run.state.judge(examples[[0, 1, 3, 2, 4, 5]])
     assert np.abs(swapped - logits).min() > 1e-6
     with pytest.raises(ValueError, match=r"batch is 4; accepted with packing 3: a multiple of 3"):
-        run.players.judge(examples[:4])
+        run.state.judge(examples[:4])
 
 
 @twins
 def test_judging_and_sampling_change_nothing(twin):
     run, _ = start(twin, BASE.replace(**EVERYTHING))
-    before = run.players.export()
-    examples = run.players.sample(np.zeros((3, 5), np.float32))
+    before = run.state.export()
+    examples = run.state.sample(np.zeros((3, 5), np.float32))
     assert examples.shape == (3, 4, 4, 1)
-    assert run.players.judge(examples).shape == (3,)
-    assert identical(before, run.players.export())
+    assert run.state.judge(examples).shape == (3,)
+    assert identical(before, run.state.export())
 
 
 # State in and out.

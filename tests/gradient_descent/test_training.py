@@ -43,7 +43,7 @@ class Spoilt(Uniform):
 def test_both_frameworks_run_the_same_run():
     runs = [train(framework) for framework in FRAMEWORKS]
     assert [run.framework for run in runs] == list(FRAMEWORKS)
-    ends = [(np.array([run.history[name] for name in training.LOSSES]).T, run.players.export()) for run in runs]
+    ends = [(np.array([run.history[name] for name in training.LOSSES]).T, run.state.export()) for run in runs]
     assert spread(*ends) < 1e-9
     assert runs[0].rng.bit_generator.state == runs[1].rng.bit_generator.state
 
@@ -51,9 +51,9 @@ def test_both_frameworks_run_the_same_run():
 @frameworks
 def test_a_run_is_decided_by_its_recipe(framework):
     one, same, other = train(framework), train(framework), train(framework, RECIPE.replace(seed=1))
-    assert identical(one.players.export(), same.players.export())
+    assert identical(one.state.export(), same.players.export())
     assert one.history == same.history
-    assert not identical(one.players.export(), other.players.export())
+    assert not identical(one.state.export(), other.state.export())
 
 
 @frameworks
@@ -89,7 +89,7 @@ def test_until_stops_and_stands_at_the_step(framework):
     run = train(framework, until=5)
     assert run.step == 5
     assert train(framework, until=100).step == RECIPE.steps
-    assert all(np.isfinite(array).all() for array in run.players.export()["generator"].values())
+    assert all(np.isfinite(array).all() for array in run.state.export()["generator"].values())
 
 
 # More steps than the recipe's.
@@ -106,7 +106,7 @@ def test_an_extended_run_is_one_run_whenever_it_was_extended(framework, tmp_path
         out = tmp_path / str(first)
         train(framework, FADING, until=first, out=out)
         run = train(framework, None, steps=20, resume=True, out=out)
-        assert identical(run.players.export(), whole.players.export())
+        assert identical(run.state.export(), whole.state.export())
         assert run.history == whole.history
         assert training.load_run(out).recipe == FADING
         assert training.load_run(out).steps == 20
@@ -125,10 +125,10 @@ def test_an_extended_run_that_was_cut_off_goes_on_to_its_own_end(tmp_path):
 def test_schedules_end_with_the_recipe(recipe):
     """With constant rates more steps are more of the same; a recipe of more steps would fade later."""
     extended, other = train(recipe=recipe, steps=20), train(recipe=recipe.replace(steps=20))
-    assert identical(extended.players.export(), other.players.export()) == (recipe is RECIPE)
+    assert identical(extended.players.export(), other.state.export()) == (recipe is RECIPE)
     run, source = training.start_run(recipe, device="cpu"), Uniform()
-    dealer = training.make_dealer(run, source)
-    rates = [dealer.round(step, np.random.default_rng(0)) for step in (12, 19)]
+    sampler = training.make_sampler(run, source)
+    rates = [sampler.iteration(step, np.random.default_rng(0)) for step in (12, 19)]
     assert rates[0]["generator"]["rates"]["learning_rate"] == rates[1]["generator"]["rates"]["learning_rate"]
     assert [draws["discriminator"][0]["rates"]["r1"] for draws in rates] == [recipe.r1.value(12, 12)] * 2
 
@@ -203,7 +203,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
                             generator=GENERATOR.with_(batch_norm=True, bias=False, latent=np.int64(5)))
     run = train(recipe=recipe, until=np.int64(4), save_every=np.int64(2), sample_every=np.int16(2), out=tmp_path)
     run = train(recipe=recipe, resume=True, steps=np.int64(14), out=tmp_path)
-    assert identical(run.players.export(), train(steps=14).players.export())
+    assert identical(run.state.export(), train(steps=14).players.export())
     assert np.array_equal(run.sample(np.int64(5), np.uint8(3)), run.sample(5, 3))
     run.save(tmp_path)
 
@@ -296,9 +296,9 @@ def test_sample(framework):
     assert np.array_equal(one, run.sample(600, seed=3))
     assert not np.array_equal(one, run.sample(600, seed=4))
     noise = np.random.default_rng(3).standard_normal((600, 5)).astype(np.float32)
-    assert relative_error(one, run.players.sample(noise)) < 1e-6
+    assert relative_error(one, run.state.sample(noise)) < 1e-6
     latest = run.sample(600, seed=3, use_average=False)
-    assert relative_error(latest, run.players.sample(noise, use_average=False)) < 1e-6
+    assert relative_error(latest, run.state.sample(noise, use_average=False)) < 1e-6
     assert relative_error(latest, one) > 1e-3
     for options, message in (({"n": 0}, "n is 0; accepted"), ({"seed": -1}, "seed is -1; accepted"),
                              ({"n": 1.5}, "n is 1.5")):
@@ -318,7 +318,7 @@ def test_save_every(monkeypatch, tmp_path):
     monkeypatch.setattr(training.Run, "save", lambda run, folder: (saved.append(run.step), right(run, folder)))
     run = train(out=tmp_path, save_every=5)
     assert saved == [5, 10, 12]
-    assert identical(run.players.export(), train().players.export())
+    assert identical(run.state.export(), train().players.export())
     assert train(save_every=5).step == 12  # nowhere to save
     assert saved == [5, 10, 12]
 
@@ -330,7 +330,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(tmp_p
         train(framework, recipe, source=Spoilt(6), out=tmp_path, save_every=4, compiled=compiled, check_data=False)
     run = training.load_run(tmp_path, device="cpu")
     assert run.step == 4
-    assert identical(run.players.export(), train(framework, recipe, until=4, compiled=compiled).players.export())
+    assert identical(run.state.export(), train(framework, recipe, until=4, compiled=compiled).players.export())
     assert train(framework, None, out=tmp_path, resume=True).step == 12
 
 

@@ -157,7 +157,7 @@ def noise(count=64):
 def package_path(recipe):
     run = train(recipe, until=STEPS, source=choices.MIXTURES[recipe.data], device="cpu")
     losses = np.array([run.history[name] for name in ("discriminator_loss", "penalty", "generator_loss")]).T
-    return losses, run.players.sample(noise()), run.players.judge(noise())
+    return losses, run.state.sample(noise()), run.state.judge(noise())
 
 
 def check_path(sheet, recipe, change=("", "")):
@@ -235,7 +235,7 @@ def test_coverage_is_the_package_s(sheet):
 def snapshot(steps=40):
     mixture = choices.MIXTURES["ring"]
     run = train(choices.FIRST, until=steps, source=mixture, device="cpu")
-    return Snapshot(mixture.batch(np.random.default_rng(1), 256), run.sample(256), run.players.judge(cells()),
+    return Snapshot(mixture.batch(np.random.default_rng(1), 256), run.sample(256), run.state.judge(cells()),
                     run.history)
 
 

@@ -60,10 +60,10 @@ class _Counter(torch.utils._python_dispatch.TorchDispatchMode):
 
 def _products(recipe):
     """Multiplications of one round of a dense recipe."""
-    run, dealer = start("torch", recipe)
-    draws = run.players.native_round(dealer.round(0, run.rng))
+    run, sampler = start("torch", recipe)
+    draws = run.state.native(sampler.iteration(0, run.rng))
     with _Counter() as counter:
-        module("gradient_descent.steps", "torch").round_losses(run.players, draws)
+        module("gradient_descent.steps", "torch").round_losses(run.state, draws)
     return counter.products
 
 
@@ -108,8 +108,8 @@ def test_bytes_of_a_run(framework, name, slots, averaging):
 
 def test_activations_are_kept_for_the_way_back():
     recipe = _WIDE.replace(dtype="float32", batch=64)
-    run, dealer = start("torch", recipe)
-    draws = run.players.native_round(dealer.round(0, run.rng))["generator"]
+    run, sampler = start("torch", recipe)
+    draws = run.state.native(sampler.iteration(0, run.rng))["generator"]
     own = {t.untyped_storage().data_ptr() for net in (run.generator, run.discriminator)
            for t in net.state_dict().values()}
     kept = {}
@@ -149,11 +149,11 @@ def test_gradient_of_the_parts(twin):
     for size in (1, 3):
         parts = []
         for rank in range(size):
-            run, dealer = start(twin, recipe)
-            before = run.players.export()["discriminator"]
-            draws = run.players.native_round(share(dealer.round(0, run.rng), rank, size))
-            report = module("gradient_descent.steps", twin).discriminator_step(run.players, draws["discriminator"][0])
-            after = run.players.export()["discriminator"]
+            run, sampler = start(twin, recipe)
+            before = run.state.export()["discriminator"]
+            draws = run.state.native(share(sampler.iteration(0, run.rng), rank, size))
+            report = module("gradient_descent.steps", twin).discriminator_step(run.state, draws["discriminator"][0])
+            after = run.state.export()["discriminator"]
             parts.append(np.concatenate([(after[name] - before[name]).ravel() for name in before]))
             losses.append(float(as_numpy(report["loss"])) / size)
         moves.append(np.mean(parts, axis=0))

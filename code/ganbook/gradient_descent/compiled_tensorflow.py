@@ -1,7 +1,7 @@
-"""Many rounds in one compiled call, in TensorFlow: the arithmetic of the plain steps without the cost of each call.
+"""Many iterations in one compiled call, in TensorFlow: the arithmetic of the steps without the cost of each call.
 
 A small network's step is dozens of tiny operations, and TensorFlow spends more time on starting each than on
-computing it.  Here the plain steps stand in a loop inside one ``tf.function``, and XLA makes one program of the lot.
+computing it.  Here the steps stand in a loop inside one ``tf.function``, and XLA makes one program of the lot.
 On a processor convolutions are left to TensorFlow's own kernels, since XLA's are many times slower there.
 
 Explained in the book's section "Quickstart".
@@ -17,57 +17,58 @@ import numpy as np
 import tensorflow as tf
 
 from ganbook.data.recipe import parameter_dtype
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.steps_tensorflow import Players, round_losses, run_rounds
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.steps_tensorflow import gradients
+from ganbook.gradient_descent.train_state_tensorflow import TrainState
 from ganbook.tensors.layers import Conv2D, ConvTranspose2D
 from ganbook.tensors.networks_tensorflow import find_device
 
 
-class CompiledRounds:
-    """The twin of :class:`ganbook.gradient_descent.compiled_torch.CompiledRounds`."""
+class CompiledIterations:
+    """The twin of :class:`ganbook.gradient_descent.compiled_torch.CompiledIterations`."""
 
-    def __init__(self, players: Players) -> None:
-        self.players = players
+    def __init__(self, state: TrainState) -> None:
+        self.state = state
         self._compiled: Callable[..., Any] | None = None
         self._works: bool | None = None  # unknown until the first call
 
-    def run(self, rounds: Sequence[Draws], room: int) -> np.ndarray:
+    def run(self, iterations: Sequence[Inputs], room: int) -> np.ndarray:
         if self._works is False:
-            return run_rounds(self.players, rounds)
+            return self.state.run(iterations)
         try:
-            self._compiled = self._compiled or tf.function(self._loop, jit_compile=_fuses(self.players))
-            losses = self._compiled(*self._inputs(rounds, room))
+            self._compiled = self._compiled or tf.function(self._loop, jit_compile=_fuses(self.state))
+            losses = self._compiled(*self._inputs(iterations, room))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
             warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
                           RuntimeWarning, stacklevel=2)
             self._works = False
-            return run_rounds(self.players, rounds)
+            return self.state.run(iterations)
         self._works = True
-        return losses[:len(rounds)].numpy().astype(np.float64)
+        return losses[:len(iterations)].numpy().astype(np.float64)
 
-    def _inputs(self, rounds: Sequence[Draws], room: int) -> tuple[tf.Tensor, Draws]:
-        filled = [*rounds, *[rounds[-1]] * (room - len(rounds))]  # the loop stops before the filling
+    def _inputs(self, iterations: Sequence[Inputs], room: int) -> tuple[tf.Tensor, Inputs]:
+        filled = [*iterations, *[iterations[-1]] * (room - len(iterations))]  # the loop stops before the filling
         stacked = tf.nest.map_structure(lambda *leaves: np.stack(leaves), *filled)
-        dtype = parameter_dtype(self.players.recipe.dtype)
-        with tf.device(find_device(self.players.device)):
-            return tf.constant(len(rounds)), tf.nest.map_structure(lambda leaf: tf.constant(leaf, dtype), stacked)
+        dtype = parameter_dtype(self.state.recipe.dtype)
+        with tf.device(find_device(self.state.device)):
+            return tf.constant(len(iterations)), tf.nest.map_structure(lambda leaf: tf.constant(leaf, dtype), stacked)
 
-    def _loop(self, count: tf.Tensor, draws: Draws) -> tf.Tensor:
-        room = tf.nest.flatten(draws)[0].shape[0]
-        losses = tf.zeros((room, 3), parameter_dtype(self.players.recipe.dtype))
-        run_one = tf.autograph.experimental.do_not_convert(round_losses)
+    def _loop(self, count: tf.Tensor, inputs: Inputs) -> tf.Tensor:
+        room = tf.nest.flatten(inputs)[0].shape[0]
+        losses = tf.zeros((room, 3), parameter_dtype(self.state.recipe.dtype))
+        run_one = tf.autograph.experimental.do_not_convert(self.state.iterate)
         for k in tf.range(count):
-            one = tf.nest.map_structure(lambda leaf: leaf[k], draws)  # noqa: B023 traced once, with k as a tensor
-            losses = tf.tensor_scatter_nd_update(losses, [[k]], [run_one(self.players, one)])
+            one = tf.nest.map_structure(lambda leaf: leaf[k], inputs)  # noqa: B023 traced once, with k as a tensor
+            losses = tf.tensor_scatter_nd_update(losses, [[k]], [run_one(one, gradients)])
         return losses
 
 
-def _fuses(players: Players) -> bool:
+def _fuses(state: TrainState) -> bool:
     """Whether XLA compiles the loop; without it the loop is a graph all the same."""
-    layers = (*players.generator.layers_spec, *players.discriminator.layers_spec)
-    return "GPU" in find_device(players.device) or not any(
+    layers = (*state.generator.layers_spec, *state.discriminator.layers_spec)
+    return "GPU" in find_device(state.device) or not any(
         isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers)
 
 

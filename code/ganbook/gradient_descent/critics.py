@@ -1,4 +1,4 @@
-"""What it takes to train a discriminator alone: its recipe and the draws of its steps, the same for both frameworks.
+"""What it takes to train a discriminator alone: its recipe and the inputs of its steps, the same for both frameworks.
 
 Nothing here trains: ``critics_torch`` and ``critics_tensorflow`` do, by the objective of ``steps_torch`` and
 ``steps_tensorflow``.
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data.recipe import Architecture, Optimiser, Recipe, check_int, check_range
-from ganbook.gradient_descent.draws import Draws, dropout_layers, dropout_masks
+from ganbook.gradient_descent.inputs import Inputs, dropout_layers, dropout_masks
 from ganbook.gradient_descent.training import NonFiniteLoss
 from ganbook.tensors.layers import BatchNorm
 
@@ -77,8 +77,8 @@ def as_examples(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
 
 
 @dataclasses.dataclass(frozen=True)
-class CriticDealer:
-    """Deals the draws of one step of a critic after another.
+class CriticSampler:
+    """Draws the inputs of one step of a critic after another.
 
     Args:
         recipe: of :func:`critic_recipe`.
@@ -112,25 +112,25 @@ class CriticDealer:
             raise ValueError(f"real has {len(self.real)} examples and fake {len(self.fake)}; accepted with the "
                              "relativistic loss and with gradient_penalty, which join them in pairs: as many of both")
 
-    def draw(self, step: int, rng: np.random.Generator) -> Draws:
+    def draw(self, step: int, rng: np.random.Generator) -> Inputs:
         """Draw step ``step``, counted from 0.
 
         Args:
             step: updates made so far.
-            rng: source of randomness; it alone decides the draws.
+            rng: source of randomness; it alone decides what is drawn.
 
         Returns:
             ``real`` and ``fake`` (N, ...), ``masks`` by use and layer, ``weights`` (N,) in [0, 1] for WGAN-GP, and
             ``rates``: this step's numbers, ``t`` counted from 1.
         """
         recipe, layers = self.recipe, dropout_layers(self.network)
-        draws: Draws = {name: self._examples(name, rng) for name in ("real", "fake")}
-        draws["masks"] = {name: dropout_masks(layers, len(draws[name]), rng) for name in ("real", "fake")}
+        inputs: Inputs = {name: self._examples(name, rng) for name in ("real", "fake")}
+        inputs["masks"] = {name: dropout_masks(layers, len(inputs[name]), rng) for name in ("real", "fake")}
         if recipe.gradient_penalty:
-            draws["weights"] = rng.random(len(draws["real"]))
-        draws["rates"] = {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
+            inputs["weights"] = rng.random(len(inputs["real"]))
+        inputs["rates"] = {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
                           "t": float(step + 1), "r1": recipe.r1.value(step, recipe.steps)}
-        return draws
+        return inputs
 
     def _examples(self, name: str, rng: np.random.Generator) -> np.ndarray:
         side = getattr(self, name)

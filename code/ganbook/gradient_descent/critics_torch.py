@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from ganbook.data.recipe import Optimiser, Recipe, check_int
-from ganbook.gradient_descent.critics import ADAM, CriticDealer, Sampler, as_examples, critic_recipe, record
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.optimisers_torch import initial_slots
+from ganbook.gradient_descent.critics import ADAM, CriticSampler, Sampler, as_examples, critic_recipe, record
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.optimisers_torch import initial_slots, update_all
 from ganbook.gradient_descent.penalties_torch import clip_weights
-from ganbook.gradient_descent.steps_torch import discriminator_objective, native_draws, updated
+from ganbook.gradient_descent.steps_torch import discriminator_objective
+from ganbook.gradient_descent.train_state_torch import native
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 
 Examples = np.ndarray | Sampler
@@ -41,7 +42,7 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
         gradient_penalty: WGAN-GP's lambda, at least 0.
         clip: bound of every weight after each step; None for none.
         r1: gamma, at least 0.
-        seed: of all draws, made in NumPy, so that both frameworks see the same.
+        seed: of all inputs, made in NumPy, so that both frameworks see the same.
 
     Returns:
         the loss before each update, without penalties: float64, shape (steps,).
@@ -56,12 +57,12 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     """
     recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
                            clip=clip, r1=r1)
-    dealer, rng = CriticDealer(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
+    sampler, rng = CriticSampler(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
     slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
     losses = []
     for step in range(steps):
-        draws = native_draws(dealer.draw(step, rng), network.dtype_name, network.device_name)
-        loss_before, slots = _step(network, recipe, slots, draws)
+        inputs = native(sampler.draw(step, rng), network.dtype_name, network.device_name)
+        loss_before, slots = _step(network, recipe, slots, inputs)
         losses.append(loss_before)
     return record(torch.stack(losses).cpu().numpy())
 
@@ -85,13 +86,13 @@ def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
     return logits.reshape(()) if np.ndim(x) == 0 else logits
 
 
-def _step(network: Network, recipe: Recipe, slots: dict[str, Any], draws: Draws) -> tuple[Tensor, dict[str, Any]]:
+def _step(network: Network, recipe: Recipe, slots: dict[str, Any], inputs: Inputs) -> tuple[Tensor, dict[str, Any]]:
     """One update in place: the loss before it, and the new slots."""
-    objective, report = discriminator_objective(recipe, network, draws["fake"], draws)
-    weights, rates = network.trainable(), draws["rates"]
+    objective, report = discriminator_objective(recipe, network, inputs["fake"], inputs)
+    weights, rates = network.trainable(), inputs["rates"]
     gradients = dict(zip(weights, torch.autograd.grad(objective, list(weights.values())), strict=True))
     with torch.no_grad():
-        new, slots = updated(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"],
+        new, slots = update_all(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"],
                              rates["learning_rate"])
         if recipe.clip:
             new = clip_weights(new, recipe.clip)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data.recipe import Recipe, check_choice
-from ganbook.gradient_descent.draws import Draws
+from ganbook.gradient_descent.inputs import Inputs
 
 
 def check_share(recipe: Recipe, size: int) -> None:
@@ -37,13 +37,13 @@ def check_share(recipe: Recipe, size: int) -> None:
                          "average no gradient of a step within a step")
 
 
-def share(draws: Draws, rank: int, size: int) -> Draws:
-    r"""One process's part of a step's or a round's draws.
+def share(inputs: Inputs, rank: int, size: int) -> Inputs:
+    r"""One process's part of the inputs of a step or an iteration.
 
     .. math:: x^{(r)} = (x_{rN/R + 1}, \dots, x_{(r + 1)N/R}), \quad r = 0, \dots, R - 1
 
     Args:
-        draws: NumPy arrays whose first axis is the batch, and lists and mappings of them; ``rates`` are numbers.
+        inputs: NumPy arrays whose first axis is the batch, and lists and mappings of them; ``rates`` are numbers.
         rank: r, which process.
         size: R, how many there are; it divides every batch.
 
@@ -56,7 +56,7 @@ def share(draws: Draws, rank: int, size: int) -> Draws:
         if isinstance(value, list):
             return [part(inner) for inner in value]
         return np.split(value, size)[rank]
-    return part(draws)
+    return part(inputs)
 
 
 def device_kind(device: str | None, seen: int) -> str:

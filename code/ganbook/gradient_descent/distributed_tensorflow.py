@@ -13,16 +13,16 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from ganbook.gradient_descent.distributed import check_share, device_kind, share
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.steps_tensorflow import Players, Tensors, discriminator_objective, generator_objective
-from ganbook.probability.losses_tensorflow import generator_loss
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.steps_tensorflow import Objectives, Report, Tensors, gradients, iterate
+from ganbook.gradient_descent.train_state_tensorflow import TrainState
 from ganbook.tensors.layers_tensorflow import BatchNorm
 from ganbook.tensors.networks_tensorflow import Network
 
@@ -67,8 +67,8 @@ def join(device: str | None = None) -> Iterator[Team]:
     yield team
 
 
-def across(value: tf.Tensor) -> tf.Tensor:
-    """The twin of :func:`ganbook.gradient_descent.distributed_torch.across`."""
+def all_reduce(value: tf.Tensor) -> tf.Tensor:
+    """The twin of :func:`ganbook.gradient_descent.distributed_torch.all_reduce`."""
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.MEAN, value)
 
 
@@ -76,97 +76,50 @@ def synchronise(network: Network) -> None:
     """The twin of :func:`ganbook.gradient_descent.distributed_torch.synchronise`."""
     for layer in network.layers:
         if isinstance(layer, BatchNorm):
-            layer.across = across
+            layer.all_reduce = all_reduce
 
 
-class DistributedPlayers:
-    """The twin of :class:`ganbook.gradient_descent.distributed_torch.DistributedPlayers`."""
+class DistributedIterations:
+    """The twin of :class:`ganbook.gradient_descent.distributed_torch.DistributedIterations`."""
 
-    def __init__(self, players: Players, team: Team, shared_statistics: bool = True) -> None:
-        check_share(players.recipe, team.size)
-        self.players, self.team = players, team
+    def __init__(self, state: TrainState, team: Team, shared_statistics: bool = True) -> None:
+        check_share(state.recipe, team.size)
+        self.state, self.team = state, team
         if shared_statistics:
-            synchronise(players.generator)
-            synchronise(players.discriminator)
-        self._graph_round = tf.function(self._round, autograph=False)
+            synchronise(state.generator)
+            synchronise(state.discriminator)
+        self._graph = tf.function(self._iterate, autograph=False)
 
-    def run_rounds(self, rounds: Sequence[Draws]) -> np.ndarray:
+    def run(self, iterations: Sequence[Inputs]) -> np.ndarray:
         with self.team.scope():
-            losses = [self._graph_round(self._native_shares(draws)) for draws in rounds]
+            losses = [self._graph(self._native_shares(inputs)) for inputs in iterations]
             return tf.stack(losses).numpy().astype(np.float64)
 
-    def _native_shares(self, draws: Draws) -> Draws:
-        """Of every device of this process, its part of the draws."""
-        def part(context: tf.distribute.ValueContext) -> Draws:
-            mine = share(draws, context.replica_id_in_sync_group, context.num_replicas_in_sync)
-            return self.players.native_round(mine)
+    def _native_shares(self, inputs: Inputs) -> Inputs:
+        """Of every device of this process, its part of the inputs."""
+        def part(context: tf.distribute.ValueContext) -> Inputs:
+            mine = share(inputs, context.replica_id_in_sync_group, context.num_replicas_in_sync)
+            return self.state.native(mine)
         return self.team.strategy.experimental_distribute_values_from_function(part)
 
-    def _run(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Run a function on every device; its result, which ``across`` has made the same everywhere."""
-        strategy = self.team.strategy
-        results = strategy.run(function, args=arguments)
-        return tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], results)
+    def _iterate(self, inputs: Inputs) -> tf.Tensor:
+        strategy, state = self.team.strategy, self.state
 
-    def _round(self, draws: Draws) -> tf.Tensor:
-        # The numbers of a schedule are everyone's, and the update is made once for all devices.
-        everyones = tf.nest.map_structure(lambda value: self.team.strategy.experimental_local_results(value)[0], draws)
-        rates = [step["rates"] for step in everyones["discriminator"]], everyones["generator"]["rates"]
-        if self.players.recipe.order == "simultaneous":
-            return self._simultaneous_step(draws["discriminator"][0], rates[0][0], rates[1])
-        for step, numbers in zip(draws["discriminator"], rates[0], strict=True):
-            loss, penalty = self._discriminator_step(step, numbers)
-        return tf.stack([loss, penalty, self._generator_step(draws["generator"], rates[1])])
+        def one_device(tensors: Any, inputs: Inputs) -> Any:
+            new, losses = iterate(state.recipe, state.networks, tensors, inputs, averaged_gradients)
+            return new, all_reduce(losses)
 
-    def _discriminator_step(self, draws: Draws, rates: Draws) -> tuple[tf.Tensor, tf.Tensor]:
-        gradients, statistics, losses = self._run(self._discriminator_pass, draws)
-        self.players.apply("discriminator", gradients, statistics, rates)
+        # Every device comes to the same state, which is then written once for all of them.
+        results = strategy.run(one_device, args=(state.tensors(), inputs))
+        new, losses = tf.nest.map_structure(lambda value: strategy.experimental_local_results(value)[0], results)
+        state.assign(new)
         return losses
 
-    def _generator_step(self, draws: Draws, rates: Draws) -> tf.Tensor:
-        gradients, statistics, loss = self._run(self._generator_pass, draws)
-        self.players.apply("generator", gradients, statistics, rates)
-        self.players.update_average(rates["decay"])
-        return loss
 
-    def _simultaneous_step(self, draws: Draws, rates: Draws, generator_rates: Draws) -> tf.Tensor:
-        one, other = self._run(self._simultaneous_pass, draws)
-        self.players.apply("discriminator", *one[:2], rates)
-        self.players.apply("generator", *other[:2], generator_rates)
-        self.players.update_average(generator_rates["decay"])
-        return tf.stack([*one[2], other[2]])
-
-    def _discriminator_pass(self, draws: Draws) -> tuple[Tensors, Tensors, tuple[tf.Tensor, tf.Tensor]]:
-        players = self.players
-        fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
-        with tf.GradientTape() as tape:
-            objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
-        gradients = _averaged_gradients(objective, players.discriminator, tape)
-        return gradients, report["statistics"], across((report["loss"], report["penalty"]))
-
-    def _generator_pass(self, draws: Draws) -> tuple[Tensors, Tensors, tf.Tensor]:
-        players = self.players
-        with tf.GradientTape() as tape:
-            objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws)
-        return _averaged_gradients(objective, players.generator, tape), report["statistics"], across(report["loss"])
-
-    def _simultaneous_pass(self, draws: Draws) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        players, recipe, statistics = self.players, self.players.recipe, {}
-        with tf.GradientTape() as discriminator_tape, tf.GradientTape() as generator_tape:
-            fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"],
-                                     statistics=statistics)
-            objective, report = discriminator_objective(recipe, players.discriminator, fake, draws)
-            loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
-        gradients = _averaged_gradients(objective, players.discriminator, discriminator_tape)
-        generator_gradients = _averaged_gradients(loss, players.generator, generator_tape)
-        return ((gradients, report["statistics"], across((report["loss"], report["penalty"]))),
-                (generator_gradients, statistics, across(loss)))
-
-
-def _averaged_gradients(objective: tf.Tensor, network: Network, tape: tf.GradientTape) -> Tensors:
-    """Gradients by the weights of one network, averaged over the devices."""
-    weights = network.trainable()
-    return across(dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True)))
+def averaged_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    """The twin of :func:`ganbook.gradient_descent.distributed_torch.averaged_gradients`."""
+    found, report = gradients(objectives, weights)
+    return all_reduce(found), report
 
 
 def _rank(text: str) -> int:

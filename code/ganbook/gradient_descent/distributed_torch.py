@@ -1,8 +1,8 @@
-"""One run on several devices, by PyTorch's own engine: DistributedDataParallel, one process per device.
+"""One run on several devices, by PyTorch's own collectives, one process per device.
 
-``torchrun`` starts the processes and tells each its number.  Each computes the loss of its part of the batch, and
-while the gradients flow back, the engine averages them over the processes.  Batch normalisation averages its mean and
-variance in the same way.  Then every process makes the same update, so all networks stay equal.
+``torchrun`` starts the processes and tells each its number.  Each takes the gradient on its part of the batch, and
+the gradients are averaged over the processes.  Batch normalisation averages its mean and variance in the same way.
+Then every process makes the same update, so all networks stay equal.
 
 Explained in the book's section "Practice".
 """
@@ -11,19 +11,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import Tensor
 
 from ganbook.gradient_descent.distributed import check_share, device_kind, share
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.steps_torch import Players, Tensors, discriminator_objective, generator_objective
-from ganbook.probability.losses_torch import generator_loss
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.steps_torch import Objectives, Report, Tensors, gradients
+from ganbook.gradient_descent.train_state_torch import TrainState
 from ganbook.tensors.layers_torch import BatchNorm
 from ganbook.tensors.networks_torch import Network
 
@@ -48,7 +47,7 @@ class Team:
         return self.rank == 0
 
     def scope(self) -> contextlib.AbstractContextManager[Any]:
-        """Where the players must be made."""
+        """Where the train state must be made."""
         return contextlib.nullcontext()
 
 
@@ -80,7 +79,7 @@ def join(device: str | None = None) -> Iterator[Team]:
         dist.destroy_process_group()
 
 
-def across(value: Tensor) -> Tensor:
+def all_reduce(value: Tensor) -> Tensor:
     r"""The mean of a tensor over all processes, with a gradient.
 
     .. math:: \bar v = \frac1R \sum_{r=0}^{R-1} v^{(r)}
@@ -102,14 +101,14 @@ def synchronise(network: Network) -> None:
     """
     for layer in network.children():
         if isinstance(layer, BatchNorm):
-            layer.across = across
+            layer.all_reduce = all_reduce
 
 
-class DistributedPlayers:
-    """Runs rounds like ``run_rounds``, each process on its part of every batch.
+class DistributedIterations:
+    """Runs iterations as the train state does, each process on its part of every batch.
 
     Args:
-        players: made by every process from the same recipe, in ``team.scope()``; changed in place.
+        state: made by every process from the same recipe, in ``team.scope()``; changed in place.
         team: all that train together.
         shared_statistics: False leaves every process its own batch statistics, which is another run: only good to see
             what that does.
@@ -118,77 +117,36 @@ class DistributedPlayers:
         ValueError: the recipe cannot be trained by so many.
     """
 
-    def __init__(self, players: Players, team: Team, shared_statistics: bool = True) -> None:
-        check_share(players.recipe, team.size)
-        self.players, self.team = players, team
+    def __init__(self, state: TrainState, team: Team, shared_statistics: bool = True) -> None:
+        check_share(state.recipe, team.size)
+        self.state, self.team = state, team
         if shared_statistics:
-            synchronise(players.generator)
-            synchronise(players.discriminator)
-        self._discriminator = self._parallel(_Pass(players.discriminator, self._discriminator_pass))
-        simultaneous = players.recipe.order == "simultaneous"
-        self._generator = self._parallel(_Pass(players.generator, _fakes if simultaneous else self._generator_pass))
+            synchronise(state.generator)
+            synchronise(state.discriminator)
 
-    def run_rounds(self, rounds: Sequence[Draws]) -> np.ndarray:
-        """Run rounds one after another.
+    def run(self, iterations: Sequence[Inputs]) -> np.ndarray:
+        """Run iterations one after another.
 
         Args:
-            rounds: NumPy draws of each round, of the whole batch, the same in every process.
+            iterations: NumPy inputs of each, of the whole batch, the same in every process.
 
         Returns:
-            float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round, of the whole
-            batch.
+            float64, shape (iterations, 3): discriminator loss, penalty and generator loss of each, of the whole batch.
         """
         team = self.team
-        losses = torch.stack([self._round(self.players.native_round(share(draws, team.rank, team.size)))
-                              for draws in rounds])
-        return across(losses).double().cpu().numpy()
+        losses = [self.state.iterate(self.state.native(share(inputs, team.rank, team.size)), averaged_gradients)
+                  for inputs in iterations]
+        return all_reduce(torch.stack(losses)).double().cpu().numpy()
 
-    def _parallel(self, module: nn.Module) -> DistributedDataParallel:
-        ids = None if self.team.device == "cpu" else [int(self.team.device.partition(":")[2])]
-        return DistributedDataParallel(module, device_ids=ids)
 
-    def _discriminator_pass(self, network: Network, fake: Tensor, draws: Draws) -> tuple[Tensor, Draws]:
-        return discriminator_objective(self.players.recipe, network, fake, draws)
-
-    def _generator_pass(self, network: Network, draws: Draws) -> tuple[Tensor, Draws]:
-        return generator_objective(self.players.recipe, network, self.players.discriminator, draws)
-
-    def _round(self, draws: Draws) -> Tensor:
-        if self.players.recipe.order == "simultaneous":
-            report, loss = self._simultaneous_step(draws["discriminator"][0], draws["generator"]["rates"])
-        else:
-            for step in draws["discriminator"]:
-                report = self._discriminator_step(step)
-            loss = self._generator_step(draws["generator"])
-        return torch.stack([report["loss"], report["penalty"], loss]).detach()
-
-    def _discriminator_step(self, draws: Draws) -> Draws:
-        players = self.players
-        with torch.no_grad():
-            fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
-        objective, report = self._discriminator(fake, draws)
-        gradients = _averaged_gradients(objective, players.discriminator)
-        players.apply("discriminator", gradients, report["statistics"], draws["rates"])
-        return report
-
-    def _generator_step(self, draws: Draws) -> Tensor:
-        objective, report = self._generator(draws)
-        gradients = _averaged_gradients(objective, self.players.generator)
-        self.players.apply("generator", gradients, report["statistics"], draws["rates"])
-        self.players.update_average(draws["rates"]["decay"])
-        return report["loss"]
-
-    def _simultaneous_step(self, draws: Draws, generator_rates: Draws) -> tuple[Draws, Tensor]:
-        players = self.players
-        fake, statistics = self._generator(draws)
-        objective, report = self._discriminator(fake, draws)
-        loss = generator_loss(players.recipe.loss, report["real_logits"], report["fake_logits"])
-        discriminator_gradients = _averaged_gradients(objective, players.discriminator, keep=True)
-        generator_gradients = _averaged_gradients(loss, players.generator)
-        players.apply("discriminator", discriminator_gradients, report["statistics"], draws["rates"])
-        players.apply("generator", generator_gradients, statistics, generator_rates)
-        players.update_average(generator_rates["decay"])
-        return report, loss
+def averaged_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    """As :func:`ganbook.gradient_descent.steps_torch.gradients`, averaged over the processes."""
+    found, report = gradients(objectives, weights)
+    parts = [part for group in found.values() for part in group.values()]
+    # One message for all of them.
+    together = iter(all_reduce(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts]))
+    return {role: {name: next(together).reshape(part.shape) for name, part in group.items()}
+            for role, group in found.items()}, report
 
 
 class _Mean(torch.autograd.Function):
@@ -203,32 +161,3 @@ class _Mean(torch.autograd.Function):
     @staticmethod
     def backward(_context: Any, gradient: Tensor) -> Tensor:
         return _Mean.apply(gradient)
-
-
-class _Pass(nn.Module):
-    """A network together with what is computed from it: the engine averages gradients of what a forward pass gave."""
-
-    def __init__(self, network: Network, function: Callable[..., Any]) -> None:
-        super().__init__()
-        self.network, self.function = network, function
-
-    def forward(self, *arguments: Any) -> Any:
-        return self.function(self.network, *arguments)
-
-
-def _fakes(network: Network, draws: Draws) -> tuple[Tensor, Tensors]:
-    statistics: Tensors = {}
-    fake = network(draws["noise"], training=True, masks=draws["masks"]["generator"], statistics=statistics)
-    return fake, statistics
-
-
-def _averaged_gradients(objective: Tensor, network: Network, *, keep: bool = False) -> Tensors:
-    """Gradients by the weights of one network, averaged over the processes as ``backward`` adds them to ``.grad``."""
-    weights = network.trainable()
-    # The engine hooks into the adding to .grad, so torch.autograd.grad would pass it by.  ``inputs`` keeps the
-    # gradient out of the other player.
-    torch.autograd.backward(objective, inputs=list(weights.values()), retain_graph=keep)
-    gradients = {name: weight.grad for name, weight in weights.items()}
-    for weight in weights.values():
-        weight.grad = None
-    return gradients

@@ -369,15 +369,15 @@ def game_recipe(game: Game, order: str, rate: float | Sequence[float]) -> Recipe
         order=order, batch=len(game.batch()[0]), averaging=0.0, dtype="float64")
 
 
-def game_draws(game: Game, rate: float | Sequence[float]) -> dict:
-    """One round's draws of a game, the same at every step: its examples, its noise and its rates.
+def game_inputs(game: Game, rate: float | Sequence[float]) -> dict:
+    """The inputs of one iteration of a game, the same at every step: its examples, its noise and its rates.
 
     Args:
         game: the game.
         rate: step size, one number, or one per coordinate, above 0.
 
     Returns:
-        what :meth:`ganbook.gradient_descent.draws.Dealer.round` deals, in NumPy.
+        what :meth:`ganbook.gradient_descent.inputs.InputSampler.round` deals, in NumPy.
 
     Raises:
         ValueError: a rate of 0 or below.

@@ -77,6 +77,15 @@ def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, slots
     return rule(parameter, gradient, slots, t, learning_rate, settings)
 
 
+def update_all(settings: Optimiser, parameters: Mapping[str, tf.Tensor], gradients: Mapping[str, tf.Tensor],
+               state: Mapping[str, Slots], t: Scalar,
+               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, Slots]]:
+    """The twin of :func:`ganbook.gradient_descent.optimisers_torch.update_all`."""
+    new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
+           for name, gradient in gradients.items()}
+    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+
+
 def _correction(beta: float, t: Scalar, parameter: tf.Tensor) -> Scalar:
     """1 - beta^t, in the parameter's precision where t is a tensor."""
     if not tf.is_tensor(t):

@@ -77,6 +77,26 @@ def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, slots: Slot
     return rule(parameter, gradient, slots, t, learning_rate, settings)
 
 
+def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor],
+               state: Mapping[str, Slots], t: Scalar,
+               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, Slots]]:
+    """One update of many parameters.
+
+    Args:
+        settings: the update rule and its constants.
+        parameters, gradients: by name; parameters without a gradient stay where they are.
+        state: by name, what the rule remembers.
+        t: number of this update, counted from 1.
+        learning_rate: of this update.
+
+    Returns:
+        new parameters, and the new state, by name.
+    """
+    new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
+           for name, gradient in gradients.items()}
+    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+
+
 def _correction(beta: float, t: Scalar, parameter: Tensor) -> Scalar:
     """1 - beta^t, in the parameter's precision where t is a tensor."""
     if not isinstance(t, Tensor):

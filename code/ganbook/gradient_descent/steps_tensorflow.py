@@ -1,35 +1,60 @@
-"""One training step of each player, in TensorFlow.
+"""One training step of each player, in TensorFlow, as pure functions of everything that training changes.
 
-``discriminator_step`` and ``generator_step`` do one thing each: take draws, compute the loss, differentiate it by one
-player's weights, update that player.  ``simultaneous_step`` does both at one point and judges the fakes once.
+A *state* holds tensors by name: of ``generator`` and ``discriminator`` weights and moving statistics, of ``ema`` the
+averaged generator, and under ``optimiser`` what each player's update rule remembers.  A step takes a state and its
+inputs and returns a new state.  How gradients are taken is an argument, so that the plain loop, compiled iterations,
+several devices and the games of the section "Game dynamics" all make these steps.
 
 Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import contextlib
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import Optimiser, Recipe, parameter_dtype
-from ganbook.gradient_descent.checkpoint import split_names
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update
+from ganbook.data.recipe import Recipe
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.optimisers_tensorflow import update_all
 from ganbook.gradient_descent.penalties_tensorflow import clip_weights, r1, r2, wgan_gp
 from ganbook.probability.losses_tensorflow import discriminator_loss, generator_loss
-from ganbook.tensors.networks_tensorflow import Network, build, find_device, to_native, to_numpy
+from ganbook.tensors.networks_tensorflow import Network
 
 Call = Callable[..., tf.Tensor]
 Tensors = dict[str, tf.Tensor]
+State = dict[str, Any]
+Report = dict[str, Any]
+#: What each role minimises, as a function of its weights, with a report; and what gives each role's gradients.
+Objectives = Callable[[dict[str, Tensors]], tuple[dict[str, tf.Tensor], Report]]
+Gradients = Callable[[Objectives, dict[str, Tensors]], tuple[dict[str, Tensors], Report]]
 
 
-def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor,
-                            draws: Draws) -> tuple[tf.Tensor, Draws]:
+class Networks(NamedTuple):
+    """The twin of :class:`ganbook.gradient_descent.steps_torch.Networks`."""
+
+    generator: Network
+    discriminator: Network
+
+
+def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.gradients`."""
+    with contextlib.ExitStack() as stack:
+        tapes = {role: stack.enter_context(tf.GradientTape(watch_accessed_variables=False)) for role in weights}
+        for role, tape in tapes.items():
+            tape.watch(weights[role])
+        values, report = objectives(weights)
+    return {role: tape.gradient(values[role], weights[role], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            for role, tape in tapes.items()}, report
+
+
+def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor, inputs: Inputs
+                            ) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.discriminator_objective`."""
-    real, masks, rates, statistics = draws["real"], draws["masks"], draws["rates"], {}
+    real, masks, rates, statistics = inputs["real"], inputs["masks"], inputs["rates"], {}
     kept = None if recipe.penalised else statistics
 
     def on_real(images: tf.Tensor) -> tf.Tensor:
@@ -50,7 +75,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor
     else:
         fake_logits = on_fake(fake)
     if recipe.gradient_penalty:
-        penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, draws["weights"])
+        penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, inputs["weights"])
     if recipe.penalised and recipe.spectral:
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
         # the images, so one image, or one pack of them, moves them on.
@@ -61,221 +86,123 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor
     return loss + penalty, report | {"statistics": statistics}
 
 
-def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, draws: Draws,
-                        look_ahead: Callable[[tf.Tensor], Call] | None = None) -> tuple[tf.Tensor, Draws]:
+def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, inputs: Inputs,
+                        look_ahead: Callable[[tf.Tensor], Call] | None = None) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.generator_objective`."""
-    masks, statistics = draws["masks"], {}
-    fake = generator(draws["noise"], training=True, masks=masks["generator"], statistics=statistics)
+    masks, statistics = inputs["masks"], {}
+    fake = generator(inputs["noise"], training=True, masks=masks["generator"], statistics=statistics)
     if look_ahead is not None:
         discriminator = look_ahead(fake)
     fake_logits = discriminator(fake, training=True, masks=masks["fake"])
     real_logits = None
     if recipe.pairs:
-        real_logits = discriminator(draws["real"], training=True, masks=masks["real"])
+        real_logits = discriminator(inputs["real"], training=True, masks=masks["real"])
     loss = generator_loss(recipe.loss, real_logits, fake_logits)
     return loss, {"loss": loss, "statistics": statistics}
 
 
-def updated(settings: Optimiser, tensors: Tensors, gradients: Tensors, slots: Mapping[str, Tensors], t: Any,
-            learning_rate: Any) -> tuple[Tensors, dict[str, Tensors]]:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.updated`."""
-    new = {name: update(settings, tensors[name], gradient, slots[name], t, learning_rate)
-           for name, gradient in gradients.items()}
-    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
-
-
-def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Mapping[str, Tensors], fake: tf.Tensor,
-             draws: Draws) -> Call:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.unrolled`."""
-    weights = {name: tf.convert_to_tensor(weight) for name, weight in tensors.items() if name in slots}
-    moving = {name: tensor for name, tensor in tensors.items() if name not in slots}
-    draws, rates = {**draws, **draws["ahead"]}, draws["ahead"]["rates"]
-    for k in range(recipe.unrolled):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            objective, report = discriminator_objective(recipe, discriminator.bind(moving | weights), fake, draws)
-        gradients = tape.gradient(objective, weights)
-        weights, slots = updated(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"] + k,
-                                 rates["learning_rate"])
-        if recipe.clip:
-            weights = clip_weights(weights, recipe.clip)
-        moving = moving | report["statistics"]
-    return discriminator.bind(moving | weights)
-
-
-def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.averaged`."""
-    return {name: decay * old + (1.0 - decay) * current[name] for name, old in average.items()}
-
-
-def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.native_draws`."""
-    # Rates become scalar tensors: for each new number tf.function would trace anew.
-    return {key: {name: tf.constant(rate, parameter_dtype(dtype)) for name, rate in value.items()} if key == "rates"
-            else native_draws(value, dtype, device) if isinstance(value, dict) else to_native(value, dtype, device)
-            for key, value in draws.items()}
-
-
-class Players:
-    """The twin of :class:`ganbook.gradient_descent.steps_torch.Players`."""
-
-    def __init__(self, recipe: Recipe, rng: np.random.Generator, device: str | None = None) -> None:
-        self.recipe = recipe
-        self.generator = build(recipe.generator, rng, recipe.dtype, device)
-        self.device = self.generator.device_name
-        self.discriminator = build(recipe.discriminator, rng, recipe.dtype, self.device)
-        self.average: Network | None = None
-        if recipe.averaging:
-            self.average = build(recipe.generator, 0, recipe.dtype, self.device)
-            self.average.load(self.generator.export())
-        self.slots = {
-            "generator": _initial_slots(recipe.generator_optimiser, self.generator),
-            "discriminator": _initial_slots(recipe.discriminator_optimiser, self.discriminator),
-        }
-        # One graph for a whole round: run eagerly, a small step costs twenty times as much.
-        self._graph_round = tf.function(lambda draws: round_losses(self, draws), autograph=False)
-
-    def apply(self, role: str, gradients: Tensors, statistics: Tensors, rates: Mapping[str, Any]) -> None:
-        network: Network = getattr(self, role)
-        settings: Optimiser = getattr(self.recipe, f"{role}_optimiser")
-        new, slots = updated(settings, network.trainable(), gradients, self.slots[role], rates["t"],
-                             rates["learning_rate"])
-        if role == "discriminator" and self.recipe.clip:
-            new = clip_weights(new, self.recipe.clip)
-        network.assign(new | statistics)
-        for name, values in slots.items():
-            for slot, value in values.items():
-                self.slots[role][name][slot].assign(value)
-
-    def update_average(self, decay: Any) -> None:
-        if self.average is not None:
-            self.average.assign(averaged(everything(self.average), everything(self.generator), decay))
-
-    def native(self, draws: Draws) -> Draws:
-        return native_draws(draws, self.recipe.dtype, self.device)
-
-    def native_round(self, draws: Draws) -> Draws:
-        return {"discriminator": [self.native(step) for step in draws["discriminator"]],
-                "generator": self.native(draws["generator"])}
-
-    def sample(self, noise: np.ndarray, *, use_average: bool = True) -> np.ndarray:
-        network = self.average if use_average and self.average is not None else self.generator
-        return to_numpy(network(to_native(noise, self.recipe.dtype, self.device)))
-
-    def judge(self, examples: np.ndarray) -> np.ndarray:
-        return to_numpy(self.discriminator(to_native(examples, self.recipe.dtype, self.device)))
-
-    def export(self) -> dict[str, dict[str, np.ndarray]]:
-        arrays = {}
-        for role in ("generator", "discriminator"):
-            network: Network = getattr(self, role)
-            arrays[role] = network.export()
-            for slot in _slot_names(self.slots[role]):
-                moments = network.export({name: slots[slot] for name, slots in self.slots[role].items()})
-                arrays[role] |= {f"{slot}/{name}": array for name, array in moments.items()}
-        if self.average is not None:
-            arrays["generator"] |= {f"average/{name}": array for name, array in self.average.export().items()}
-        return arrays
-
-    def load(self, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        for role in ("generator", "discriminator"):
-            network: Network = getattr(self, role)
-            parts = split_names(arrays[role])
-            network.load(parts.pop("", {}))
-            if role == "generator" and self.average is not None:
-                self.average.load(parts.pop("average", {}))
-            expected = _slot_names(self.slots[role])
-            if set(parts) != set(expected):
-                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(expected)}")
-            native = {slot: network.convert(parts[slot]) for slot in expected}
-            for slot, tensors in native.items():
-                if set(tensors) != set(self.slots[role]):
-                    raise ValueError(f"{slot} of the {role} has {', '.join(sorted(tensors))}; accepted: "
-                                     f"{', '.join(sorted(self.slots[role]))}")
-            for name, slots in self.slots[role].items():
-                for slot in slots:
-                    slots[slot].assign(native[slot][name])
-
-
-def _look_ahead(players: Players, draws: Draws) -> Callable[[tf.Tensor], Call] | None:
-    if not players.recipe.unrolled:
-        return None
-    network = players.discriminator
-    return lambda fake: unrolled(players.recipe, network, everything(network), players.slots["discriminator"], fake,
-                                 draws)
-
-
-def _gradients_of(objective: tf.Tensor, network: Network, tape: tf.GradientTape) -> Tensors:
-    """Gradients of ``objective``, which the tape has seen, by the weights of one network, by name."""
-    weights = network.trainable()
-    return dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True))
-
-
-def discriminator_step(players: Players, draws: Draws) -> Draws:
+def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                       differentiate: Gradients = gradients) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.discriminator_step`."""
-    fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
-    with tf.GradientTape() as tape:
-        objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
-    gradients = _gradients_of(objective, players.discriminator, tape)
-    players.apply("discriminator", gradients, report["statistics"], draws["rates"])
-    return report
+    fake = networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"],
+                              tensors=state["generator"])
+
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
+        objective, report = discriminator_objective(
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+        return {"discriminator": objective}, report
+
+    found, report = differentiate(objectives, _weights(state, "discriminator"))
+    return _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"]), report
 
 
-def generator_step(players: Players, draws: Draws) -> Draws:
+def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                   differentiate: Gradients = gradients) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.generator_step`."""
-    with tf.GradientTape() as tape:
-        objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws,
-                                                _look_ahead(players, draws))
-    gradients = _gradients_of(objective, players.generator, tape)
-    players.apply("generator", gradients, report["statistics"], draws["rates"])
-    players.update_average(draws["rates"]["decay"])
-    return report
+    look_ahead = functools.partial(unrolled, recipe, networks, state, inputs) if recipe.unrolled else None
+
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
+        objective, report = generator_objective(
+            recipe, _bound(networks, state, "generator", weights), _bound(networks, state, "discriminator"), inputs,
+            look_ahead)
+        return {"generator": objective}, report
+
+    found, report = differentiate(objectives, _weights(state, "generator"))
+    state = _updated(recipe, "generator", state, found, report["statistics"], inputs["rates"])
+    return ema_update(state, inputs["rates"]["decay"]), report
 
 
-def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) -> tuple[Draws, Draws]:
+def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, generator_rates: Inputs,
+                      differentiate: Gradients = gradients) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.steps_torch.simultaneous_step`."""
-    recipe, statistics = players.recipe, {}
-    with tf.GradientTape() as discriminator_tape, tf.GradientTape() as generator_tape:
-        fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"],
-                                 statistics=statistics)
-        objective, report = discriminator_objective(recipe, players.discriminator, fake, draws)
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
+        statistics: Tensors = {}
+        fake = _bound(networks, state, "generator", weights)(
+            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics)
+        objective, report = discriminator_objective(
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
         loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
-    discriminator_gradients = _gradients_of(objective, players.discriminator, discriminator_tape)
-    generator_gradients = _gradients_of(loss, players.generator, generator_tape)
-    players.apply("discriminator", discriminator_gradients, report["statistics"], draws["rates"])
-    players.apply("generator", generator_gradients, statistics, generator_rates)
-    players.update_average(generator_rates["decay"])
-    return report, {"loss": loss, "statistics": statistics}
+        report |= {"generator_loss": loss, "generator_statistics": statistics}
+        return {"discriminator": objective, "generator": loss}, report
+
+    found, report = differentiate(objectives, _weights(state, "discriminator", "generator"))
+    state = _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"])
+    state = _updated(recipe, "generator", state, found, report["generator_statistics"], generator_rates)
+    return ema_update(state, generator_rates["decay"]), report
 
 
-def round_losses(players: Players, draws: Draws) -> tf.Tensor:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.round_losses`."""
-    if players.recipe.order == "simultaneous":
-        report, generator_report = simultaneous_step(players, draws["discriminator"][0], draws["generator"]["rates"])
+def iterate(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+            differentiate: Gradients = gradients) -> tuple[State, tf.Tensor]:
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.iterate`."""
+    if recipe.order == "simultaneous":
+        state, report = simultaneous_step(recipe, networks, state, inputs["discriminator"][0],
+                                          inputs["generator"]["rates"], differentiate)
+        loss = report["generator_loss"]
     else:
-        for step in draws["discriminator"]:
-            report = discriminator_step(players, step)
-        generator_report = generator_step(players, draws["generator"])
-    return tf.stack([report["loss"], report["penalty"], generator_report["loss"]])
+        for step in inputs["discriminator"]:
+            state, report = discriminator_step(recipe, networks, state, step, differentiate)
+        state, generator_report = generator_step(recipe, networks, state, inputs["generator"], differentiate)
+        loss = generator_report["loss"]
+    return state, tf.stack([report["loss"], report["penalty"], loss])
 
 
-def run_rounds(players: Players, rounds: Sequence[Draws]) -> np.ndarray:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.run_rounds`."""
-    losses = [players._graph_round(players.native_round(arrays)) for arrays in rounds]
-    # One transfer for all rounds: asking a GPU for each number would make it wait for the processor.
-    return tf.stack(losses).numpy().astype(np.float64)
+def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, fake: tf.Tensor) -> Call:
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.unrolled`."""
+    inputs = {**inputs, **inputs["ahead"]}
+    for k in range(recipe.unrolled):
+        def objectives(weights: dict[str, Tensors], state: State = state) -> tuple[dict[str, tf.Tensor], Report]:
+            objective, report = discriminator_objective(
+                recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            return {"discriminator": objective}, report
+
+        found, report = gradients(objectives, _weights(state, "discriminator"))
+        rates = inputs["rates"] | {"t": inputs["rates"]["t"] + k}
+        state = _updated(recipe, "discriminator", state, found, report["statistics"], rates)
+    return _bound(networks, state, "discriminator")
 
 
-def everything(network: Network) -> Tensors:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.everything`."""
-    return network.trainable() | network.moving()
+def ema_update(state: State, decay: Any) -> State:
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.ema_update`."""
+    return state | {"ema": {name: decay * old + (1.0 - decay) * state["generator"][name]
+                            for name, old in state["ema"].items()}}
 
 
-def _initial_slots(settings: Optimiser, network: Network) -> dict[str, Tensors]:
-    with tf.device(find_device(network.device_name)):
-        return {name: {slot: tf.Variable(zeros) for slot, zeros in initial_slots(settings, weight).items()}
-                for name, weight in network.trainable().items()}
+def _bound(networks: Networks, state: State, role: str, weights: Mapping[str, Tensors] | None = None) -> Call:
+    """A network with its tensors, some weights of which may be given."""
+    tensors = state[role] | weights[role] if weights else state[role]
+    return functools.partial(getattr(networks, role), tensors=tensors)
 
 
-def _slot_names(slots: Mapping[str, Tensors]) -> list[str]:
-    return list(next(iter(slots.values())))
+def _weights(state: State, *roles: str) -> dict[str, Tensors]:
+    """By role the tensors that have an optimiser's state: those that training changes by their gradient."""
+    return {role: {name: state[role][name] for name in state["optimiser"][role]} for role in roles}
+
+
+def _updated(recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors,
+             rates: Mapping[str, Any]) -> State:
+    """The state after one update of one player."""
+    weights, memory = update_all(getattr(recipe, f"{role}_optimiser"), state[role], found[role],
+                                 state["optimiser"][role], rates["t"], rates["learning_rate"])
+    if role == "discriminator" and recipe.clip:
+        weights = clip_weights(weights, recipe.clip)
+    return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

@@ -1,33 +1,79 @@
-"""One training step of each player, in PyTorch.
+"""One training step of each player, in PyTorch, as pure functions of everything that training changes.
 
-``discriminator_step`` and ``generator_step`` do one thing each: take draws, compute the loss, differentiate it by one
-player's weights, update that player.  ``simultaneous_step`` does both at one point and judges the fakes once.
+A *state* holds tensors by name: of ``generator`` and ``discriminator`` weights and moving statistics, of ``ema`` the
+averaged generator, and under ``optimiser`` what each player's update rule remembers.  A step takes a state and its
+inputs and returns a new state.  How gradients are taken is an argument, so that the plain loop, compiled iterations,
+several devices and the games of the section "Game dynamics" all make these steps.
 
 Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import Optimiser, Recipe
-from ganbook.gradient_descent.checkpoint import split_names
-from ganbook.gradient_descent.draws import Draws
-from ganbook.gradient_descent.optimisers_torch import initial_slots, update
+from ganbook.data.recipe import Recipe
+from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.optimisers_torch import update_all
 from ganbook.gradient_descent.penalties_torch import clip_weights, r1, r2, wgan_gp
 from ganbook.probability.losses_torch import discriminator_loss, generator_loss
-from ganbook.tensors.networks_torch import Network, build, to_native, to_numpy
+from ganbook.tensors.networks_torch import Network
 
 Call = Callable[..., Tensor]
 Tensors = dict[str, Tensor]
+State = dict[str, Any]
+Report = dict[str, Any]
+#: What each role minimises, as a function of its weights, with a report; and what gives each role's gradients.
+Objectives = Callable[[dict[str, Tensors]], tuple[dict[str, Tensor], Report]]
+Gradients = Callable[[Objectives, dict[str, Tensors]], tuple[dict[str, Tensors], Report]]
 
 
-def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, draws: Draws) -> tuple[Tensor, Draws]:
+class Networks(NamedTuple):
+    """Both networks: what is computed, apart from the tensors that it is computed with."""
+
+    generator: Network
+    discriminator: Network
+
+
+def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    r"""The gradient of each role's objective by that role's weights, all at one point.
+
+    .. math:: \nabla_{w_r} L_r(w_D, w_G), \quad r \in \{D, G\}
+
+    Args:
+        objectives: gives of weights by role the objectives by role, and a report.
+        weights: by role and name; roles that are not among them stay where they are.
+
+    Returns:
+        gradients by role and name, and the report.
+
+    Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
+    """
+    leaves = {role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
+              for role, group in weights.items()}
+    with torch.enable_grad():
+        values, report = objectives(leaves)
+    *first, last = leaves
+    found = {role: torch.autograd.grad(values[role], list(leaves[role].values()), retain_graph=role != last)
+             for role in (*first, last)}
+    return {role: dict(zip(leaves[role], parts, strict=True)) for role, parts in found.items()}, report
+
+
+def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    """As :func:`gradients`, by ``torch.func``: what the compiler understands, and can itself be differentiated."""
+    values, pullback, report = torch.func.vjp(objectives, weights, has_aux=True)
+    # The compiler drops what a call computes and nobody uses.
+    return {role: pullback({other: torch.ones_like(value) if other == role else torch.zeros_like(value)
+                            for other, value in values.items()})[0][role] for role in values}, report
+
+
+def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, inputs: Inputs
+                            ) -> tuple[Tensor, Report]:
     r"""What the discriminator minimises: its loss plus the penalties on its gradient.
 
     .. math:: L_D + \frac{\gamma_1}{2} E|\nabla D(x)|^2 + \frac{\gamma_2}{2} E|\nabla D(G(z))|^2
@@ -38,7 +84,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
         discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,), or
             (N/m,) where it judges m images together.
         fake: generated examples, shape (N, ...).
-        draws: ``real``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
+        inputs: ``real``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
 
     Returns:
         the objective, and a mapping with ``loss``, ``penalty``, both ``logits`` and new ``statistics``.
@@ -46,7 +92,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661; Mescheder et al., 2018, equation 9,
     arXiv:1801.04406; Gulrajani et al., 2017, equation 3, arXiv:1704.00028.
     """
-    real, masks, rates, statistics = draws["real"], draws["masks"], draws["rates"], {}
+    real, masks, rates, statistics = inputs["real"], inputs["masks"], inputs["rates"], {}
     kept = None if recipe.penalised else statistics
 
     def on_real(images: Tensor) -> Tensor:
@@ -67,7 +113,7 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
     else:
         fake_logits = on_fake(fake)
     if recipe.gradient_penalty:
-        penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, draws["weights"])
+        penalty = penalty + recipe.gradient_penalty * wgan_gp(on_fake, real, fake, inputs["weights"])
     if recipe.penalised and recipe.spectral:
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
         # the images, so one image, or one pack of them, moves them on.
@@ -78,8 +124,8 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, d
     return loss + penalty, report | {"statistics": statistics}
 
 
-def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, draws: Draws,
-                        look_ahead: Callable[[Tensor], Call] | None = None) -> tuple[Tensor, Draws]:
+def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, inputs: Inputs,
+                        look_ahead: Callable[[Tensor], Call] | None = None) -> tuple[Tensor, Report]:
     r"""What the generator minimises: its loss on one batch of fakes, judged now or a few updates ahead.
 
     .. math:: L_G(D(x), D(G(z)))
@@ -88,7 +134,7 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, dr
         recipe: names the loss.
         generator: called as ``generator(noise, training=, masks=, statistics=)``; gives examples (N, ...).
         discriminator: called as ``discriminator(images, training=, masks=, statistics=)``; gives logits (N,).
-        draws: ``noise``, ``masks`` and, where the loss compares pairs or the generator looks ahead, ``real``.
+        inputs: ``noise``, ``masks`` and, where the loss compares pairs or the generator looks ahead, ``real``.
         look_ahead: makes of the fakes the discriminator that judges them, see :func:`unrolled`; None means
             ``discriminator``.
 
@@ -97,40 +143,125 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, dr
 
     Reference: Goodfellow et al., 2014, algorithm 1 and section 3, arXiv:1406.2661.
     """
-    masks, statistics = draws["masks"], {}
-    fake = generator(draws["noise"], training=True, masks=masks["generator"], statistics=statistics)
+    masks, statistics = inputs["masks"], {}
+    fake = generator(inputs["noise"], training=True, masks=masks["generator"], statistics=statistics)
     if look_ahead is not None:
         discriminator = look_ahead(fake)
     fake_logits = discriminator(fake, training=True, masks=masks["fake"])
     real_logits = None
     if recipe.pairs:
-        real_logits = discriminator(draws["real"], training=True, masks=masks["real"])
+        real_logits = discriminator(inputs["real"], training=True, masks=masks["real"])
     loss = generator_loss(recipe.loss, real_logits, fake_logits)
     return loss, {"loss": loss, "statistics": statistics}
 
 
-def updated(settings: Optimiser, tensors: Tensors, gradients: Tensors, slots: Mapping[str, Tensors], t: Any,
-            learning_rate: Any) -> tuple[Tensors, dict[str, Tensors]]:
-    """New weights and new optimiser slots of one player.
+def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                       differentiate: Gradients = gradients) -> tuple[State, Report]:
+    """Update the discriminator once, on real examples and on fakes that the generator makes without learning.
 
     Args:
-        settings: the update rule and its constants.
-        tensors: weights by name.
-        gradients: of the same names.
-        slots: by weight, what the rule remembers.
-        t: number of this update, counted from 1.
-        learning_rate: of this update.
+        recipe, networks, state: what is trained, and how far it has come.
+        inputs: native, one step's: ``real``, ``noise``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
+        differentiate: what takes the gradient.
 
     Returns:
-        weights by name, and slots by weight.
+        the new state, and a mapping with ``loss``, ``penalty`` and both ``logits`` before the update.
+
+    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """
-    new = {name: update(settings, tensors[name], gradient, slots[name], t, learning_rate)
-           for name, gradient in gradients.items()}
-    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+    fake = networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"],
+                              tensors=state["generator"])
+
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
+        objective, report = discriminator_objective(
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+        return {"discriminator": objective}, report
+
+    found, report = differentiate(objectives, _weights(state, "discriminator"))
+    return _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"]), report
 
 
-def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Mapping[str, Tensors], fake: Tensor,
-             draws: Draws) -> Call:
+def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                   differentiate: Gradients = gradients) -> tuple[State, Report]:
+    """Update the generator once, against the discriminator as it is now, or as it would be some updates ahead.
+
+    Args:
+        recipe, networks, state, differentiate: as of :func:`discriminator_step`.
+        inputs: native, one step's: ``noise``, ``masks``, ``rates`` and, where the loss compares pairs or the generator
+            looks ahead, ``real`` and ``ahead``.
+
+    Returns:
+        the new state, and a mapping with ``loss`` before the update.
+
+    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
+    """
+    look_ahead = functools.partial(unrolled, recipe, networks, state, inputs) if recipe.unrolled else None
+
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
+        objective, report = generator_objective(
+            recipe, _bound(networks, state, "generator", weights), _bound(networks, state, "discriminator"), inputs,
+            look_ahead)
+        return {"generator": objective}, report
+
+    found, report = differentiate(objectives, _weights(state, "generator"))
+    state = _updated(recipe, "generator", state, found, report["statistics"], inputs["rates"])
+    return ema_update(state, inputs["rates"]["decay"]), report
+
+
+def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, generator_rates: Inputs,
+                      differentiate: Gradients = gradients) -> tuple[State, Report]:
+    """Update both players from gradients at the same point; the fakes are made and judged once.
+
+    Args:
+        recipe, networks, state, inputs, differentiate: as of :func:`discriminator_step`.
+        generator_rates: ``learning_rate``, ``t`` and ``decay`` of the generator.
+
+    Returns:
+        the new state, and a report as of :func:`discriminator_step` with ``generator_loss``.
+
+    Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
+    """
+    def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
+        statistics: Tensors = {}
+        fake = _bound(networks, state, "generator", weights)(
+            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics)
+        objective, report = discriminator_objective(
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+        loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
+        report |= {"generator_loss": loss, "generator_statistics": statistics}
+        return {"discriminator": objective, "generator": loss}, report
+
+    found, report = differentiate(objectives, _weights(state, "discriminator", "generator"))
+    state = _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"])
+    state = _updated(recipe, "generator", state, found, report["generator_statistics"], generator_rates)
+    return ema_update(state, generator_rates["decay"]), report
+
+
+def iterate(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+            differentiate: Gradients = gradients) -> tuple[State, Tensor]:
+    """One iteration: the discriminator's steps and the generator's, in the recipe's order.
+
+    Args:
+        recipe, networks, state, differentiate: as of :func:`discriminator_step`.
+        inputs: native, as :class:`ganbook.gradient_descent.inputs.InputSampler` draws them.
+
+    Returns:
+        the new state, and discriminator loss, penalty and generator loss, shape (3,); of several discriminator steps
+        those of the last.
+    """
+    if recipe.order == "simultaneous":
+        state, report = simultaneous_step(recipe, networks, state, inputs["discriminator"][0],
+                                          inputs["generator"]["rates"], differentiate)
+        loss = report["generator_loss"]
+    else:
+        for step in inputs["discriminator"]:
+            state, report = discriminator_step(recipe, networks, state, step, differentiate)
+        state, generator_report = generator_step(recipe, networks, state, inputs["generator"], differentiate)
+        loss = generator_report["loss"]
+    return state, torch.stack([report["loss"], report["penalty"], loss]).detach()
+
+
+def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, fake: Tensor) -> Call:
     r"""The discriminator as its next updates would leave it, as a function of the fakes that it learns from.
 
     .. math:: w_{i+1} = U(w_i, \nabla_w L_D(w_i, x, G(z))), \qquad i = 0, \dots, k - 1
@@ -140,13 +271,10 @@ def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Ma
     discriminator itself stays where it is.
 
     Args:
-        recipe: says how many updates k, and what they follow.
-        discriminator: the network.
-        tensors: all its tensors by name, weights w_0 and moving statistics.
-        slots: by weight, what the optimiser remembers.
-        fake: generated examples G(z), shape (N, ...).
-        draws: the generator's: ``real``, ``masks``, and ``ahead``: ``rates`` of the first of these updates and, for
+        recipe, networks, state: as of :func:`discriminator_step`; the recipe says how many updates k.
+        inputs: the generator's: ``real``, ``masks``, and ``ahead``: ``rates`` of the first of these updates and, for
             WGAN-GP, ``weights``.
+        fake: generated examples G(z), shape (N, ...).
 
     Returns:
         the discriminator after k updates, called as the network is.
@@ -154,272 +282,53 @@ def unrolled(recipe: Recipe, discriminator: Network, tensors: Tensors, slots: Ma
     Reference: Metz, Poole, Pfau and Sohl-Dickstein, Unrolled Generative Adversarial Networks, ICLR 2017, equations 7
     to 9, arXiv:1611.02163.
     """
-    weights = {name: weight.detach() for name, weight in tensors.items() if name in slots}
-    moving = {name: tensor for name, tensor in tensors.items() if name not in slots}
-    draws, rates = {**draws, **draws["ahead"]}, draws["ahead"]["rates"]
+    inputs = {**inputs, **inputs["ahead"]}
     for k in range(recipe.unrolled):
-        def objective(weights: Tensors, moving: Tensors = moving) -> tuple[Tensor, Draws]:
-            return discriminator_objective(recipe, discriminator.bind(moving | weights), fake, draws)
+        def objectives(weights: dict[str, Tensors], state: State = state) -> tuple[dict[str, Tensor], Report]:
+            objective, report = discriminator_objective(
+                recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            return {"discriminator": objective}, report
 
-        gradients, report = torch.func.grad(objective, has_aux=True)(weights)
-        weights, slots = updated(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"] + k,
-                                 rates["learning_rate"])
-        if recipe.clip:
-            weights = clip_weights(weights, recipe.clip)
-        moving = moving | report["statistics"]
-    return discriminator.bind(moving | weights)
+        found, report = functional_gradients(objectives, _weights(state, "discriminator"))
+        rates = inputs["rates"] | {"t": inputs["rates"]["t"] + k}
+        state = _updated(recipe, "discriminator", state, found, report["statistics"], rates)
+    return _bound(networks, state, "discriminator")
 
 
-def averaged(average: Tensors, current: Tensors, decay: Any) -> Tensors:
-    r"""One step of the exponential moving average of weights.
+def ema_update(state: State, decay: Any) -> State:
+    r"""One step of the exponential moving average of the generator's weights.
 
     .. math:: a \leftarrow \beta a + (1 - \beta) w
 
     Args:
-        average: a, by name; empty where the recipe averages nothing.
-        current: w, by name.
+        state: with a as ``ema``, empty where the recipe averages nothing, and w as ``generator``.
         decay: beta, in [0, 1).
 
     Returns:
-        the new averages, by name.
+        the new state.
 
-    Reference: Karras et al., 2018, section 6.1, arXiv:1710.10196.
+    Reference: Karras et al., 2018, arXiv:1710.10196.
     """
-    return {name: decay * old + (1.0 - decay) * current[name] for name, old in average.items()}
+    return state | {"ema": {name: decay * old + (1.0 - decay) * state["generator"][name]
+                            for name, old in state["ema"].items()}}
 
 
-def native_draws(draws: Draws, dtype: str, device: str) -> Draws:
-    """One step's draws as tensors of a type, on a device.
-
-    Args:
-        draws: NumPy arrays and mappings of them; ``rates`` are numbers.
-        dtype: one of ``DTYPES``.
-        device: ``cpu``, ``gpu`` or ``gpu:N``.
-
-    Returns:
-        the same mapping of native tensors.
-    """
-    return {key: value if key == "rates" else native_draws(value, dtype, device) if isinstance(value, dict)
-            else to_native(value, dtype, device) for key, value in draws.items()}
+def _bound(networks: Networks, state: State, role: str, weights: Mapping[str, Tensors] | None = None) -> Call:
+    """A network with its tensors, some weights of which may be given."""
+    tensors = state[role] | weights[role] if weights else state[role]
+    return functools.partial(getattr(networks, role), tensors=tensors)
 
 
-class Players:
-    """Both networks, what their optimisers remember, and the moving average of the generator.
-
-    Args:
-        recipe: the run.
-        rng: draws the initial weights, the generator's first.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Raises:
-        ValueError: an unknown device, or a GPU where there is none.
-    """
-
-    def __init__(self, recipe: Recipe, rng: np.random.Generator, device: str | None = None) -> None:
-        self.recipe = recipe
-        self.generator = build(recipe.generator, rng, recipe.dtype, device)
-        self.device = self.generator.device_name
-        self.discriminator = build(recipe.discriminator, rng, recipe.dtype, self.device)
-        self.average: Network | None = None
-        if recipe.averaging:
-            self.average = build(recipe.generator, 0, recipe.dtype, self.device)
-            self.average.load(self.generator.export())
-        self.slots = {
-            "generator": _initial_slots(recipe.generator_optimiser, self.generator),
-            "discriminator": _initial_slots(recipe.discriminator_optimiser, self.discriminator),
-        }
-
-    def apply(self, role: str, gradients: Tensors, statistics: Tensors, rates: Mapping[str, Any]) -> None:
-        """Update the weights of one player, and its moving statistics."""
-        network: Network = getattr(self, role)
-        settings: Optimiser = getattr(self.recipe, f"{role}_optimiser")
-        with torch.no_grad():
-            new, self.slots[role] = updated(settings, network.trainable(), gradients, self.slots[role], rates["t"],
-                                            rates["learning_rate"])
-            if role == "discriminator" and self.recipe.clip:
-                new = clip_weights(new, self.recipe.clip)
-            network.assign(new | statistics)
-
-    def update_average(self, decay: Any) -> None:
-        """Move the averaged generator towards the present one."""
-        if self.average is not None:
-            with torch.no_grad():
-                self.average.assign(averaged(everything(self.average), everything(self.generator), decay))
-
-    def native(self, draws: Draws) -> Draws:
-        """One step's draws as tensors on this device."""
-        return native_draws(draws, self.recipe.dtype, self.device)
-
-    def native_round(self, draws: Draws) -> Draws:
-        """One round's draws as tensors on this device."""
-        return {"discriminator": [self.native(step) for step in draws["discriminator"]],
-                "generator": self.native(draws["generator"])}
-
-    def sample(self, noise: np.ndarray, *, use_average: bool = True) -> np.ndarray:
-        """Generate examples from noise of shape (n, latent), in inference mode: NumPy, shape (n, ...)."""
-        network = self.average if use_average and self.average is not None else self.generator
-        with torch.no_grad():
-            return to_numpy(network(to_native(noise, self.recipe.dtype, self.device)))
-
-    def judge(self, examples: np.ndarray) -> np.ndarray:
-        """The discriminator's logits of examples of shape (n, ...), in inference mode: NumPy, shape (n,)."""
-        with torch.no_grad():
-            return to_numpy(self.discriminator(to_native(examples, self.recipe.dtype, self.device)))
-
-    def export(self) -> dict[str, dict[str, np.ndarray]]:
-        """Everything that training changes, by player and name, in the layout of files."""
-        arrays = {}
-        for role in ("generator", "discriminator"):
-            network: Network = getattr(self, role)
-            arrays[role] = network.export()
-            for slot in _slot_names(self.slots[role]):
-                moments = network.export({name: slots[slot] for name, slots in self.slots[role].items()})
-                arrays[role] |= {f"{slot}/{name}": array for name, array in moments.items()}
-        if self.average is not None:
-            arrays["generator"] |= {f"average/{name}": array for name, array in self.average.export().items()}
-        return arrays
-
-    def load(self, arrays: Mapping[str, Mapping[str, np.ndarray]]) -> None:
-        """Take over what :meth:`export` gave, in this framework or the other.
-
-        Raises:
-            ValueError: a missing, unknown or mis-shaped array, named.
-        """
-        for role in ("generator", "discriminator"):
-            network: Network = getattr(self, role)
-            parts = split_names(arrays[role])
-            network.load(parts.pop("", {}))
-            if role == "generator" and self.average is not None:
-                self.average.load(parts.pop("average", {}))
-            expected = _slot_names(self.slots[role])
-            if set(parts) != set(expected):
-                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(expected)}")
-            native = {slot: network.convert(parts[slot]) for slot in expected}
-            for slot, tensors in native.items():
-                if set(tensors) != set(self.slots[role]):
-                    raise ValueError(f"{slot} of the {role} has {', '.join(sorted(tensors))}; accepted: "
-                                     f"{', '.join(sorted(self.slots[role]))}")
-            for name, slots in self.slots[role].items():
-                for slot in slots:
-                    slots[slot].copy_(native[slot][name])
+def _weights(state: State, *roles: str) -> dict[str, Tensors]:
+    """By role the tensors that have an optimiser's state: those that training changes by their gradient."""
+    return {role: {name: state[role][name] for name in state["optimiser"][role]} for role in roles}
 
 
-def _look_ahead(players: Players, draws: Draws) -> Callable[[Tensor], Call] | None:
-    if not players.recipe.unrolled:
-        return None
-    network = players.discriminator
-    return lambda fake: unrolled(players.recipe, network, everything(network), players.slots["discriminator"], fake,
-                                 draws)
-
-
-def _gradients_of(objective: Tensor, network: Network, *, keep: bool = False) -> Tensors:
-    """Gradients of ``objective`` by the weights of one network, by name; ``keep`` it for another differentiation."""
-    weights = network.trainable()
-    return dict(zip(weights, torch.autograd.grad(objective, list(weights.values()), retain_graph=keep), strict=True))
-
-
-def discriminator_step(players: Players, draws: Draws) -> Draws:
-    """Update the discriminator once, on real examples and on fakes that the generator makes without learning.
-
-    Args:
-        players: changed in place.
-        draws: native, one step's: ``real``, ``noise``, ``masks``, ``rates`` and, for WGAN-GP, ``weights``.
-
-    Returns:
-        a mapping with ``loss``, ``penalty`` and both ``logits`` before the update.
-
-    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
-    """
-    with torch.no_grad():
-        fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
-    objective, report = discriminator_objective(players.recipe, players.discriminator, fake, draws)
-    gradients = _gradients_of(objective, players.discriminator)
-    players.apply("discriminator", gradients, report["statistics"], draws["rates"])
-    return report
-
-
-def generator_step(players: Players, draws: Draws) -> Draws:
-    """Update the generator once, against the discriminator as it is now, or as it would be some updates ahead.
-
-    Args:
-        players: changed in place.
-        draws: native, one step's: ``noise``, ``masks``, ``rates`` and, where the loss compares pairs or the generator
-            looks ahead, ``real`` and ``ahead``.
-
-    Returns:
-        a mapping with ``loss`` before the update.
-
-    Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
-    """
-    objective, report = generator_objective(players.recipe, players.generator, players.discriminator, draws,
-                                            _look_ahead(players, draws))
-    gradients = _gradients_of(objective, players.generator)
-    players.apply("generator", gradients, report["statistics"], draws["rates"])
-    players.update_average(draws["rates"]["decay"])
-    return report
-
-
-def simultaneous_step(players: Players, draws: Draws, generator_rates: Draws) -> tuple[Draws, Draws]:
-    """Update both players from gradients at the same point; the fakes are made and judged once.
-
-    Args:
-        players: changed in place.
-        draws: native, as for :func:`discriminator_step`.
-        generator_rates: ``learning_rate``, ``t`` and ``decay`` of the generator.
-
-    Returns:
-        the reports of both players.
-
-    Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
-    """
-    recipe, statistics = players.recipe, {}
-    fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"],
-                             statistics=statistics)
-    objective, report = discriminator_objective(recipe, players.discriminator, fake, draws)
-    loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
-    discriminator_gradients = _gradients_of(objective, players.discriminator, keep=True)
-    generator_gradients = _gradients_of(loss, players.generator)
-    players.apply("discriminator", discriminator_gradients, report["statistics"], draws["rates"])
-    players.apply("generator", generator_gradients, statistics, generator_rates)
-    players.update_average(generator_rates["decay"])
-    return report, {"loss": loss, "statistics": statistics}
-
-
-def round_losses(players: Players, draws: Draws) -> Tensor:
-    """Run one round of native draws: its three losses, shape (3,)."""
-    if players.recipe.order == "simultaneous":
-        report, generator_report = simultaneous_step(players, draws["discriminator"][0], draws["generator"]["rates"])
-    else:
-        for step in draws["discriminator"]:
-            report = discriminator_step(players, step)
-        generator_report = generator_step(players, draws["generator"])
-    return torch.stack([report["loss"], report["penalty"], generator_report["loss"]]).detach()
-
-
-def run_rounds(players: Players, rounds: Sequence[Draws]) -> np.ndarray:
-    """Run rounds one after another.
-
-    Args:
-        players: changed in place.
-        rounds: NumPy draws of each round.
-
-    Returns:
-        float64, shape (rounds, 3): discriminator loss, penalty and generator loss of each round; of several
-        discriminator steps the last.
-    """
-    losses = [round_losses(players, players.native_round(arrays)) for arrays in rounds]
-    # One transfer for all rounds: asking a GPU for each number would make it wait for the processor.
-    return torch.stack(losses).double().cpu().numpy()
-
-
-def everything(network: Network) -> Tensors:
-    """All tensors of a network by name: weights, then moving statistics."""
-    return network.trainable() | network.moving()
-
-
-def _initial_slots(settings: Optimiser, network: Network) -> dict[str, Tensors]:
-    return {name: initial_slots(settings, weight.detach()) for name, weight in network.trainable().items()}
-
-
-def _slot_names(slots: Mapping[str, Tensors]) -> list[str]:
-    return list(next(iter(slots.values())))
+def _updated(recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors,
+             rates: Mapping[str, Any]) -> State:
+    """The state after one update of one player."""
+    weights, memory = update_all(getattr(recipe, f"{role}_optimiser"), state[role], found[role],
+                                 state["optimiser"][role], rates["t"], rates["learning_rate"])
+    if role == "discriminator" and recipe.clip:
+        weights = clip_weights(weights, recipe.clip)
+    return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

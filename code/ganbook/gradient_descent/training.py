@@ -1,4 +1,4 @@
-"""The loop around the steps: draws in, history, samples and checkpoints out.  It is written once, for both twins.
+"""The loop around the steps: inputs in, history, samples and checkpoints out.  It is written once, for both twins.
 
 Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
 """
@@ -22,13 +22,13 @@ from tqdm import tqdm
 
 from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int
 from ganbook.gradient_descent import checkpoint
-from ganbook.gradient_descent.draws import Dealer, dropout_layers, latent_noise
+from ganbook.gradient_descent.inputs import InputSampler, dropout_layers, latent_noise
 from ganbook.gradient_descent.sources import find_source
 from ganbook.gradient_descent.sources import load_source as load_source  # for the pages
 
 LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
-ROOM = 20
+STEPS_PER_CALL = 20
 SAMPLES = 64
 ADVICE = ("The run stopped; what was saved before is unharmed. Lower the learning rate, or choose a loss or penalty "
           "that bounds the discriminator")
@@ -46,7 +46,7 @@ class Run:
     Args:
         recipe: what is run.
         framework: ``pytorch`` or ``tensorflow``.
-        players: the framework's networks, optimiser slots and moving average.
+        state: the framework's networks, optimiser state and moving average.
         rng: source of all randomness of the training.
         step: generator updates made.
         history: equally long lists ``step``, ``discriminator_loss``, ``penalty`` and ``generator_loss``; of a long
@@ -61,7 +61,7 @@ class Run:
 
     recipe: Recipe
     framework: str
-    players: Any
+    state: Any
     rng: np.random.Generator
     step: int = 0
     history: dict[str, list[float]] = dataclasses.field(default_factory=lambda: {n: [] for n in ("step", *LOSSES)})
@@ -78,12 +78,12 @@ class Run:
     @property
     def generator(self) -> Any:
         """The generator, as the last step left it: an nn.Module or a keras.Model."""
-        return self.players.generator
+        return self.state.generator
 
     @property
     def discriminator(self) -> Any:
         """The discriminator: an nn.Module or a keras.Model."""
-        return self.players.discriminator
+        return self.state.discriminator
 
     def sample(self, n: int = SAMPLES, seed: int = 0, *, use_average: bool = True) -> np.ndarray:
         """Generate examples.
@@ -102,7 +102,7 @@ class Run:
         n, seed = check_int("n", n, 1), check_int("seed", seed, 0)
         latent = self.generator.input_shape_[0]
         noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(seed))
-        parts = [self.players.sample(part, use_average=use_average)
+        parts = [self.state.sample(part, use_average=use_average)
                  for part in np.array_split(noise, math.ceil(n / 500))]
         return np.concatenate(parts).astype(np.float32)
 
@@ -114,7 +114,7 @@ class Run:
             NonFiniteLoss: an update has made a weight infinite or not a number, though no loss has shown it yet; the
                 run saved before stands.
         """
-        arrays = self.players.export()
+        arrays = self.state.export()
         for role, group in arrays.items():
             for name, array in group.items():
                 if not np.isfinite(array).all():
@@ -145,7 +145,8 @@ def start_run(recipe: Recipe, framework: str = "pytorch", *, device: str | None 
         ValueError: an unknown framework or device, or a setting of a network outside its range.
     """
     rng = np.random.default_rng(recipe.seed)
-    return Run(recipe, framework, twin("ganbook.gradient_descent.steps", framework).Players(recipe, rng, device), rng)
+    module = twin("ganbook.gradient_descent.train_state", framework)
+    return Run(recipe, framework, module.TrainState(recipe, rng, device), rng)
 
 
 def load_run(folder: str | Path, framework: str | None = None, *, device: str | None = None) -> Run:
@@ -163,7 +164,7 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
     recipe, state, arrays = checkpoint.load(Path(folder))
     run = start_run(recipe, framework or state.get("framework"), device=device)
     try:
-        run.players.load(arrays)
+        run.state.load(arrays)
         run.rng.bit_generator.state = state["rng"]
         run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
         run.steps, run.trained_on = state.get("steps", recipe.steps), state.get("data")
@@ -225,7 +226,7 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         with team.scope():
             run = _prepare(recipe, framework, out, resume, team.device)
         run.writes = team.first
-        return _loop(run, engine.DistributedPlayers(run.players, team).run_rounds,
+        return _loop(run, engine.DistributedIterations(run.state, team).run,
                      plan if team.first else dataclasses.replace(plan, progress=False))
 
 
@@ -243,21 +244,21 @@ class _Plan:
     progress: bool | None
 
 
-def _loop(run: Run, run_rounds: Callable[..., np.ndarray], plan: _Plan) -> Run:
+def _loop(run: Run, run_iterations: Callable[..., np.ndarray], plan: _Plan) -> Run:
     recipe, out = run.recipe, plan.out
     if plan.steps is not None:
         run.steps = check_int("steps", plan.steps, run.steps)
     last = run.steps if plan.until is None else min(plan.until, run.steps)
     source, run.trained_on = find_source(recipe, run.trained_on, plan.source)
-    dealer = make_dealer(run, source, plan.check_data)
+    sampler = make_sampler(run, source, plan.check_data)
     # A place that cannot be is better found now than after an hour.
     alone = checkpoint.alone(Path(out)) if out and run.writes else contextlib.nullcontext()
     with alone, tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(plan.progress),
                      leave=False) as bar:
         while run.step < last:
-            # Processes that train together stop for the same rounds: each call of run_rounds is a meeting of all.
+            # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
             count = _chunk(run.step, last, plan.save_every if out else 0, plan.sample_every)
-            advance(run, dealer, run_rounds, count)
+            advance(run, sampler, run_iterations, count)
             bar.update(count)
             if plan.sample_every and run.step % plan.sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
@@ -282,11 +283,11 @@ def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resu
     return start_run(recipe if recipe is not None else Recipe(), framework, device=device)
 
 
-def make_dealer(run: Run, source: Any, check_data: bool = True) -> Dealer:
-    """What deals the draws of a run's rounds.
+def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler:
+    """What draws the inputs of a run's iterations.
 
     Args:
-        run: whose rounds.
+        run: whose iterations.
         source: the real examples.
         check_data: as in :func:`train`.
 
@@ -297,32 +298,31 @@ def make_dealer(run: Run, source: Any, check_data: bool = True) -> Dealer:
     if not tuple(source.shape) == made == judged:
         raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
                          f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
-    return Dealer(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
+    return InputSampler(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
                   dropout_layers(run.discriminator), check_data)
 
 
 def make_runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
-    """What runs a list of rounds and gives their losses, shape (rounds, 3): plainly, or in one compiled call."""
+    """What runs a list of iterations and gives their losses, shape (iterations, 3): one by one, or compiled."""
     if compiled:
-        rounds = twin("ganbook.gradient_descent.compiled", run.framework).CompiledRounds(run.players)
-        return lambda draws: rounds.run(draws, ROOM)
-    steps = twin("ganbook.gradient_descent.steps", run.framework)
-    return lambda draws: steps.run_rounds(run.players, draws)
+        iterations = twin("ganbook.gradient_descent.compiled", run.framework).CompiledIterations(run.state)
+        return lambda inputs: iterations.run(inputs, STEPS_PER_CALL)
+    return run.state.run
 
 
 def _chunk(step: int, last: int, *stops: int) -> int:
-    """Rounds until the next stop, at most ``ROOM``."""
-    return min([ROOM, last - step, *[every - step % every for every in stops if every]])
+    """Iterations until the next stop, at most ``STEPS_PER_CALL``."""
+    return min([STEPS_PER_CALL, last - step, *[every - step % every for every in stops if every]])
 
 
-def advance(run: Run, dealer: Dealer, run_rounds: Callable[..., np.ndarray], count: int) -> None:
-    """Run ``count`` rounds and write them into the history.
+def advance(run: Run, sampler: InputSampler, run_iterations: Callable[..., np.ndarray], count: int) -> None:
+    """Run ``count`` iterations and write them into the history.
 
     Raises:
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
     started = time.perf_counter()
-    losses = run_rounds([dealer.round(run.step + k, run.rng) for k in range(count)])
+    losses = run_iterations([sampler.iteration(run.step + k, run.rng) for k in range(count)])
     run.seconds += time.perf_counter() - started
     every = max(1, run.steps // RECORDS)
     for step, row in enumerate(losses.tolist(), run.step + 1):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ganbook.data import Images
 from ganbook.data.recipe import Architecture, Optimiser, check_int, check_range
-from ganbook.gradient_descent.draws import latent_noise
+from ganbook.gradient_descent.inputs import latent_noise
 from ganbook.gradient_descent.training import NonFiniteLoss
 
 HISTORY = ("negative_elbo", "reconstruction", "kl")

@@ -10,8 +10,7 @@ import tensorflow as tf
 
 from ganbook.data import Images
 from ganbook.data.recipe import check_int
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
-from ganbook.gradient_descent.steps_tensorflow import updated
+from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update_all
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
 from ganbook.probability.variational_tensorflow import gaussian_kl, negative_elbo, reconstruction_loss, reparameterise
 from ganbook.tensors.networks_tensorflow import build, find_device, to_native, to_numpy
@@ -50,7 +49,7 @@ class VAE(VariationalAutoencoder):
         weights = {role: network.trainable() for role, network in self.networks.items()}
         gradients = tape.gradient(loss, weights)
         for role, network in self.networks.items():
-            new, slots = updated(self.optimiser, weights[role], gradients[role], self.slots[role], t,
+            new, slots = update_all(self.optimiser, weights[role], gradients[role], self.slots[role], t,
                                  self.optimiser.learning_rate.start)
             network.assign(new)
             for name, values in slots.items():

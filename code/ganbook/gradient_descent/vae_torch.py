@@ -11,8 +11,7 @@ from torch import Tensor
 
 from ganbook.data import Images
 from ganbook.data.recipe import check_int
-from ganbook.gradient_descent.optimisers_torch import initial_slots
-from ganbook.gradient_descent.steps_torch import updated
+from ganbook.gradient_descent.optimisers_torch import initial_slots, update_all
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
 from ganbook.probability.variational_torch import gaussian_kl, negative_elbo, reconstruction_loss, reparameterise
 from ganbook.tensors.networks_torch import build, to_native, to_numpy
@@ -51,7 +50,7 @@ class VAE(VariationalAutoencoder):
         gradients = iter(torch.autograd.grad(terms[0], [w for group in weights.values() for w in group.values()]))
         with torch.no_grad():
             for role, network in self.networks.items():
-                new, self.slots[role] = updated(
+                new, self.slots[role] = update_all(
                     self.optimiser, weights[role], dict(zip(weights[role], gradients, strict=False)),
                     self.slots[role], t, self.optimiser.learning_rate.start)
                 network.assign(new)

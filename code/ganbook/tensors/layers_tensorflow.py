@@ -2,14 +2,15 @@
 
 TensorFlow writes images as (batch, height, width, channels), which is also the canonical layout of this package.
 
-Layers never change their own tensors: a training pass writes new moving values into ``statistics``.
+A layer is a function of the tensors that it is given, and of its own where it is given none.  It never changes its
+own: a training pass writes new moving values into ``statistics``.
 
 Explained in the book's section "Layers".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import keras
 import tensorflow as tf
@@ -17,6 +18,9 @@ import tensorflow as tf
 from ganbook.tensors import layers
 
 TINY = 1e-12
+
+#: Tensors by canonical name.
+Tensors = Mapping[str, tf.Tensor]
 
 
 def spectral_norm(weight_matrix: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -44,72 +48,85 @@ class _Layer(keras.layers.Layer):
                 setattr(self, suffix, self.add_weight(name=suffix, shape=shape, initializer="zeros", trainable=False))
         self.built = True
 
-    def add_bias(self, x: tf.Tensor) -> tf.Tensor:
-        """Add the bias, if the description has one."""
-        return tf.nn.bias_add(x, tf.cast(self.bias, x.dtype)) if self.spec.bias else x
+    def tensor(self, suffix: str, *given: Tensors | None) -> tf.Tensor:
+        """The tensor with this suffix: the first that is given, else the layer's own."""
+        name = f"{self.spec.name}.{suffix}"
+        for tensors in given:
+            if tensors and name in tensors:
+                return tensors[name]
+        return tf.convert_to_tensor(getattr(self, suffix))
 
-    def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None) -> tf.Tensor:
+    def add_bias(self, x: tf.Tensor, tensors: Tensors | None) -> tf.Tensor:
+        """Add the bias, if the description has one."""
+        return tf.nn.bias_add(x, tf.cast(self.tensor("bias", tensors), x.dtype)) if self.spec.bias else x
+
+    def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None,
+                          tensors: Tensors | None) -> tf.Tensor:
         """The weight, divided by its spectral norm if the description says so."""
-        weight = tf.convert_to_tensor(self.weight)
+        weight = self.tensor("weight", tensors)
         if not self.spec.spectral_norm:
             return weight
-        name = f"{self.spec.name}.u"
-        u = tf.convert_to_tensor(self.u) if statistics is None else statistics.get(name, tf.convert_to_tensor(self.u))
-        sigma, u = spectral_norm(tf.transpose(tf.reshape(weight, (-1, self.spec.outputs))), u)
+        matrix = tf.transpose(tf.reshape(weight, (-1, self.spec.outputs)))
+        sigma, u = spectral_norm(matrix, self.tensor("u", statistics, tensors))
         if training and statistics is not None:
-            statistics[name] = u
+            statistics[f"{self.spec.name}.u"] = u
         return weight / sigma
 
 
 class Dense(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Dense`."""
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        return self.add_bias(tf.matmul(x, tf.cast(self.normalised_weight(training, statistics), x.dtype)))
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
+             tensors: Tensors | None = None) -> tf.Tensor:
+        weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
+        return self.add_bias(tf.matmul(x, weight), tensors)
 
 
 class Conv2D(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Conv2D`."""
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
+             tensors: Tensors | None = None) -> tf.Tensor:
         spec = self.spec
-        weight = tf.cast(self.normalised_weight(training, statistics), x.dtype)
-        return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)))
+        weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
+        return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)), tensors)
 
 
 class ConvTranspose2D(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.ConvTranspose2D`."""
 
-    def call(self, x: tf.Tensor) -> tf.Tensor:
-        spec = self.spec
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
+             tensors: Tensors | None = None) -> tf.Tensor:
+        spec, weight = self.spec, tf.cast(self.tensor("weight", tensors), x.dtype)
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
-        return self.add_bias(tf.nn.conv2d_transpose(x, tf.cast(self.weight, x.dtype), output_shape, spec.stride,
-                                                    native_padding(spec.padding)))
+        y = tf.nn.conv2d_transpose(x, weight, output_shape, spec.stride, native_padding(spec.padding))
+        return self.add_bias(y, tensors)
 
 
 class BatchNorm(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.BatchNorm`."""
 
     #: Averages a tensor over the devices that share one batch; None where one device has all of it.
-    across: Callable[[tf.Tensor], tf.Tensor] | None = None
+    all_reduce: Callable[[tf.Tensor], tf.Tensor] | None = None
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
-        spec, current, dtype = self.spec, statistics or {}, x.dtype
-        x = tf.cast(x, self.gamma.dtype)  # sums of bfloat16 numbers lose digits
-        mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
-        mean = old_mean = current.get(mean_name, tf.convert_to_tensor(self.moving_mean))
-        variance = old_variance = current.get(variance_name, tf.convert_to_tensor(self.moving_variance))
+    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
+             tensors: Tensors | None = None) -> tf.Tensor:
+        spec, dtype = self.spec, x.dtype
+        gamma, beta = self.tensor("gamma", tensors), self.tensor("beta", tensors)
+        x = tf.cast(x, gamma.dtype)  # sums of bfloat16 numbers lose digits
+        mean = old_mean = self.tensor("moving_mean", statistics, tensors)
+        variance = old_variance = self.tensor("moving_variance", statistics, tensors)
         if training:
             # Not tf.nn.moments: it stops a gradient, so that gradients of gradients come out wrong.
             axes = list(range(x.shape.rank - 1))
-            average = self.across or tf.identity
+            average = self.all_reduce or tf.identity
             mean = average(tf.reduce_mean(x, axes))
             variance = average(tf.reduce_mean(tf.math.squared_difference(x, mean), axes))  # biased: divided by n
         if training and statistics is not None:
             keep = spec.momentum
-            statistics[mean_name] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)
-            statistics[variance_name] = keep * old_variance + (1 - keep) * tf.stop_gradient(variance)
-        return tf.cast(tf.nn.batch_normalization(x, mean, variance, self.beta, self.gamma, spec.epsilon), dtype)
+            statistics[f"{spec.name}.moving_mean"] = keep * old_mean + (1 - keep) * tf.stop_gradient(mean)
+            statistics[f"{spec.name}.moving_variance"] = keep * old_variance + (1 - keep) * tf.stop_gradient(variance)
+        return tf.cast(tf.nn.batch_normalization(x, mean, variance, beta, gamma, spec.epsilon), dtype)
 
 
 class Activation(_Layer):

@@ -4,14 +4,15 @@ PyTorch writes images as (batch, channels, height, width).  Every tensor here ha
 strides: in memory the channels lie side by side, which is what PyTorch's CPU and GPU kernels are fastest with, and
 what makes flattening and reshaping in the order (height, width, channels) free of copies.
 
-Layers never change their own tensors: a training pass writes new moving values into ``statistics``.
+A layer is a function of the tensors that it is given, and of its own where it is given none.  It never changes its
+own: a training pass writes new moving values into ``statistics``.
 
 Explained in the book's section "Layers".
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +21,9 @@ from torch import nn
 from ganbook.tensors import layers
 
 TINY = 1e-12
+
+#: Tensors by canonical name.
+Tensors = Mapping[str, torch.Tensor]
 
 
 def spectral_norm(weight_matrix: torch.Tensor, u: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -53,17 +57,30 @@ class _Layer(nn.Module):
         """What print(network) says of this layer."""
         return str(self.spec)
 
-    def normalised_weight(self, training: bool, statistics: dict[str, torch.Tensor] | None) -> torch.Tensor:
+    def tensor(self, suffix: str, *given: Tensors | None) -> torch.Tensor:
+        """The tensor with this suffix: the first that is given, else the layer's own."""
+        name = f"{self.spec.name}.{suffix}"
+        for tensors in given:
+            if tensors and name in tensors:
+                return tensors[name]
+        return getattr(self, suffix)
+
+    def bias_of(self, tensors: Tensors | None) -> torch.Tensor | None:
+        """The bias, if the description has one."""
+        return self.tensor("bias", tensors) if self.spec.bias else None
+
+    def normalised_weight(self, training: bool, statistics: dict[str, torch.Tensor] | None,
+                          tensors: Tensors | None) -> torch.Tensor:
         """The weight, divided by its spectral norm if the description says so."""
+        weight = self.tensor("weight", tensors)
         if not self.spec.spectral_norm:
-            return self.weight
-        name = f"{self.spec.name}.u"
-        u = self.u if statistics is None else statistics.get(name, self.u)
+            return weight
+        u = self.tensor("u", statistics, tensors)
         with torch.autocast(u.device.type, enabled=False):  # one number for all weights: worth its full precision
-            sigma, u = spectral_norm(self.weight.flatten(1), u)
+            sigma, u = spectral_norm(weight.flatten(1), u)
         if training and statistics is not None:
-            statistics[name] = u
-        return self.weight / sigma
+            statistics[f"{self.spec.name}.u"] = u
+        return weight / sigma
 
 
 class Dense(_Layer):
@@ -73,10 +90,10 @@ class Dense(_Layer):
         """(inputs, outputs) becomes (outputs, inputs)."""
         return shape[::-1]
 
-    def forward(self, x: torch.Tensor, training: bool = False,
-                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
+                tensors: Tensors | None = None) -> torch.Tensor:
         """Map rows of shape (N, inputs) to (N, outputs)."""
-        return F.linear(x, self.normalised_weight(training, statistics), getattr(self, "bias", None))
+        return F.linear(x, self.normalised_weight(training, statistics, tensors), self.bias_of(tensors))
 
 
 class _Convolution(_Layer):
@@ -94,8 +111,8 @@ class _Convolution(_Layer):
 class Conv2D(_Convolution):
     """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
 
-    def forward(self, x: torch.Tensor, training: bool = False,
-                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
+                tensors: Tensors | None = None) -> torch.Tensor:
         """Convolve images of ``inputs`` channels."""
         spec = self.spec
         if x.shape[1] == 1:
@@ -106,18 +123,19 @@ class Conv2D(_Convolution):
             layers.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
         if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
             x = F.pad(x, (0, right - left, 0, bottom - top))
-        weight = self.normalised_weight(training, statistics)
-        return F.conv2d(x, weight, getattr(self, "bias", None), spec.stride, (top, left))
+        weight = self.normalised_weight(training, statistics, tensors)
+        return F.conv2d(x, weight, self.bias_of(tensors), spec.stride, (top, left))
 
 
 class ConvTranspose2D(_Convolution):
     """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
+                tensors: Tensors | None = None) -> torch.Tensor:
         """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         before, after = layers.crop_before_after(spec.kernel, spec.stride, spec.padding)
-        y = F.conv_transpose2d(x, self.weight, getattr(self, "bias", None), spec.stride, before)
+        y = F.conv_transpose2d(x, self.tensor("weight", tensors), self.bias_of(tensors), spec.stride, before)
         if before == after:
             return y
         extra = after - before  # PyTorch cuts both sides alike; the rest of the far side is cut here
@@ -128,34 +146,33 @@ class BatchNorm(_Layer):
     """Batch normalisation over all axes but the channels."""
 
     #: Averages a tensor over the processes that share one batch; None where one process has all of it.
-    across: Callable[[torch.Tensor], torch.Tensor] | None = None
+    all_reduce: Callable[[torch.Tensor], torch.Tensor] | None = None
 
-    def forward(self, x: torch.Tensor, training: bool = False,
-                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
+                tensors: Tensors | None = None) -> torch.Tensor:
         """Normalise a batch; while training by its own mean and variance."""
-        spec, current = self.spec, statistics or {}
-        mean_name, variance_name = f"{spec.name}.moving_mean", f"{spec.name}.moving_variance"
-        old_mean = current.get(mean_name, self.moving_mean)
-        old_variance = current.get(variance_name, self.moving_variance)
+        spec, gamma, beta = self.spec, self.tensor("gamma", tensors), self.tensor("beta", tensors)
+        old_mean = self.tensor("moving_mean", statistics, tensors)
+        old_variance = self.tensor("moving_variance", statistics, tensors)
         if not training:
-            scale = self.gamma * torch.rsqrt(old_variance + spec.epsilon)
+            scale = gamma * torch.rsqrt(old_variance + spec.epsilon)
             shape = (-1,) + (1,) * (x.ndim - 2)
-            return x * scale.reshape(shape) + (self.beta - old_mean * scale).reshape(shape)
-        if self.across is None:
+            return x * scale.reshape(shape) + (beta - old_mean * scale).reshape(shape)
+        if self.all_reduce is None:
             # The kernel behind F.batch_norm, called directly because it also returns the batch's statistics.
-            y, mean, inverse = torch.native_batch_norm(x, self.gamma, self.beta, None, None, True, 0.0, spec.epsilon)
+            y, mean, inverse = torch.native_batch_norm(x, gamma, beta, None, None, True, 0.0, spec.epsilon)
             variance = inverse.detach() ** -2 - spec.epsilon  # biased: divided by n
         else:
             axes, shape = [0, *range(2, x.ndim)], (-1,) + (1,) * (x.ndim - 2)
-            mean = self.across(x.mean(axes))
+            mean = self.all_reduce(x.mean(axes))
             centred = x - mean.reshape(shape)
-            variance = self.across(centred.square().mean(axes))
-            scale = self.gamma * torch.rsqrt(variance + spec.epsilon)
-            y = centred * scale.reshape(shape) + self.beta.reshape(shape)
+            variance = self.all_reduce(centred.square().mean(axes))
+            scale = gamma * torch.rsqrt(variance + spec.epsilon)
+            y = centred * scale.reshape(shape) + beta.reshape(shape)
         if statistics is not None:
             keep = spec.momentum
-            statistics[mean_name] = keep * old_mean + (1 - keep) * mean.detach()
-            statistics[variance_name] = keep * old_variance + (1 - keep) * variance.detach()
+            statistics[f"{spec.name}.moving_mean"] = keep * old_mean + (1 - keep) * mean.detach()
+            statistics[f"{spec.name}.moving_variance"] = keep * old_variance + (1 - keep) * variance.detach()
         return y
 
 

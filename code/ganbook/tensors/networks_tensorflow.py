@@ -8,8 +8,7 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -61,21 +60,22 @@ class Network(keras.Model):
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
     def call(self, x: tf.Tensor, training: bool = False, masks: Mapping[str, tf.Tensor] | None = None,
-             statistics: dict[str, tf.Tensor] | None = None) -> tf.Tensor:
+             statistics: dict[str, tf.Tensor] | None = None,
+             tensors: Mapping[str, tf.Tensor] | None = None) -> tf.Tensor:
         self._check_input(x)
         if self.dtype_name != "mixed_bfloat16":
-            return self._run_layers(x, training, masks, statistics)
+            return self._run_layers(x, training, masks, statistics, tensors)
         # Master weights stay float32: each layer takes copies in the type of its input.
-        return tf.cast(self._run_layers(tf.cast(x, tf.bfloat16), training, masks, statistics), tf.float32)
+        return tf.cast(self._run_layers(tf.cast(x, tf.bfloat16), training, masks, statistics, tensors), tf.float32)
 
     def _run_layers(self, x: tf.Tensor, training: bool, masks: Mapping[str, tf.Tensor] | None,
-                   statistics: dict[str, tf.Tensor] | None) -> tf.Tensor:
+                    statistics: dict[str, tf.Tensor] | None, tensors: Mapping[str, tf.Tensor] | None) -> tf.Tensor:
         for spec, layer in zip(self.layers_spec, self.layers, strict=True):
             if isinstance(layer, Dropout):
                 if training:
                     x = layer(x, self._mask(spec.name, masks))
-            elif spec.moving_shapes():
-                x = layer(x, training=training, statistics=statistics)
+            elif spec.trainable_shapes():
+                x = layer(x, training=training, statistics=statistics, tensors=tensors)
             else:
                 x = layer(x)
         return x
@@ -111,15 +111,6 @@ class Network(keras.Model):
         check_names(values, own)
         for name, value in values.items():
             own[name].assign(value)
-
-    def bind(self, tensors: Mapping[str, tf.Tensor]) -> Callable[..., tf.Tensor]:
-        replaced = [(self._variable(name), tensor) for name, tensor in tensors.items()]
-
-        def bound(x: tf.Tensor, **options: Any) -> tf.Tensor:
-            with keras.StatelessScope(state_mapping=replaced):
-                return self(x, **options)
-
-        return bound
 
     def export(self, tensors: Mapping[str, tf.Tensor] | None = None) -> dict[str, np.ndarray]:
         tensors = self.trainable() | self.moving() if tensors is None else tensors

@@ -8,7 +8,7 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -108,7 +108,8 @@ class Network(nn.Module):
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
     def forward(self, x: torch.Tensor, training: bool = False, masks: Mapping[str, torch.Tensor] | None = None,
-                statistics: dict[str, torch.Tensor] | None = None) -> torch.Tensor:
+                statistics: dict[str, torch.Tensor] | None = None,
+                tensors: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
         """Map a batch to images or to logits.
 
         Args:
@@ -117,6 +118,8 @@ class Network(nn.Module):
             masks: a native mask of zeros and ones per dropout layer, by its name; needed while training with dropout.
             statistics: moving tensors by canonical name.  A layer reads its value here first, and a training pass
                 writes the new value here.
+            tensors: what stands in place of the network's own tensors, by canonical name; so the output can be
+                differentiated by it.
 
         Returns:
             Native images, points, or logits of shape (N,), or (N/m,) where m examples are judged together.
@@ -126,19 +129,20 @@ class Network(nn.Module):
         """
         self._check_input(x)
         if self.dtype_name != "mixed_bfloat16":
-            return self._run_layers(x, training, masks, statistics)
+            return self._run_layers(x, training, masks, statistics, tensors)
         # Master weights stay float32: each matrix product and convolution takes copies of what it needs.
         with torch.autocast(x.device.type, torch.bfloat16):
-            return self._run_layers(x, training, masks, statistics).to(torch.float32)
+            return self._run_layers(x, training, masks, statistics, tensors).to(torch.float32)
 
     def _run_layers(self, x: torch.Tensor, training: bool, masks: Mapping[str, torch.Tensor] | None,
-                statistics: dict[str, torch.Tensor] | None) -> torch.Tensor:
+                    statistics: dict[str, torch.Tensor] | None,
+                    tensors: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
         for spec, layer in zip(self.layers_spec, self.children(), strict=True):
             if isinstance(layer, Dropout):
                 if training:
                     x = layer(x, self._mask(spec.name, masks))
-            elif spec.moving_shapes():
-                x = layer(x, training=training, statistics=statistics)
+            elif spec.trainable_shapes():
+                x = layer(x, training=training, statistics=statistics, tensors=tensors)
             else:
                 x = layer(x)
         return x
@@ -178,17 +182,6 @@ class Network(nn.Module):
         with torch.no_grad():
             for name, value in values.items():
                 own[name].copy_(value)
-
-    def bind(self, tensors: Mapping[str, torch.Tensor]) -> Callable[..., torch.Tensor]:
-        """The network as a function of the given tensors instead of its own, in which it can be differentiated.
-
-        Args:
-            tensors: native tensors by canonical name; what is not among them stays the network's own.
-
-        Returns:
-            a function with the arguments of the network.
-        """
-        return lambda x, **options: torch.func.functional_call(self, dict(tensors), (x,), options)
 
     def export(self, tensors: Mapping[str, torch.Tensor] | None = None) -> dict[str, np.ndarray]:
         """Copy tensors to NumPy in the canonical layout.

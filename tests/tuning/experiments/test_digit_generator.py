@@ -29,7 +29,7 @@ def test_a_generator_is_kept_by_one_command(framework, tmp_path):
     arrays, read = load_generator(framework, tmp_path)
     assert read == record == results.read_result(tmp_path / f"digit_generator_{framework}.json", FIELDS)
     run = train(recipe, framework, device="cpu")
-    for name, array in run.players.average.export().items():
+    for name, array in run.state.average.export().items():
         assert (arrays[name] == array.astype(np.float16)).all()
     assert distance(recipe, arrays, 200, framework) == record["distance"]
     assert len(lines) == 1

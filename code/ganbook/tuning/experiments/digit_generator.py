@@ -59,7 +59,7 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
     count = len(digits) if samples is None else check_int("samples", samples, 2)
     started = time.perf_counter()
     run = train(recipe, framework, device=device)
-    network = run.players.average if run.players.average is not None else run.generator
+    network = run.state.average if run.state.average is not None else run.generator
     content = safetensors.numpy.save({name: array.astype(np.float16) for name, array in network.export().items()})
     record = {
         "experiment": "digit_generator", "framework": framework, "recipe": json.loads(recipe.to_json()),

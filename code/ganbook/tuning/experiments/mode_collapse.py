@@ -188,12 +188,12 @@ def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples
     """
     check_int("every", every, 1)
     run = training.start_run(recipe, framework, device=device)
-    dealer, runner = training.make_dealer(run, training.load_source(recipe)), training.make_runner(run, compiled)
+    sampler, runner = training.make_sampler(run, training.load_source(recipe)), training.make_runner(run, compiled)
     seen = {}
     while run.step < recipe.steps:
         stop = min(run.step - run.step % every + every, recipe.steps)
         while run.step < stop:
-            training.advance(run, dealer, runner, min(training.ROOM, stop - run.step))
+            training.advance(run, sampler, runner, min(training.STEPS_PER_CALL, stop - run.step))
         seen[run.step] = run.sample(samples, NOISE)
     return seen
 

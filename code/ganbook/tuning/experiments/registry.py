@@ -124,12 +124,12 @@ def _begin(name: str, framework: str, recipe: Recipe,
 def _stages(recipe: Recipe, framework: str, source: Any, every: int, device: str | None) -> Iterator[training.Run]:
     """The run, before its first step and after every so many."""
     run = training.start_run(recipe, framework, device=device)
-    dealer, runner = training.make_dealer(run, source), training.make_runner(run, compiled=False)
+    sampler, runner = training.make_sampler(run, source), training.make_runner(run, compiled=False)
     yield run
     while run.step < recipe.steps:
         stop = min(run.step + every, recipe.steps)
         while run.step < stop:
-            training.advance(run, dealer, runner, min(training.ROOM, stop - run.step))
+            training.advance(run, sampler, runner, min(training.STEPS_PER_CALL, stop - run.step))
         yield run
 
 

@@ -147,7 +147,7 @@ def early_losses(cell: Cell, device: str | None = None) -> list[float]:
 
 
 def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
-    dealer = training.make_dealer(run, training.load_source(run.recipe))
+    sampler = training.make_sampler(run, training.load_source(run.recipe))
     run_rounds, first = training.make_runner(run, compiled), []
 
     def watched(draws: list[dict[str, Any]]) -> np.ndarray:
@@ -155,9 +155,9 @@ def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
         first.append(losses[-1].tolist())
         return losses
 
-    training.advance(run, dealer, watched, min(EARLY, last))
+    training.advance(run, sampler, watched, min(EARLY, last))
     while run.step < last:
-        training.advance(run, dealer, run_rounds, min(training.ROOM, last - run.step))
+        training.advance(run, sampler, run_rounds, min(training.STEPS_PER_CALL, last - run.step))
     return first[0]
 
 

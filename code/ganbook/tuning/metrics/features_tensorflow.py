@@ -10,8 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
-from ganbook.gradient_descent.steps_tensorflow import updated
+from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update_all
 from ganbook.tensors.networks_tensorflow import Network, find_device, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
@@ -57,7 +56,7 @@ class DigitClassifier(Classifier):
             _, logits = self.network(planes)
             loss = -tf.reduce_mean(tf.reduce_sum(targets * tf.nn.log_softmax(logits, axis=1), axis=1))
         weights = self.network.trainable()
-        new, slots = updated(self.optimiser, weights, tape.gradient(loss, weights), self.slots, t, learning_rate)
+        new, slots = update_all(self.optimiser, weights, tape.gradient(loss, weights), self.slots, t, learning_rate)
         self.network.assign(new)
         for name, values in slots.items():
             for slot, value in values.items():

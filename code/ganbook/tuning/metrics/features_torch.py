@@ -12,8 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganbook.gradient_descent.optimisers_torch import initial_slots
-from ganbook.gradient_descent.steps_torch import updated
+from ganbook.gradient_descent.optimisers_torch import initial_slots, update_all
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
@@ -76,8 +75,8 @@ class DigitClassifier(Classifier):
         weights = self.network.trainable()
         gradients = torch.autograd.grad(loss, list(weights.values()))
         with torch.no_grad():
-            new, self.slots = updated(self.optimiser, weights, dict(zip(weights, gradients, strict=True)), self.slots,
-                                      t, learning_rate)
+            new, self.slots = update_all(self.optimiser, weights, dict(zip(weights, gradients, strict=True)),
+                                         self.slots, t, learning_rate)
             self.network.assign(new)
         return loss.item()
 

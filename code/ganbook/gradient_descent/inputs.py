@@ -1,6 +1,6 @@
-"""Everything random that a training step needs, drawn in NumPy by the one generator of the run.
+"""Everything random that a training step takes in, drawn in NumPy by the one generator of the run.
 
-A *round* is what stands between two generator updates: one set of draws for each discriminator step, and one for the
+An *iteration* is what stands between two generator updates: the inputs of each discriminator step, and those of the
 generator step.  Both frameworks receive the same arrays, so one seed gives one run, whatever computes it.
 
 Explained in the book's section "Inside a training step"; first used in the section "Quickstart".
@@ -17,7 +17,7 @@ import numpy as np
 from ganbook.data.recipe import Recipe
 from ganbook.tensors import layers
 
-Draws = dict[str, Any]
+Inputs = dict[str, Any]
 Dropout = Mapping[str, tuple[tuple[int, ...], float]]
 
 
@@ -60,7 +60,7 @@ def dropout_layers(network: Any) -> Dropout:
     return {name: (shape[1:], rates[name]) for name, shape in blueprint.mask_shapes(blueprint.packing).items()}
 
 
-def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Draws:
+def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Inputs:
     """Draw which units stay.
 
     Args:
@@ -98,8 +98,8 @@ def check_examples(examples: np.ndarray, n: int, shape: tuple[int, ...]) -> None
 
 
 @dataclasses.dataclass(frozen=True)
-class Dealer:
-    """Deals the draws of one round after another.
+class InputSampler:
+    """Draws the inputs of one iteration after another.
 
     Args:
         recipe: the run.
@@ -117,12 +117,12 @@ class Dealer:
     discriminator_dropout: Dropout
     check_data: bool = True
 
-    def round(self, step: int, rng: np.random.Generator) -> Draws:
-        """Draw round ``step``, counted from 0.
+    def iteration(self, step: int, rng: np.random.Generator) -> Inputs:
+        """Draw the inputs of iteration ``step``, counted from 0.
 
         Args:
             step: generator updates made so far.
-            rng: source of randomness; it alone decides the draws.
+            rng: source of randomness; it alone decides what is drawn.
 
         Returns:
             ``discriminator``: a list with one mapping per discriminator step, and ``generator``: one mapping, empty
@@ -149,11 +149,11 @@ class Dealer:
             generator["ahead"] = self._weights(rng) | {"rates": self._rates(step, first + recipe.discriminator_steps)}
         return {"discriminator": discriminator, "generator": generator}
 
-    def _discriminator(self, step: int, t: int, rng: np.random.Generator) -> Draws:
-        draws = {"real": self._real(rng), "noise": self._noise(rng), "masks": self._masks(rng, real=True)}
-        return draws | self._weights(rng) | {"rates": self._rates(step, t)}
+    def _discriminator(self, step: int, t: int, rng: np.random.Generator) -> Inputs:
+        inputs = {"real": self._real(rng), "noise": self._noise(rng), "masks": self._masks(rng, real=True)}
+        return inputs | self._weights(rng) | {"rates": self._rates(step, t)}
 
-    def _weights(self, rng: np.random.Generator) -> Draws:
+    def _weights(self, rng: np.random.Generator) -> Inputs:
         if not self.recipe.gradient_penalty:
             return {}
         pack = self.recipe.packing  # is one point for the discriminator, so it moves as one
@@ -179,7 +179,7 @@ class Dealer:
     def _noise(self, rng: np.random.Generator) -> np.ndarray:
         return latent_noise(self.recipe.latent, self.recipe.batch, self.latent, rng)
 
-    def _masks(self, rng: np.random.Generator, *, real: bool) -> Draws:
+    def _masks(self, rng: np.random.Generator, *, real: bool) -> Inputs:
         packs = self.recipe.batch // self.recipe.packing
         masks = {"generator": dropout_masks(self.generator_dropout, self.recipe.batch, rng),
                  "fake": dropout_masks(self.discriminator_dropout, packs, rng)}
