@@ -67,10 +67,17 @@ def deal(run: training.Run, sampler: object, rounds: int = 1) -> list[dict]:
 
 def plain_rounds(twin: str, recipe: Recipe, rounds: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
     """Losses and state after some rounds, each step run operation by operation."""
-    steps = module("gradient_descent.steps", twin)
     run, sampler = start(twin, recipe, source)
     losses = [run.state.iterate(run.state.native(draws)) for draws in deal(run, sampler, rounds)]
     return np.array([[float(loss) for loss in row] for row in losses]), run.state.export()
+
+
+def make_step(twin: str, state: object, role: str, inputs: dict) -> dict:
+    """Make one step of one player in place, operation by operation: its report."""
+    step = getattr(module("gradient_descent.steps", twin), f"{role}_step")
+    new, report = step(state.recipe, state.networks, state.tensors(), state.native(inputs))
+    state.assign(new)
+    return report
 
 
 def spread(one: tuple, other: tuple) -> float:

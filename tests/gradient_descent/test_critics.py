@@ -24,8 +24,8 @@ SGD = Optimiser("sgd", 0.1)
 
 
 def network(twin, dtype="float64", kind="MLPDiscriminator", **settings):
-    return getattr(module("tensors.networks", twin), kind)(
-        5, dtype, "cpu", **{"shape": (2,), "hidden": (6, 5), "activation": "tanh"} | settings)
+    architecture = Architecture(kind, {"shape": (2,), "hidden": (6, 5), "activation": "tanh"} | settings)
+    return module("tensors.networks", twin).build(architecture, 5, dtype, "cpu")
 
 
 def fit(twin, real=REAL, fake=FAKE, *, dtype="float64", net=None, steps=12, **arguments):

@@ -22,6 +22,7 @@ from gradient_descent.runs_at_hand import (
     OTHER,
     deal,
     identical,
+    make_step,
     plain_rounds,
     spread,
     start,
@@ -192,7 +193,6 @@ def check_oracle(twin, fields, rounds=3):
     for round_ in draws:
         row, expected = linear_round(recipe, expected, round_)
         wanted.append(row)
-    steps = module("gradient_descent.steps", twin)
     found = [run.state.iterate(run.state.native(round_)) for round_ in draws]
     found = np.array([[float(loss) for loss in row] for row in found])
     error = spread((found, run.state.export()), (np.array(wanted), expected))
@@ -242,12 +242,11 @@ def check_slopes(twin, fields):
                              "discriminator": DISCRIMINATOR.with_(dropout=0.4, activation="tanh")},
                           generator_optimiser=Optimiser("sgd", 1.0), discriminator_optimiser=Optimiser("sgd", 1.0),
                           **fields)
-    steps = module("gradient_descent.steps", twin)
     run, sampler = start(twin, recipe)
     [round_], players, rng = deal(run, sampler), run.state, np.random.default_rng(5)
     for role, draws in (("discriminator", round_["discriminator"][0]), ("generator", round_["generator"])):
         before = players.export()
-        report = getattr(steps, f"{role}_step")(players, players.native(draws))
+        report = make_step(twin, players, role, draws)
         after = players.export()
         at = functools.partial(objective, recipe, run.generator.layers_spec, draws=draws, role=role)
         loss, penalty = at(state=before)
@@ -271,9 +270,9 @@ def test_steps_follow_the_slope_of_the_stated_objective(twin, name):
 
 def moved_by(twin, recipe, state, draws):
     """What one step of the generator takes away from its weights, by name; the step is SGD of size 1."""
-    players = start(twin, recipe)[0].players
+    players = start(twin, recipe)[0].state
     players.load(state)
-    module("gradient_descent.steps", twin).generator_step(players, players.native(draws))
+    make_step(twin, players, "generator", draws)
     after = players.export()["generator"]
     return {name: state["generator"][name] - after[name] for name in players.generator.trainable()}
 
@@ -308,16 +307,16 @@ def check_ahead(twin, fields, unrolled=3):
     recipe = BASE.replace(**{**SMOOTH, **fields}, unrolled=unrolled)
     steps, (run, sampler) = module("gradient_descent.steps", twin), start(twin, recipe)
     before, last = deal(run, sampler, 2)  # a first round, so that the optimiser remembers something
-    steps.discriminator_step(run.state, run.state.native(before["discriminator"][0]))
+    make_step(twin, run.state, "discriminator", before["discriminator"][0])
     state, draws = run.state.export(), last["generator"]
     plain = recipe.replace(unrolled=0)
 
     def objective(state):
-        players = start(twin, plain)[0].players
+        players = start(twin, plain)[0].state
         players.load(state)
         for k in range(unrolled):
             rates = draws["ahead"]["rates"] | {"t": draws["ahead"]["rates"]["t"] + k}
-            steps.discriminator_step(players, players.native({**draws, **draws["ahead"], "rates": rates}))
+            make_step(twin, players, "discriminator", {**draws, **draws["ahead"], "rates": rates})
         loss, _ = steps.generator_objective(plain, players.generator, players.discriminator, players.native(draws))
         return float(as_numpy(loss))
 
@@ -337,8 +336,7 @@ def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
                              "averaging": 0.0})
     run, sampler = start(twin, recipe)
     before, last = deal(run, sampler, 2)
-    module("gradient_descent.steps", twin).discriminator_step(
-        run.state, run.state.native(before["discriminator"][0]))
+    make_step(twin, run.state, "discriminator", before["discriminator"][0])
     state, draws = run.state.export(), last["generator"]
     hold_to_slopes(moved_by(twin, recipe, state, draws), state, lambda state: look_ahead_loss(recipe, state, draws))
 
@@ -347,11 +345,11 @@ def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
 def test_looking_ahead_survives_gradients_of_zero(twin):
     """A discriminator of zeros gets no gradient but for its last bias: Adam's root is taken at 0."""
     run, sampler = start(twin, BASE.replace(unrolled=2, loss="relativistic"))
-    players, steps = run.state, module("gradient_descent.steps", twin)
+    players = run.state
     players.load({role: {name: array * (role == "generator") for name, array in arrays.items()}
                   for role, arrays in players.export().items()})
     [round_] = deal(run, sampler)
-    losses = steps.generator_step(players, players.native(round_["generator"]))
+    losses = make_step(twin, players, "generator", round_["generator"])
     assert np.isfinite(float(losses["loss"]))
     assert all(np.isfinite(array).all() for arrays in players.export().values() for array in arrays.values())
 
@@ -364,12 +362,12 @@ EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
 
 def check_untouched(twin, fields):
     """Hold the other player's tensors, and this player's inputs, to what they were, bit for bit."""
-    steps, (run, sampler) = module("gradient_descent.steps", twin), start(twin, BASE.replace(**fields))
+    run, sampler = start(twin, BASE.replace(**fields))
     [round_] = deal(run, sampler)
     for role, other, draws in (("discriminator", "generator", round_["discriminator"][0]),
                                ("generator", "discriminator", round_["generator"])):
         before = run.state.export()
-        getattr(steps, f"{role}_step")(run.state, run.state.native(draws))
+        make_step(twin, run.state, role, draws)
         after = run.state.export()
         assert identical({other: before[other]}, {other: after[other]}), f"the {role}'s step moved the {other}"
         assert all(not np.array_equal(before[role][name], after[role][name])
@@ -406,11 +404,11 @@ def check_moving(twin, order):
 @twins
 def test_spectral_vectors_move_on_in_the_discriminators_step_alone(twin, fields):
     run, sampler = start(twin, BASE.replace(**EVERYTHING, **fields))
-    steps, [round_] = module("gradient_descent.steps", twin), deal(run, sampler)
+    [round_] = deal(run, sampler)
     before = run.state.export()["discriminator"]
-    steps.discriminator_step(run.state, run.state.native(round_["discriminator"][0]))
+    make_step(twin, run.state, "discriminator", round_["discriminator"][0])
     middle = run.state.export()["discriminator"]
-    steps.generator_step(run.state, run.state.native(round_["generator"]))
+    make_step(twin, run.state, "generator", round_["generator"])
     after = run.state.export()["discriminator"]
     vectors = [name for name in before if name.endswith(".u")]
     assert len(vectors) == 3
@@ -427,17 +425,19 @@ def test_simultaneous_gradients_are_taken_at_one_point(twin):
     steps = module("gradient_descent.steps", twin)
     run, sampler = start(twin, recipe.replace(order="simultaneous"))
     [round_], before = deal(run, sampler), run.state.export()
-    draws, rates = run.state.native(round_["discriminator"][0]), run.state.native(round_["generator"])["rates"]
+    draws, rates = round_["discriminator"][0], round_["generator"]["rates"]
     ends = {"simultaneous": None, "alternating": None, "discriminator": None, "generator": None}
     for which in ends:
-        players = start(twin, recipe)[0].players
+        players = start(twin, recipe)[0].state
         players.load(before)
         if which == "simultaneous":
-            steps.simultaneous_step(players, draws, rates)
+            new, _ = steps.simultaneous_step(recipe, players.networks, players.tensors(), players.native(draws),
+                                             players.native({"rates": rates})["rates"])
+            players.assign(new)
         if which in ("alternating", "discriminator"):
-            steps.discriminator_step(players, draws)
+            make_step(twin, players, "discriminator", draws)
         if which in ("alternating", "generator"):
-            steps.generator_step(players, {**draws, "rates": rates})
+            make_step(twin, players, "generator", {**draws, "rates": rates})
         ends[which] = players.export()
     apart = {role: ends[role][role] for role in ("generator", "discriminator")}
     none = np.zeros(0)
@@ -453,7 +453,6 @@ def test_the_average_follows_its_formula(twin):
 def check_average(twin):
     """Hold the averaged generator, moving statistics and all, to a = b a + (1 - b) w with the new w."""
     run, sampler = start(twin, BASE.replace(**NORMALISED, averaging=0.5, steps=100))
-    steps = module("gradient_descent.steps", twin)
     average = run.generator.export()
     for round_, decay in zip(deal(run, sampler, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
         run.state.iterate(run.state.native(round_))
@@ -510,7 +509,7 @@ def test_the_state_goes_on_in_either_twin(twin, name):
                                            for role in ("generator", "discriminator")})
     _, state = plain_rounds(twin, recipe, 2)
     for target in TWINS:
-        players = start(target, recipe)[0].players
+        players = start(target, recipe)[0].state
         players.load(state)
         assert identical(players.export(), state)
 
@@ -525,7 +524,7 @@ def test_the_state_goes_on_in_either_twin(twin, name):
 ], ids=["moment", "weight", "average", "unknown group", "shape", "average of the discriminator"])
 @twins
 def test_a_wrong_state_is_refused(twin, change, message):
-    players = start(twin, BASE)[0].players
+    players = start(twin, BASE)[0].state
     state = players.export()
     change(state)
     with pytest.raises(ValueError, match=message):
@@ -535,42 +534,27 @@ def test_a_wrong_state_is_refused(twin, change, message):
 # Planted mistakes.
 
 def plant_epsilon(steps, twin, monkeypatch):
-    right = steps.update
-    monkeypatch.setattr(steps, "update", lambda settings, *rest: right(
+    right = steps.update_all
+    monkeypatch.setattr(steps, "update_all", lambda settings, *rest: right(
         dataclasses.replace(settings, epsilon=2 * settings.epsilon), *rest))
 
 
 def plant_missing_detach(steps, twin, monkeypatch):
     """The discriminator's step lets gradients through to the generator, and takes a step with them."""
-    def step(players, draws):
-        def total():
-            fake = players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"])
-            return steps.discriminator_objective(players.recipe, players.discriminator, fake, draws)
+    def step(recipe, networks, state, inputs, differentiate=steps.gradients):
+        def objectives(weights):
+            fake = steps._bound(networks, state, "generator", weights)(
+                inputs["noise"], training=True, masks=inputs["masks"]["generator"])
+            value, report = steps.discriminator_objective(
+                recipe, steps._bound(networks, state, "discriminator", weights), fake, inputs)
+            return {"discriminator": value, "generator": value}, report
 
-        report, gradients = _taped(twin, total, players)
+        found, report = differentiate(objectives, steps._weights(state, "discriminator", "generator"))
         for role in ("generator", "discriminator"):
-            players.apply(role, gradients[role], {}, draws["rates"])
-        return report
+            state = steps._updated(recipe, role, state, found, {}, inputs["rates"])
+        return state, report
 
     monkeypatch.setattr(steps, "discriminator_step", step)
-
-
-def _taped(twin, function, players):
-    networks = {"generator": players.generator, "discriminator": players.discriminator}
-    if twin == "torch":
-        import torch
-
-        value, report = function()
-        gradients = {role: dict(zip(network.trainable(), torch.autograd.grad(
-            value, list(network.trainable().values()), retain_graph=True), strict=True))
-            for role, network in networks.items()}
-    else:
-        import tensorflow as tf
-
-        with tf.GradientTape(persistent=True) as tape:
-            value, report = function()
-        gradients = {role: tape.gradient(value, network.trainable()) for role, network in networks.items()}
-    return report, gradients
 
 
 def plant_sign(name):
@@ -601,27 +585,25 @@ def plant_statistics(steps, twin, monkeypatch):
     """The discriminator's step moves the generator's statistics too."""
     right = steps.discriminator_step
 
-    def step(players, draws):
+    def step(recipe, networks, state, inputs, *rest):
         statistics = {}
-        players.generator(draws["noise"], training=True, masks=draws["masks"]["generator"], statistics=statistics)
-        players.generator.assign(statistics)
-        return right(players, draws)
+        networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics,
+                           tensors=state["generator"])
+        return right(recipe, networks, state | {"generator": state["generator"] | statistics}, inputs, *rest)
 
     monkeypatch.setattr(steps, "discriminator_step", step)
 
 
 def plant_old_average(steps, twin, monkeypatch):
     """The average takes the weights before the generator's update."""
-    right = steps.Players.apply
+    right, move = steps._updated, steps.ema_update
 
-    def apply(players, role, gradients, statistics, rates):
-        if role == "generator":
-            move(players, rates["decay"])
-        right(players, role, gradients, statistics, rates)
+    def updated(recipe, role, state, found, statistics, rates):
+        return right(recipe, role, move(state, rates["decay"]) if role == "generator" else state, found, statistics,
+                     rates)
 
-    move = steps.Players.update_average
-    monkeypatch.setattr(steps.Players, "apply", apply)
-    monkeypatch.setattr(steps.Players, "update_average", lambda players, decay: None)
+    monkeypatch.setattr(steps, "_updated", updated)
+    monkeypatch.setattr(steps, "ema_update", lambda state, decay: state)
 
 
 def plant_one_mask(steps, twin, monkeypatch):
@@ -633,9 +615,10 @@ def plant_one_mask(steps, twin, monkeypatch):
 
 def plant_alternating(steps, twin, monkeypatch):
     """The simultaneous step lets the generator see the new discriminator."""
-    def step(players, draws, generator_rates):
-        return (steps.discriminator_step(players, draws),
-                steps.generator_step(players, {**draws, "rates": generator_rates}))
+    def step(recipe, networks, state, inputs, generator_rates, *rest):
+        state, report = steps.discriminator_step(recipe, networks, state, inputs, *rest)
+        state, other = steps.generator_step(recipe, networks, state, {**inputs, "rates": generator_rates}, *rest)
+        return state, report | {"generator_loss": other["loss"]}
 
     monkeypatch.setattr(steps, "simultaneous_step", step)
 
@@ -650,8 +633,7 @@ def plant_stopped_gradient(steps, twin, monkeypatch):
         return tf.stop_gradient(fake)
 
     right = steps.unrolled
-    monkeypatch.setattr(steps, "unrolled", lambda recipe, discriminator, tensors, slots, fake, draws: right(
-        recipe, discriminator, tensors, slots, constant(fake), draws))
+    monkeypatch.setattr(steps, "unrolled", lambda *given: right(*given[:-1], constant(given[-1])))
 
 
 def plant_one_update_less(steps, twin, monkeypatch):
@@ -664,11 +646,10 @@ def plant_real_updates(steps, twin, monkeypatch):
     """The look-ahead leaves the discriminator where it looked."""
     right = steps.generator_step
 
-    def step(players, draws):
-        rates = draws["ahead"]["rates"]
-        report = right(players, draws)
-        steps.discriminator_step(players, {**draws, **draws["ahead"], "rates": rates})
-        return report
+    def step(recipe, networks, state, inputs, *rest):
+        state, report = right(recipe, networks, state, inputs, *rest)
+        state, _ = steps.discriminator_step(recipe, networks, state, {**inputs, **inputs["ahead"]}, *rest)
+        return state, report
 
     monkeypatch.setattr(steps, "generator_step", step)
 

@@ -25,7 +25,7 @@ def arrays(draws):
 
 
 def test_a_round_has_what_its_steps_read():
-    round_ = sampler().round(0, np.random.default_rng(0))
+    round_ = sampler().iteration(0, np.random.default_rng(0))
     assert list(round_) == ["discriminator", "generator"]
     [step] = round_["discriminator"]
     assert set(step) == {"real", "noise", "masks", "rates"}
@@ -37,20 +37,20 @@ def test_a_round_has_what_its_steps_read():
 
 
 def test_real_examples_for_the_generator_only_where_the_loss_compares_pairs():
-    round_ = sampler(BASE.replace(loss="relativistic"), discriminator=DROPOUT).round(0, np.random.default_rng(0))
+    round_ = sampler(BASE.replace(loss="relativistic"), discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
     assert round_["generator"]["real"].shape == (6, 4, 4, 1)
     assert set(round_["generator"]["masks"]) == {"generator", "fake", "real"}
     assert not np.array_equal(round_["generator"]["real"], round_["discriminator"][0]["real"])
 
 
 def test_simultaneous_players_share_one_set_of_draws():
-    round_ = sampler(BASE.replace(order="simultaneous", loss="relativistic")).round(0, np.random.default_rng(0))
+    round_ = sampler(BASE.replace(order="simultaneous", loss="relativistic")).iteration(0, np.random.default_rng(0))
     assert list(round_["generator"]) == ["rates"]
 
 
 def test_several_discriminator_steps_have_draws_and_numbers_of_their_own():
     deal = sampler(BASE.replace(discriminator_steps=3))
-    rounds = [deal.round(step, np.random.default_rng(step)) for step in range(2)]
+    rounds = [deal.iteration(step, np.random.default_rng(step)) for step in range(2)]
     steps = [draws for round_ in rounds for draws in round_["discriminator"]]
     assert [draws["rates"]["t"] for draws in steps] == [1, 2, 3, 4, 5, 6]
     assert [round_["generator"]["rates"]["t"] for round_ in rounds] == [1, 2]
@@ -61,7 +61,7 @@ def test_scheduled_numbers():
     recipe = BASE.replace(r1=Schedule(4.0, 2.0, "linear"), r2=Schedule(3.0), averaging=0.5, steps=10,
                           generator_optimiser=Optimiser(learning_rate=Schedule(1.0, 0.0, "cosine")),
                           discriminator_optimiser=Optimiser(learning_rate=Schedule(0.4, 0.2, "linear")))
-    round_ = sampler(recipe).round(5, np.random.default_rng(0))
+    round_ = sampler(recipe).iteration(5, np.random.default_rng(0))
     assert round_["discriminator"][0]["rates"] == pytest.approx({"learning_rate": 0.3, "t": 6, "r1": 3.0, "r2": 3.0})
     assert round_["generator"]["rates"] == pytest.approx({"learning_rate": 0.5, "t": 6, "decay": 6 / 15})
 
@@ -69,7 +69,7 @@ def test_scheduled_numbers():
 def test_the_average_begins_by_forgetting():
     """The decay rises as (1 + step) / (10 + step) until it is the recipe's."""
     deal, rng = sampler(BASE.replace(averaging=0.9)), np.random.default_rng(0)
-    found = [deal.round(step, rng)["generator"]["rates"]["decay"] for step in (0, 1, 79, 80, 81, 10**6)]
+    found = [deal.iteration(step, rng)["generator"]["rates"]["decay"] for step in (0, 1, 79, 80, 81, 10**6)]
     assert found == pytest.approx([0.1, 2 / 11, 80 / 89, 0.9, 0.9, 0.9])
 
 
@@ -80,7 +80,7 @@ def test_latent_noise(latent, mean_square, bound):
     assert abs(noise.mean()) < 0.05
     assert np.mean(noise**2) == pytest.approx(mean_square, rel=0.05)
     assert 0.99 * min(bound, 3) < np.abs(noise).max() <= bound
-    step = sampler(BASE.replace(latent=latent)).round(0, np.random.default_rng(3))["discriminator"][0]
+    step = sampler(BASE.replace(latent=latent)).iteration(0, np.random.default_rng(3))["discriminator"][0]
     rng = np.random.default_rng(3)
     assert np.array_equal(step["real"], Uniform().batch(rng, 6))
     assert np.array_equal(step["noise"], latent_noise(latent, 6, 5, rng))
@@ -88,7 +88,7 @@ def test_latent_noise(latent, mean_square, bound):
 
 def test_masks_drop_the_share_that_the_layer_names():
     deal = sampler(BASE.replace(batch=500), generator={"dropout_2": ((4, 4, 2), 0.6)}, discriminator=DROPOUT)
-    round_ = deal.round(0, np.random.default_rng(0))
+    round_ = deal.iteration(0, np.random.default_rng(0))
     masks, later = round_["discriminator"][0]["masks"], round_["generator"]["masks"]
     assert set(masks) == {"generator", "fake", "real"}
     assert set(later) == {"generator", "fake"}
@@ -104,7 +104,7 @@ def test_masks_drop_the_share_that_the_layer_names():
 
 def test_a_pack_has_one_mask_and_one_weight():
     recipe = BASE.replace(discriminator=BASE.discriminator.with_(packing=3), gradient_penalty=1.0, batch=12)
-    round_ = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT).round(0, np.random.default_rng(0))
+    round_ = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
     [step] = round_["discriminator"]
     assert {use: masks["dropout_1"].shape for use, masks in step["masks"].items()} == {
         "generator": (12, 7), "fake": (4, 7), "real": (4, 7)}
@@ -116,18 +116,18 @@ def test_a_pack_has_one_mask_and_one_weight():
 def test_a_generator_that_looks_ahead_has_what_the_next_discriminator_step_reads():
     recipe = BASE.replace(unrolled=2, discriminator_steps=3, gradient_penalty=1.0, steps=10, r2=Schedule(2.0),
                           r1=Schedule(4.0, 2.0, "linear"))
-    round_ = sampler(recipe, discriminator=DROPOUT).round(5, np.random.default_rng(0))
+    round_ = sampler(recipe, discriminator=DROPOUT).iteration(5, np.random.default_rng(0))
     draws = round_["generator"]
     assert set(draws) == {"noise", "masks", "rates", "real", "ahead"}
     assert set(draws["masks"]) == {"generator", "fake", "real"}
     assert set(draws["ahead"]) == {"weights", "rates"}
     assert draws["ahead"]["rates"] == {**round_["discriminator"][-1]["rates"], "t": 19.0}
     assert not np.array_equal(draws["ahead"]["weights"], round_["discriminator"][-1]["weights"])
-    assert "ahead" not in sampler(recipe.replace(unrolled=0)).round(5, np.random.default_rng(0))["generator"]
+    assert "ahead" not in sampler(recipe.replace(unrolled=0)).iteration(5, np.random.default_rng(0))["generator"]
 
 
 def test_interpolation_weights_only_for_their_penalty():
-    weights = sampler(BASE.replace(gradient_penalty=10.0, batch=1000)).round(
+    weights = sampler(BASE.replace(gradient_penalty=10.0, batch=1000)).iteration(
         0, np.random.default_rng(0))["discriminator"][0]["weights"]
     assert (weights.dtype, weights.shape) == (np.float32, (1000,))
     assert weights.min() >= 0
@@ -145,28 +145,28 @@ def test_dequantisation_adds_noise_of_its_width():
             return images.copy()
 
     deal = sampler(BASE.replace(dequantisation=0.1, loss="relativistic"), Same())
-    round_ = deal.round(0, np.random.default_rng(0))
+    round_ = deal.iteration(0, np.random.default_rng(0))
     for real in (round_["discriminator"][0]["real"], round_["generator"]["real"]):
         assert real.dtype == np.float32
         assert 0.04 < np.abs(real - images).max() <= 0.05 + 1e-6
-    plain = sampler(BASE, Same()).round(0, np.random.default_rng(0))["discriminator"][0]["real"]
+    plain = sampler(BASE, Same()).iteration(0, np.random.default_rng(0))["discriminator"][0]["real"]
     assert np.array_equal(plain, images)
 
 
 def test_the_seed_alone_decides():
     recipe = BASE.replace(gradient_penalty=1.0, loss="relativistic", dequantisation=0.1, discriminator_steps=2)
     deal = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT)
-    one, same, other = (arrays(deal.round(0, np.random.default_rng(seed))) for seed in (0, 0, 1))
+    one, same, other = (arrays(deal.iteration(0, np.random.default_rng(seed))) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
 
 
 def test_the_step_does_not_change_what_is_drawn():
     deal = sampler(BASE.replace(loss="relativistic"))
-    one, other = (arrays(deal.round(step, np.random.default_rng(0))) for step in (0, 7))
+    one, other = (arrays(deal.iteration(step, np.random.default_rng(0))) for step in (0, 7))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
 
 
 def test_mixtures_are_dealt_too():
-    real = sampler(BASE, ring()).round(0, np.random.default_rng(0))["discriminator"][0]["real"]
+    real = sampler(BASE, ring()).iteration(0, np.random.default_rng(0))["discriminator"][0]["real"]
     assert (real.dtype, real.shape) == (np.float32, (6, 2))
