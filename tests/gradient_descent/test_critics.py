@@ -273,7 +273,7 @@ def late(update):
 
 
 MISTAKES = {"sides swapped": ("discriminator_objective", swapped), "loss doubled": ("discriminator_objective", doubled),
-            "steps counted from 2": ("updated", late)}
+            "steps counted from 2": ("update_all", late)}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -379,11 +379,10 @@ def test_twins_stay_together_for_long(twin, rule):
 
 @pytest.mark.parametrize("twin", TWINS)
 def test_twins_players_are_the_point(twin):
-    players = module("gradient_descent.games", twin).game_players(DiracGAN(), (0.3, -0.8), 0.1)
-    assert players.sample(np.array([[-1.0], [2.0]])).ravel() == pytest.approx([-0.7, 2.3])
-    assert players.judge(np.array([[0.0], [2.0]])) == pytest.approx([0.0, -1.6])
-    assert list(players.generator.trainable()) == ["dense_1.bias"]
-    assert list(players.generator.export()) == ["dense_1.bias", "dense_1.weight"]
+    state = module("gradient_descent.games", twin).game_state(DiracGAN(), (0.3, -0.8), 0.1)
+    assert state.sample(np.array([[-1.0], [2.0]])).ravel() == pytest.approx([-0.7, 2.3])
+    assert state.judge(np.array([[0.0], [2.0]])) == pytest.approx([0.0, -1.6])
+    assert list(state.optimiser_state["generator"]) == ["dense_1.bias"]
 
 
 # Errors and properties.
@@ -500,7 +499,14 @@ def test_two_cooperating_players_fail(monkeypatch):
 @pytest.mark.parametrize("twin", TWINS)
 def test_a_generator_that_also_learns_its_scale_fails(monkeypatch, twin):
     games_of_twin = module("gradient_descent.games", twin)
-    monkeypatch.setattr(games_of_twin, "Shift", games_of_twin.MLPGenerator)
+    right = games_of_twin.game_state
+
+    def with_scale(*given):
+        state = right(*given)
+        state.optimiser_state["generator"]["dense_1.weight"] = {}
+        return state
+
+    monkeypatch.setattr(games_of_twin, "game_state", with_scale)
     with pytest.raises(AssertionError):
         check_twin(games_of_twin, DiracGAN(noise=0.7), "simultaneous")
 
@@ -508,8 +514,8 @@ def test_a_generator_that_also_learns_its_scale_fails(monkeypatch, twin):
 @pytest.mark.parametrize("twin", TWINS)
 def test_another_order_fails(monkeypatch, twin):
     games_of_twin = module("gradient_descent.games", twin)
-    right = games_of_twin.game_players
-    monkeypatch.setattr(games_of_twin, "game_players",
+    right = games_of_twin.game_state
+    monkeypatch.setattr(games_of_twin, "game_state",
                         lambda game, start, rate, order: right(game, start, rate, "simultaneous"))
     with pytest.raises(AssertionError):
         check_twin(games_of_twin, DiracGAN(), "alternating")
