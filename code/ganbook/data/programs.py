@@ -116,7 +116,7 @@ def images_for(name: str, split: str, size: int, channels: int, skip_unreadable:
         raise ValueError(f"data is {full!r}; accepted: images, and not points of the plane")
     source = data.load(full, split=split, size=size, **own)
     if unreadable := getattr(source, "unreadable", ()):
-        print(left_out(unreadable))
+        print(unreadable_text(unreadable))
     images = source.images
     if images.shape[-1] == 1:
         images = images.repeat(channels, axis=-1)
@@ -125,7 +125,7 @@ def images_for(name: str, split: str, size: int, channels: int, skip_unreadable:
     return images
 
 
-def left_out(unreadable: Sequence[str]) -> str:
+def unreadable_text(unreadable: Sequence[str]) -> str:
     """One line on the files of a folder that could not be used."""
     return f"left out {len(unreadable):,} files that cannot be used; the first is {unreadable[0]}"
 
