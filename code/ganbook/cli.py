@@ -26,6 +26,7 @@ import ganbook
 from ganbook import data
 from ganbook.data.folders import CHANNELS
 from ganbook.data.grids import save_grid_png
+from ganbook.data.programs import unreadable_text
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, check_range
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.pages import figures
@@ -367,7 +368,7 @@ def _print_folder(source: Any, recipe: Recipe) -> None:
     print(f"{len(source):,} images of {height}x{width} in {'colour' if channels == 3 else 'grey'}, "
           f"{recipe.generator.kind} against {recipe.discriminator.kind}, batch {recipe.batch}")
     if source.unreadable:
-        print(f"left out {len(source.unreadable):,} files that cannot be used; the first is {source.unreadable[0]}")
+        print(unreadable_text(source.unreadable))
 
 
 def _check_writable(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from PIL import Image
 
 from ganbook import data
 from ganbook.data import programs
+from picture_files import odd_folder
 
 DEFAULTS = {"data": "digits", "size": 8, "width": 4, "steps": 10, "batch": 16, "every": 5, "out": "runs/x"}
 
@@ -22,7 +24,8 @@ def read(*words, **defaults):
 
 def test_defaults_and_options():
     options = vars(read("--steps=3", "--device=cpu"))
-    assert options == {**DEFAULTS, "steps": 3, "seed": 0, "device": "cpu", "out": Path("runs/x")}
+    assert options == {**DEFAULTS, "steps": 3, "seed": 0, "device": "cpu", "out": Path("runs/x"),
+                       "skip_unreadable": False}
 
 
 def test_help_shows_the_first_line(capsys):
@@ -54,6 +57,17 @@ def test_a_folder_of_ones_own(tmp_path, channels):
         Image.fromarray(rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)).save(tmp_path / f"{number}.png")
     images = programs.training_images(read(f"--data={tmp_path}", "--batch=16"), channels, (8,))
     assert images.shape == (16, 8, 8, channels)  # four fifths
+
+
+def test_files_that_cannot_be_used_are_left_out_and_counted(tmp_path, capsys):
+    odd_folder(tmp_path)
+    words = f"--data={tmp_path}", "--size=64", "--batch=4"
+    with pytest.raises(data.DataError, match=r"or skip_unreadable \(--skip-unreadable\)"):
+        programs.training_images(read(*words), 3, (64,))
+    assert len(programs.training_images(read(*words, "--skip-unreadable"), 3, (64,))) > 4
+    assert re.fullmatch(r"left out \d files that cannot be used; the first is .*\n", capsys.readouterr().out)
+    with pytest.raises(ValueError, match="skip_unreadable"):
+        programs.training_images(read("--skip-unreadable"), 1, (8,))
 
 
 @pytest.mark.parametrize(("words", "channels", "message"), [

@@ -33,7 +33,7 @@ def read_options(description: str, arguments: list[str] | None = None, **default
         defaults: of ``data``, ``size``, ``width``, ``steps``, ``batch``, ``every`` and ``out``.
 
     Returns:
-        The options by name, with ``seed`` and ``device`` besides.
+        The options by name, with ``seed``, ``device`` and ``skip_unreadable`` besides.
     """
     parser = argparse.ArgumentParser(description=description.splitlines()[0],
                                      formatter_class=argparse.ArgumentDefaultsHelpFormatter)
@@ -45,6 +45,8 @@ def read_options(description: str, arguments: list[str] | None = None, **default
                               ("out", Path, "folder for the grids and the weights")):
         parser.add_argument(f"--{name}", type=kind, default=defaults[name], help=words)
     parser.add_argument("--seed", type=int, default=0, help="of initial weights, batches and noise")
+    parser.add_argument("--skip-unreadable", action="store_true",
+                        help="leave out, and count, the files of a folder that cannot be used")
     parser.add_argument("--device", choices=("cpu", "gpu"), help="what to compute on (default: a GPU, if one is seen)")
     return parser.parse_args(arguments)
 
@@ -83,14 +85,14 @@ def training_images(options: argparse.Namespace, channels: int, sizes: Collectio
         check_int(name, getattr(options, name), low)
     if options.size not in sizes:
         raise ValueError(f"size is {options.size}; accepted: {_spoken(sizes)}")
-    images = images_for(options.data, "train", options.size, channels)
+    images = images_for(options.data, "train", options.size, channels, options.skip_unreadable)
     if len(images) < options.batch:
         raise ValueError(f"batch is {options.batch}; accepted with data {options.data!r}: at most {len(images)}, the "
                          "number of its images")
     return images
 
 
-def images_for(name: str, split: str, size: int, channels: int) -> np.ndarray:
+def images_for(name: str, split: str, size: int, channels: int, skip_unreadable: bool = False) -> np.ndarray:
     """Images of a data set or folder as a program's networks take them.
 
     Args:
@@ -98,6 +100,7 @@ def images_for(name: str, split: str, size: int, channels: int) -> np.ndarray:
         split: ``train``, ``test`` or ``all``.
         size: side in pixels.
         channels: 1 for grey images, 3 for colour; of a grey set three equal ones.
+        skip_unreadable: leave out files of a folder that cannot be used, and print how many there are.
 
     Returns:
         Shape (N, size, size, channels), float32 in [-1, 1].
@@ -108,14 +111,23 @@ def images_for(name: str, split: str, size: int, channels: int) -> np.ndarray:
     """
     full = data.full_name(name)
     own = {"channels": channels} if data.is_folder(full) else {"count": STACKS} if full.startswith("stacked_") else {}
+    own |= {"skip_unreadable": True} if skip_unreadable else {}
     if full in data.MIXTURES:
         raise ValueError(f"data is {full!r}; accepted: images, and not points of the plane")
-    images = data.load(full, split=split, size=size, **own).images
+    source = data.load(full, split=split, size=size, **own)
+    if unreadable := getattr(source, "unreadable", ()):
+        print(unreadable_text(unreadable))
+    images = source.images
     if images.shape[-1] == 1:
         images = images.repeat(channels, axis=-1)
     if images.shape[-1] != channels:
         raise ValueError(f"data is {name!r}, with colours; accepted by a program for grey images: grey ones")
     return images
+
+
+def unreadable_text(unreadable: Sequence[str]) -> str:
+    """One line on the files of a folder that could not be used."""
+    return f"left out {len(unreadable):,} files that cannot be used; the first is {unreadable[0]}"
 
 
 def _spoken(sizes: Collection[int]) -> str:
