@@ -45,8 +45,8 @@ CONVOLUTIONS = {
 PIXELS = {"generator": DIGITS.generator.with_(bias=False),
           "discriminator": Architecture("ConvDiscriminator", {"shape": (8, 8, 1), "channels": (3, 4), "hidden": (5,),
                                                               "spectral_norm": True})}
-# The derivative of Adam's step by a gradient is as large as 1 over that gradient, so looking ahead through Adam
-# magnifies the rounding of small gradients; momentum does not.
+# The derivative of a step of Adam or RMSProp by a gradient is as large as 1 over that gradient, so looking ahead through
+# one magnifies the rounding of small gradients, the more the larger k; momentum does not.
 STEADY = Optimiser("momentum", 0.05, 0.5)
 CASES = {
     **{loss: {"loss": loss} for loss in LOSSES},
@@ -88,7 +88,8 @@ CASES = {
         "discriminator": DISCRIMINATOR.with_(batch_norm=(2,), bias=False, dropout=0.4),
         "discriminator_optimiser": STEADY},
     "unrolled, spectral, clip": {**SPECTRAL, "unrolled": 3, "clip": 0.1, "loss": "wasserstein",
-                                 "discriminator_optimiser": Optimiser("rmsprop", 0.01)},
+                                 "discriminator_optimiser": STEADY},
+    "unrolled, rmsprop": {"unrolled": 2, "discriminator_optimiser": Optimiser("rmsprop", 0.01)},
     "unrolled, spectral, r1": {**SPECTRAL, "unrolled": 2, "r1": 1.0, "discriminator_steps": 2},
     "packing": {"discriminator": DISCRIMINATOR.with_(packing=2)},
     "packing, dropout, penalties, pairs": {
