@@ -22,18 +22,17 @@ STEPS = {"grid": training.STEPS_PER_CALL, "quickstart": training.STEPS_PER_CALL,
 def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
     """A call that runs the steps of a recipe: plain, compiled, or in TensorFlow without any graph.
 
-    The draws are made beforehand, so that only steps are timed.
+    The inputs are drawn beforehand, so that only steps are timed.
     """
     run = training.start_run(RECIPES[name], framework, device="cpu")
     sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
-    draws = [sampler.iteration(k, run.rng) for k in range(STEPS[name])]
+    iterations = [sampler.iteration(k, run.rng) for k in range(STEPS[name])]
     if kind == "compiled":
-        rounds = training.twin("ganbook.gradient_descent.compiled", framework).CompiledIterations(run.state)
-        return lambda: rounds.run(draws, len(draws))
-    steps = training.twin("ganbook.gradient_descent.steps", framework)
+        compiled = training.twin("ganbook.gradient_descent.compiled", framework).CompiledIterations(run.state)
+        return lambda: compiled.run(iterations, len(iterations))
     if kind == "eager":
-        return lambda: [run.state.iterate(run.state.native(each)) for each in draws]
-    return lambda: run.state.run(draws)
+        return lambda: [run.state.one_iteration(run.state.native(each)) for each in iterations]
+    return lambda: run.state.run(iterations)
 
 
 def main(rounds: int, out: Path | None = None) -> None:

@@ -121,7 +121,7 @@ def difference(recipe: Recipe, framework: str, folder: Path) -> dict[str, float]
     _, state, arrays = checkpoint.load(folder)
     losses = [abs(a - b) for name in training.LOSSES
               for a, b in zip(alone.history[name], state["history"][name], strict=True)]
-    expected = alone.players.export()
+    expected = alone.state.export()
     weights = [np.abs(array - arrays[role][name]).max() for role, group in expected.items()
                for name, array in group.items() if "/" not in name or name.startswith("average/")]
     return {"losses": float(max(losses)), "weights": float(max(weights))}

@@ -30,8 +30,8 @@ def main(engine: str, jobs: str, folder: str) -> None:
             with team.scope():
                 run = training.start_run(recipe, framework, device=team.device)
             together = module.DistributedIterations(run.state, team, job["shared_statistics"])
-            sampler = training.make_sampler(run, training.load_source(recipe))
-            training.advance(run, sampler, together.run_rounds, recipe.steps)
+            for _ in training.iterate(run, run_iterations=together.run):
+                pass
             if team.first:
                 run.save(Path(folder) / job["name"])
 

@@ -59,7 +59,7 @@ def gradients(framework: str, network: str) -> list[dict[str, Any]]:
         run = training.start_run(recipe.replace(dtype=dtype), framework, device="cpu")
         before = run.state.export()
         sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
-        training.make_runner(run, compiled=False)([sampler.iteration(0, run.rng)])
+        run.state.run([sampler.iteration(0, run.rng)])
         after = run.state.export()
         found[dtype] = {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
                                               if "moving" not in name]) for role in before}
@@ -77,9 +77,9 @@ def memory(network: str) -> dict[str, Any]:
     kept = {}
     for dtype in TYPES:
         run = training.start_run(NETWORKS[network].replace(dtype=dtype, order="alternating"), "pytorch", device="cpu")
-        sampler, players = training.make_sampler(run, Pictures(run.generator.output_shape_)), run.state
-        draws = players.native(sampler.iteration(0, run.rng)["generator"])
-        own = {tensor.untyped_storage().data_ptr() for net in (players.generator, players.discriminator)
+        sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+        inputs = run.state.native(sampler.iteration(0, run.rng)["generator"])
+        own = {tensor.untyped_storage().data_ptr() for net in run.state.networks
                for tensor in net.state_dict().values()}
         storages: dict[int, int] = {}
 
@@ -90,7 +90,7 @@ def memory(network: str) -> dict[str, Any]:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            objective, _ = generator_objective(run.recipe, players.generator, players.discriminator, draws)
+            objective, _ = generator_objective(run.recipe, *run.state.networks, inputs)
         kept[dtype] = sum(storages.values())
         del objective
     return {"network": network, "bytes": kept, "ratio": kept["mixed_bfloat16"] / kept["float32"]}

@@ -55,8 +55,8 @@ def twin_step(stem: str, framework: str, size: int, width: int, batch: int, r1: 
     recipe = program_parity.recipe(stem, size, width, batch=batch, dtype="float32", r1=r1)
     run = training.start_run(recipe, framework, device="cpu")
     source = Pictures((size, size, program_parity.SMALL[stem][2]))
-    sampler, rounds = training.make_sampler(run, source), training.make_runner(run, compiled=False)
-    return lambda: rounds([sampler.iteration(0, run.rng)])
+    sampler = training.make_sampler(run, source)
+    return lambda: run.state.run([sampler.iteration(0, run.rng)])
 
 
 def repeated(call: Callable[[], object], times: int) -> Callable[[], None]:

@@ -32,14 +32,14 @@ def course(recipe: Recipe, framework: str, seconds: float, every: float,
     """
     run = training.start_run(recipe, framework, device="cpu")
     source = training.load_source(recipe)
-    sampler, rounds, found = training.make_sampler(run, source), training.make_runner(run, compiled=False), []
-    real = pixels(source.images)
-    while run.seconds < seconds and run.step < recipe.steps and not (found and found[-1][2] <= enough):
-        due = min(run.seconds + every, seconds)
-        training.advance(run, sampler, rounds, 1)
-        while run.seconds < due and run.step < recipe.steps:
-            training.advance(run, sampler, rounds, 1)
+    real, found, due = pixels(source.images), [], min(every, seconds)
+    for _ in training.iterate(run, 1, source=source):
+        if run.seconds < due and run.step < recipe.steps:
+            continue
         found.append((run.seconds, run.step, frechet_distance(real, pixels(run.sample(len(real))))))
+        if run.seconds >= seconds or found[-1][2] <= enough:
+            break
+        due = min(run.seconds + every, seconds)
     return found
 
 

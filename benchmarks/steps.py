@@ -33,8 +33,8 @@ class Pictures:
 def twin_step(recipe: Recipe, framework: str) -> Callable[[], object]:
     """A call that trains one step of a twin, drawing of noise and masks included."""
     run = training.start_run(recipe, framework, device="cpu")
-    sampler, rounds = training.make_sampler(run, Pictures()), training.make_runner(run, compiled=False)
-    return lambda: rounds([sampler.iteration(0, run.rng)])
+    sampler = training.make_sampler(run, Pictures())
+    return lambda: run.state.run([sampler.iteration(0, run.rng)])
 
 
 def flops_per_image(recipe: Recipe) -> float:

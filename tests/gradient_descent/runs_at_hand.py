@@ -68,7 +68,7 @@ def deal(run: training.Run, sampler: object, rounds: int = 1) -> list[dict]:
 def plain_rounds(twin: str, recipe: Recipe, rounds: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
     """Losses and state after some rounds, each step run operation by operation."""
     run, sampler = start(twin, recipe, source)
-    losses = [run.state.iterate(run.state.native(draws)) for draws in deal(run, sampler, rounds)]
+    losses = [run.state.one_iteration(run.state.native(draws)) for draws in deal(run, sampler, rounds)]
     return np.array([[float(loss) for loss in row] for row in losses]), run.state.export()
 
 

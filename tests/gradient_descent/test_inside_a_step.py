@@ -45,7 +45,7 @@ def point(twin: str) -> Point:
     run, sampler = start(twin, BASE)
     steps = module("gradient_descent.steps", twin)
     for draws in deal(run, sampler, 8):
-        run.state.iterate(run.state.native(draws))
+        run.state.one_iteration(run.state.native(draws))
     return (_torch if twin == "torch" else _tensorflow)(run.state, run.state.native(
         deal(run, sampler)[0]["discriminator"][0]), steps)
 

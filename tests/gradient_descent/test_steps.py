@@ -45,8 +45,8 @@ CONVOLUTIONS = {
 PIXELS = {"generator": DIGITS.generator.with_(bias=False),
           "discriminator": Architecture("ConvDiscriminator", {"shape": (8, 8, 1), "channels": (3, 4), "hidden": (5,),
                                                               "spectral_norm": True})}
-# The derivative of a step of Adam or RMSProp by a gradient is as large as 1 over that gradient, so looking ahead through
-# one magnifies the rounding of small gradients, the more the larger k; momentum does not.
+# The derivative of a step of Adam or RMSProp by a gradient is as large as 1 over that gradient, so looking ahead
+# through one magnifies the rounding of small gradients, the more the larger k; momentum does not.
 STEADY = Optimiser("momentum", 0.05, 0.5)
 CASES = {
     **{loss: {"loss": loss} for loss in LOSSES},
@@ -194,7 +194,7 @@ def check_oracle(twin, fields, rounds=3):
     for round_ in draws:
         row, expected = linear_round(recipe, expected, round_)
         wanted.append(row)
-    found = [run.state.iterate(run.state.native(round_)) for round_ in draws]
+    found = [run.state.one_iteration(run.state.native(round_)) for round_ in draws]
     found = np.array([[float(loss) for loss in row] for row in found])
     error = spread((found, run.state.export()), (np.array(wanted), expected))
     assert error <= STEP["float64"], f"relative error {error:.3g} to the oracle"
@@ -392,7 +392,7 @@ def check_moving(twin, order):
     """Hold the generator's moving statistics to the oracle's after one pass of the draws of its own step."""
     run, sampler = start(twin, BASE.replace(**NORMALISED, order=order, discriminator_steps=1 + (order[0] == "a")))
     [round_], before = deal(run, sampler), run.state.export()["generator"]
-    run.state.iterate(run.state.native(round_))
+    run.state.one_iteration(run.state.native(round_))
     own = round_["generator"] if order == "alternating" else round_["discriminator"][0]
     _, moved = apply_layers(run.generator.layers_spec, own["noise"],
                             {name: before[name] for name in run.generator.export()}, True)
@@ -456,7 +456,7 @@ def check_average(twin):
     run, sampler = start(twin, BASE.replace(**NORMALISED, averaging=0.5, steps=100))
     average = run.generator.export()
     for round_, decay in zip(deal(run, sampler, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
-        run.state.iterate(run.state.native(round_))
+        run.state.one_iteration(run.state.native(round_))
         new = run.generator.export()
         average = {name: decay * average[name] + (1 - decay) * new[name] for name in new}
     found = run.state.export()["generator"]

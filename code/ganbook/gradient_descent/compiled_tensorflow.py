@@ -58,7 +58,7 @@ class CompiledIterations:
     def _loop(self, count: tf.Tensor, inputs: Inputs) -> tf.Tensor:
         room = tf.nest.flatten(inputs)[0].shape[0]
         losses = tf.zeros((room, 3), parameter_dtype(self.state.recipe.dtype))
-        run_one = tf.autograph.experimental.do_not_convert(self.state.iterate)
+        run_one = tf.autograph.experimental.do_not_convert(self.state.one_iteration)
         for k in tf.range(count):
             one = tf.nest.map_structure(lambda leaf: leaf[k], inputs)  # noqa: B023 traced once, with k as a tensor
             losses = tf.tensor_scatter_nd_update(losses, [[k]], [run_one(one, gradients)])

@@ -20,7 +20,7 @@ from torch.utils import _pytree as pytree
 
 from ganbook.data.recipe import parameter_dtype
 from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.steps_torch import State, functional_gradients, iterate
+from ganbook.gradient_descent.steps_torch import State, functional_gradients, one_iteration
 from ganbook.gradient_descent.train_state_torch import TrainState
 from ganbook.tensors.networks_torch import find_device
 
@@ -92,7 +92,8 @@ class CompiledIterations:
 
         def body(k: Tensor, losses: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
             one = pytree.tree_map(lambda leaf: leaf.index_select(0, k.reshape(1).to(leaf.device)).squeeze(0), inputs)
-            new, loss = iterate(recipe, networks, pytree.tree_unflatten(list(leaves), shape), one, functional_gradients)
+            new, loss = one_iteration(recipe, networks, pytree.tree_unflatten(list(leaves), shape), one,
+                                      functional_gradients)
             losses = torch.where((places == k.to(places.device))[:, None], loss, losses)
             # The loop wants results that are tensors of their own, laid out like what came in.
             return k + 1, losses, *[leaf.clone(memory_format=torch.contiguous_format)

@@ -21,7 +21,7 @@ import tensorflow as tf
 
 from ganbook.gradient_descent.distributed import check_share, device_kind, share
 from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.steps_tensorflow import Objectives, Report, Tensors, gradients, iterate
+from ganbook.gradient_descent.steps_tensorflow import Objectives, Report, Tensors, gradients, one_iteration
 from ganbook.gradient_descent.train_state_tensorflow import TrainState
 from ganbook.tensors.layers_tensorflow import BatchNorm
 from ganbook.tensors.networks_tensorflow import Network
@@ -106,7 +106,7 @@ class DistributedIterations:
         strategy, state = self.team.strategy, self.state
 
         def one_device(tensors: Any, inputs: Inputs) -> Any:
-            new, losses = iterate(state.recipe, state.networks, tensors, inputs, averaged_gradients)
+            new, losses = one_iteration(state.recipe, state.networks, tensors, inputs, averaged_gradients)
             return new, all_reduce(losses)
 
         # Every device comes to the same state, which is then written once for all of them.

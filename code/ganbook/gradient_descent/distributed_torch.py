@@ -134,7 +134,7 @@ class DistributedIterations:
             float64, shape (iterations, 3): discriminator loss, penalty and generator loss of each, of the whole batch.
         """
         team = self.team
-        losses = [self.state.iterate(self.state.native(share(inputs, team.rank, team.size)), averaged_gradients)
+        losses = [self.state.one_iteration(self.state.native(share(inputs, team.rank, team.size)), averaged_gradients)
                   for inputs in iterations]
         return all_reduce(torch.stack(losses)).double().cpu().numpy()
 

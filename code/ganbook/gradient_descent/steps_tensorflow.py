@@ -151,9 +151,9 @@ def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: 
     return ema_update(state, generator_rates["decay"]), report
 
 
-def iterate(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-            differentiate: Gradients = gradients) -> tuple[State, tf.Tensor]:
-    """The twin of :func:`ganbook.gradient_descent.steps_torch.iterate`."""
+def one_iteration(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                  differentiate: Gradients = gradients) -> tuple[State, tf.Tensor]:
+    """The twin of :func:`ganbook.gradient_descent.steps_torch.one_iteration`."""
     if recipe.order == "simultaneous":
         state, report = simultaneous_step(recipe, networks, state, inputs["discriminator"][0],
                                           inputs["generator"]["rates"], differentiate)

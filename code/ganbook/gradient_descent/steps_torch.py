@@ -237,8 +237,8 @@ def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: 
     return ema_update(state, generator_rates["decay"]), report
 
 
-def iterate(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-            differentiate: Gradients = gradients) -> tuple[State, Tensor]:
+def one_iteration(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
+                  differentiate: Gradients = gradients) -> tuple[State, Tensor]:
     """One iteration: the discriminator's steps and the generator's, in the recipe's order.
 
     Args:

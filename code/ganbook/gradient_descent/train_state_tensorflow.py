@@ -14,7 +14,7 @@ from ganbook.data.recipe import Optimiser, Recipe, parameter_dtype
 from ganbook.gradient_descent.checkpoint import ROLES, split_names
 from ganbook.gradient_descent.inputs import Inputs
 from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
-from ganbook.gradient_descent.steps_tensorflow import Gradients, Networks, State, Tensors, gradients, iterate
+from ganbook.gradient_descent.steps_tensorflow import Gradients, Networks, State, Tensors, gradients, one_iteration
 from ganbook.tensors.networks_tensorflow import Network, build, find_device, to_native, to_numpy
 
 
@@ -34,7 +34,7 @@ class TrainState:
                                 for role in ROLES}
 
         # One graph for a whole iteration: run eagerly, a small step costs twenty times as much.
-        self._graph = tf.function(self.iterate, autograph=False)
+        self._graph = tf.function(self.one_iteration, autograph=False)
 
     @property
     def networks(self) -> Networks:
@@ -60,8 +60,8 @@ class TrainState:
         # One transfer for all: asking a GPU for each number would make it wait for the processor.
         return tf.stack(losses).numpy().astype(np.float64)
 
-    def iterate(self, inputs: Inputs, differentiate: Gradients = gradients) -> tf.Tensor:
-        state, losses = iterate(self.recipe, self.networks, self.tensors(), inputs, differentiate)
+    def one_iteration(self, inputs: Inputs, differentiate: Gradients = gradients) -> tf.Tensor:
+        state, losses = one_iteration(self.recipe, self.networks, self.tensors(), inputs, differentiate)
         self.assign(state)
         return losses
 

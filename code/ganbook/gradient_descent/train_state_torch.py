@@ -15,7 +15,7 @@ from ganbook.data.recipe import Optimiser, Recipe
 from ganbook.gradient_descent.checkpoint import ROLES, split_names
 from ganbook.gradient_descent.inputs import Inputs
 from ganbook.gradient_descent.optimisers_torch import initial_slots
-from ganbook.gradient_descent.steps_torch import Gradients, Networks, State, Tensors, gradients, iterate
+from ganbook.gradient_descent.steps_torch import Gradients, Networks, State, Tensors, gradients, one_iteration
 from ganbook.tensors.networks_torch import Network, build, to_native, to_numpy
 
 
@@ -75,13 +75,13 @@ class TrainState:
         Returns:
             float64, shape (iterations, 3): discriminator loss, penalty and generator loss of each.
         """
-        losses = [self.iterate(self.native(inputs), differentiate) for inputs in iterations]
+        losses = [self.one_iteration(self.native(inputs), differentiate) for inputs in iterations]
         # One transfer for all: asking a GPU for each number would make it wait for the processor.
         return torch.stack(losses).double().cpu().numpy()
 
-    def iterate(self, inputs: Inputs, differentiate: Gradients = gradients) -> Tensor:
+    def one_iteration(self, inputs: Inputs, differentiate: Gradients = gradients) -> Tensor:
         """Run one iteration of native inputs: its three losses, shape (3,)."""
-        state, losses = iterate(self.recipe, self.networks, self.tensors(), inputs, differentiate)
+        state, losses = one_iteration(self.recipe, self.networks, self.tensors(), inputs, differentiate)
         self.assign(state)
         return losses
 

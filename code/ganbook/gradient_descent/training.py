@@ -12,7 +12,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -32,6 +32,8 @@ STEPS_PER_CALL = 20
 SAMPLES = 64
 ADVICE = ("The run stopped; what was saved before is unharmed. Lower the learning rate, or choose a loss or penalty "
           "that bounds the discriminator")
+#: Runs a list of iterations and gives their losses, shape (iterations, 3).
+RunIterations = Callable[[list[dict[str, Any]]], np.ndarray]
 _ENDINGS = {"pytorch": "torch", "tensorflow": "tensorflow"}
 
 
@@ -244,27 +246,21 @@ class _Plan:
     progress: bool | None
 
 
-def _loop(run: Run, run_iterations: Callable[..., np.ndarray], plan: _Plan) -> Run:
-    recipe, out = run.recipe, plan.out
+def _loop(run: Run, run_iterations: RunIterations, plan: _Plan) -> Run:
+    out = Path(plan.out) if plan.out and run.writes else None
     if plan.steps is not None:
         run.steps = check_int("steps", plan.steps, run.steps)
-    last = run.steps if plan.until is None else min(plan.until, run.steps)
-    source, run.trained_on = find_source(recipe, run.trained_on, plan.source)
-    sampler = make_sampler(run, source, plan.check_data)
+    source, run.trained_on = find_source(run.recipe, run.trained_on, plan.source)
     # A place that cannot be is better found now than after an hour.
-    alone = checkpoint.alone(Path(out)) if out and run.writes else contextlib.nullcontext()
-    with alone, tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(plan.progress),
-                     leave=False) as bar:
-        while run.step < last:
-            # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
-            count = _chunk(run.step, last, plan.save_every if out else 0, plan.sample_every)
-            advance(run, sampler, run_iterations, count)
-            bar.update(count)
+    with checkpoint.alone(out) if out else contextlib.nullcontext():
+        # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
+        for _ in iterate(run, plan.save_every if plan.out else 0, plan.sample_every, source=source, until=plan.until,
+                         run_iterations=run_iterations, check_data=plan.check_data, progress=plan.progress):
             if plan.sample_every and run.step % plan.sample_every == 0:
-                run.samples.append((run.step, run.sample(SAMPLES, recipe.seed)))
-            if out and run.writes and plan.save_every and run.step % plan.save_every == 0:
+                run.samples.append((run.step, run.sample(SAMPLES, run.recipe.seed)))
+            if out and plan.save_every and run.step % plan.save_every == 0:
                 run.save(out)
-        if out and run.writes:
+        if out:
             run.save(out)
     return run
 
@@ -299,28 +295,52 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
         raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
                          f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
     return InputSampler(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
-                  dropout_layers(run.discriminator), check_data)
+                        dropout_layers(run.discriminator), check_data)
 
 
-def make_runner(run: Run, compiled: bool) -> Callable[[list[dict[str, Any]]], np.ndarray]:
-    """What runs a list of iterations and gives their losses, shape (iterations, 3): one by one, or compiled."""
-    if compiled:
-        iterations = twin("ganbook.gradient_descent.compiled", run.framework).CompiledIterations(run.state)
-        return lambda inputs: iterations.run(inputs, STEPS_PER_CALL)
-    return run.state.run
+def iterate(run: Run, *every: int, source: Any = None, until: int | None = None,
+            run_iterations: RunIterations | None = None, check_data: bool = True,
+            progress: bool | None = False) -> Iterator[np.ndarray]:
+    """Train a run, and stop on the way to let the caller look at it.
 
+    Args:
+        run: changed in place.
+        every: stop after each step that is a multiple of one of these; 0 for no such stop.
+        source: real examples; None means those that the recipe names.
+        until: the last step; None means all steps of the run.
+        run_iterations: of :func:`make_runner`, or of devices that train together; None means one by one.
+        check_data, progress: as of :func:`train`.
 
-def _chunk(step: int, last: int, *stops: int) -> int:
-    """Iterations until the next stop, at most ``STEPS_PER_CALL``."""
-    return min([STEPS_PER_CALL, last - step, *[every - step % every for every in stops if every]])
-
-
-def advance(run: Run, sampler: InputSampler, run_iterations: Callable[..., np.ndarray], count: int) -> None:
-    """Run ``count`` iterations and write them into the history.
+    Yields:
+        at each stop and after the last step, the three losses of the step just made, in the order of ``LOSSES``.
 
     Raises:
+        ValueError: the examples, the generator's and the discriminator's shapes are not one.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
+    sampler = make_sampler(run, load_source(run.recipe) if source is None else source, check_data)
+    run_iterations = run_iterations or run.state.run
+    last = run.steps if until is None else min(until, run.steps)
+    with tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(progress), leave=False) as bar:
+        while run.step < last:
+            stop = min([last, *[run.step - run.step % many + many for many in every if many]])
+            while run.step < stop:
+                count = min(STEPS_PER_CALL, stop - run.step)
+                losses = _advance(run, sampler, run_iterations, count)
+                bar.update(count)
+            yield losses[-1]
+
+
+def make_runner(run: Run, compiled: bool) -> RunIterations:
+    """What runs a list of iterations and gives their losses, shape (iterations, 3): one by one, or compiled."""
+    if not compiled:
+        return run.state.run
+    iterations = twin("ganbook.gradient_descent.compiled", run.framework).CompiledIterations(run.state)
+    return lambda inputs: iterations.run(inputs, STEPS_PER_CALL)
+
+
+def _advance(run: Run, sampler: InputSampler, run_iterations: RunIterations, count: int) -> np.ndarray:
+    """Run ``count`` iterations and write them into the history; their losses."""
     started = time.perf_counter()
     losses = run_iterations([sampler.iteration(run.step + k, run.rng) for k in range(count)])
     run.seconds += time.perf_counter() - started
@@ -333,6 +353,7 @@ def advance(run: Run, sampler: InputSampler, run_iterations: Callable[..., np.nd
             for name, value in zip(("step", *LOSSES), (step, *row), strict=True):
                 run.history[name].append(value)
     run.step += count
+    return losses
 
 
 def show_bar(progress: bool | None) -> bool:

@@ -188,12 +188,8 @@ def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples
     """
     check_int("every", every, 1)
     run = training.start_run(recipe, framework, device=device)
-    sampler, runner = training.make_sampler(run, training.load_source(recipe)), training.make_runner(run, compiled)
     seen = {}
-    while run.step < recipe.steps:
-        stop = min(run.step - run.step % every + every, recipe.steps)
-        while run.step < stop:
-            training.advance(run, sampler, runner, min(training.STEPS_PER_CALL, stop - run.step))
+    for _ in training.iterate(run, every, run_iterations=training.make_runner(run, compiled)):
         seen[run.step] = run.sample(samples, NOISE)
     return seen
 

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data.recipe import Architecture, Optimiser, Recipe
-from ganbook.gradient_descent.training import twin
+from ganbook.gradient_descent.training import start_run, twin
 from ganbook.tensors.exchange import keras_weights
 
 STEPS, BATCH = 50, 16
@@ -90,7 +90,7 @@ def program(stem: str, framework: str) -> ModuleType:
     return twin(f"ganbook.{stem}", framework)
 
 
-def draws(stem: str, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+def batches(stem: str, size: int | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Fifty batches of images and of noise."""
     rng = np.random.default_rng(0)
     side, _, channels = SMALL[stem]
@@ -117,7 +117,7 @@ def train_torch(stem: str, size: int | None = None, *, as_keras: bool = True) ->
     source, players = program(stem, "pytorch"), torch_players(stem, size)
     adjust = _adam_of_keras(source) if as_keras else lambda optimiser, t: None
     numbers = []
-    for t, (real, noise) in enumerate(zip(*draws(stem, size), strict=True), 1):
+    for t, (real, noise) in enumerate(zip(*batches(stem, size), strict=True), 1):
         for optimiser in players[3:]:
             adjust(optimiser, t)
         pixels = torch.from_numpy(real).permute(0, 3, 1, 2).contiguous()
@@ -175,7 +175,7 @@ def train_keras(stem: str, size: int | None = None,
         for network, weights in zip(players[:3], (start[0], start[1], start[0]), strict=True):
             network.set_weights(carry(weights.layers))
         numbers = [source.train_step(*players, tf.constant(real), tf.constant(noise)).numpy()
-                   for real, noise in zip(*draws(stem, size), strict=True)]
+                   for real, noise in zip(*batches(stem, size), strict=True)]
     return Trained(np.array(numbers), *(network.get_weights() for network in players[:3]))
 
 
@@ -225,26 +225,24 @@ def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
     source, start = program(stem, "pytorch"), torch_players(stem)
     described = recipe(stem)
     rate = described.generator_optimiser.learning_rate.start
-    steps = twin("ganbook.gradient_descent.steps", framework)
-    players = steps.Players(described, np.random.default_rng(0), "cpu")
-    order = {}
+    run = start_run(described, framework, device="cpu")
+    state, order = run.state, {}
     for role, network in (("generator", start[0]), ("discriminator", start[1])):
         order[role] = names(network.layers)
         weights = dict(zip(order[role], keras_weights(network.layers), strict=True))
-        getattr(players, role).load(weights)
+        getattr(state, role).load(weights)
         if role == "generator":
-            players.average.load(weights)
+            state.average.load(weights)
     rates, masks = {"learning_rate": rate, "r1": source.GAMMA, "r2": 0.0}, {"generator": {}, "fake": {}}
-    rounds = []
-    for t, (real, noise) in enumerate(zip(*draws(stem), strict=True), 1):
+    iterations = []
+    for t, (real, noise) in enumerate(zip(*batches(stem), strict=True), 1):
         # The package draws noise for each player; a program gives both the same.
         judged = {"real": real, "noise": noise, "masks": masks | {"real": {}}, "rates": rates | {"t": float(t)}}
-        drawn = {"noise": noise, "masks": masks,
-                 "rates": {"learning_rate": rate, "t": float(t), "decay": source.DECAY}}
-        rounds.append({"discriminator": [judged], "generator": drawn})
-    losses = steps.run_rounds(players, rounds)
-    networks = (players.generator, players.discriminator, players.average)
-    exported = [network.export() for network in networks]
+        made = {"noise": noise, "masks": masks,
+                "rates": {"learning_rate": rate, "t": float(t), "decay": source.DECAY}}
+        iterations.append({"discriminator": [judged], "generator": made})
+    losses = state.run(iterations)
+    exported = [network.export() for network in (state.generator, state.discriminator, state.average)]
     return Trained(losses, *([arrays[name] for name in order[role]] for arrays, role in zip(
         exported, ("generator", "discriminator", "generator"), strict=True)))
 

@@ -147,18 +147,12 @@ def early_losses(cell: Cell, device: str | None = None) -> list[float]:
 
 
 def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
-    sampler = training.make_sampler(run, training.load_source(run.recipe))
-    run_rounds, first = training.make_runner(run, compiled), []
-
-    def watched(draws: list[dict[str, Any]]) -> np.ndarray:
-        losses = run_rounds(draws)
-        first.append(losses[-1].tolist())
-        return losses
-
-    training.advance(run, sampler, watched, min(EARLY, last))
-    while run.step < last:
-        training.advance(run, sampler, run_rounds, min(training.STEPS_PER_CALL, last - run.step))
-    return first[0]
+    """Train to a step: the losses of step ``EARLY``, or of the last one of a shorter run."""
+    runner = training.make_runner(run, compiled)
+    [early] = training.iterate(run, until=min(EARLY, last), run_iterations=runner)
+    for _ in training.iterate(run, until=last, run_iterations=runner):
+        pass
+    return early.tolist()
 
 
 def _check_measures(table: Table, cell: Cell, measured: Mapping[str, float | None]) -> None:

@@ -178,7 +178,7 @@ def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any 
 def _generate(run: Run, count: int, seed: int) -> np.ndarray:
     """Examples of the run's generator, computed in float64."""
     exact = start_run(run.recipe.replace(dtype="float64"), run.framework, device=run.generator.device_name)
-    exact.players.load(run.state.export())
+    exact.state.load(run.state.export())
     examples = exact.sample(count, seed)
     finite = np.isfinite(examples).reshape(count, -1).all(1)
     if not finite.all():
