@@ -244,7 +244,7 @@ def test_importing_figures_imports_numpy_alone():
 
 
 def test_drawing_needs_no_framework():
-    modules = imported("import matplotlib; matplotlib.use('Agg'); import numpy; from ganbook import figures; "
+    modules = imported("import matplotlib; matplotlib.use('Agg'); import numpy; from ganbook.pages import figures; "
                        "figures.use_style(); figures.image_grid(numpy.zeros((1, 2, 2, 1)))")
     assert "matplotlib.pyplot" in modules
     assert not {name.partition(".")[0] for name in modules} & {"torch", "tensorflow", "keras"}

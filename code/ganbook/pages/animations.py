@@ -392,7 +392,7 @@ def _figure(name: str, panels: str, title: str, legend: str, length: int, clock:
 
 @cache
 def _script() -> str:
-    return resources.files("ganbook").joinpath("animations.js").read_text(encoding="utf-8")
+    return resources.files(__package__).joinpath("animations.js").read_text(encoding="utf-8")
 
 
 def _styles(panels: Sequence[Panel], colours: Mapping[str, str]) -> dict[str, tuple[str, str, float]]:

@@ -281,7 +281,8 @@ def _figure(name: str, kind: str, body: str, content: Mapping[str, Any], scripts
 @cache
 def script(*parts: str) -> str:
     """The files ``playground_PART.js`` as one script that leaves no name behind."""
-    files = [resources.files("ganbook").joinpath(f"playground_{part}.js").read_text(encoding="utf-8") for part in parts]
+    folder = resources.files(__package__)
+    files = [folder.joinpath(f"playground_{part}.js").read_text(encoding="utf-8") for part in parts]
     return '(function () {\n"use strict";\n\n' + "\n".join(files) + "})();\n"
 
 
