@@ -3,21 +3,7 @@
 The still image comes first: every path is drawn whole, from its ring (start) to its dot (end).  That is what paper
 shows, and a page without scripts.  With scripts a button and a slider appear below it.  Nothing moves before the
 reader presses Play, so that no page moves against a reader's wish for reduced motion; one press plays once and stops
-at the end, and Pause stops at once.  Several panels share one clock::
-
-    from ganbook.pages.animations import Panel, animate_panels, animate_paths
-
-    animate_paths(  # arrays of shape (T, 2), T alike
-        {"simultaneous": outward, "alternating": closed},
-        name="bilinear-game",  # ids derive from it: once per page
-        description="Two paths start at (1, 1): the simultaneous one "
-                    "spirals outwards, the alternating one closes.",
-        xlabel="x", ylabel="y", marks={"equilibrium": (0, 0)},
-        field=lambda p: np.stack([-p[:, 1], p[:, 0]], axis=1))
-
-    animate_panels([Panel({"h = 0.1": a}, title="small step"),
-                    Panel({"h = 0.5": b}, title="large step")],
-                   name="two-steps", description="...")
+at the end, and Pause stops at once.  Several panels share one clock.
 
 End a notebook cell with the call: its value is shown.  In the cell's metadata give ``mystnb.figure.caption`` as for any
 figure; the description is the text alternative.  Labels are plain text (write θ, not TeX).
@@ -35,12 +21,14 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
 import numpy as np
+
+from ganbook.pages.figures import CYCLE
 
 Limits = tuple[tuple[float, float], tuple[float, float]]
 Function = Callable[[np.ndarray], np.ndarray]
@@ -48,13 +36,12 @@ Function = Callable[[np.ndarray], np.ndarray]
 POINTS = 400
 FIELD_GRID = 13
 CONTOUR_GRID = 81
-CONTOURS = 8
-MARGINS = {"left": 54, "right": 12, "top": 12, "bottom": 42}
+#: Of a panel and, within it, of its axes, in pixels: left, top, width and height.
+WIDTH, HEIGHT = 340, 320
+LEFT, TOP, INNER, TALL = 54, 12, 274, 266
 FAR = 2000  # pixels outside the axes beyond which a position no longer matters
 OFF_HALVES = 0.0137  # pixels: round numbers would otherwise fall on halves and round by their last bit
-# Okabe and Ito's colours in the order of the book's other figures; a later line is thinner and broken, so that an
-# equal one below it still shows.
-CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
+# A later line is thinner and broken, so that an equal one below it still shows.
 STROKES = (("", 3.0), ("7 4", 1.8), ("2 3", 1.8), ("8 3 2 3", 1.6))
 
 STYLE = """
@@ -95,12 +82,11 @@ class Panel:
             One name has one colour in all panels.
         title: shown above the axes.
         xlabel, ylabel: the axes' names with their units.
-        limits: ((left, right), (bottom, top)); None fits the paths and marks with some room.
-        equal: whether one unit is equally long on both axes; the limits are widened to make it so.
-        field: arrows behind the paths: a function from points (N, 2) to vectors (N, 2), drawn on a 13 x 13 grid, or a
-            pair of arrays (points, vectors).  The longest arrow just fits the grid; the others are in proportion.
-        contours: level lines behind the paths: a function from points (N, 2) to values (N,), which gets eight levels
-            evenly between its least and greatest value, or a pair (function, levels).
+        limits: ((left, right), (bottom, top)), widened so that one unit is equally long on both axes; None fits the
+            paths and marks with some room.
+        field: arrows behind the paths: a function from points (N, 2) to vectors (N, 2), drawn on a 13 x 13 grid.  The
+            longest arrow just fits the grid; the others are in proportion.
+        contours: level lines behind the paths: a function from points (N, 2) to values (N,), and its levels.
         marks: fixed points by name: (x, y), shown as crosses.
 
     Raises:
@@ -112,9 +98,8 @@ class Panel:
     xlabel: str = "x"
     ylabel: str = "y"
     limits: Limits | None = None
-    equal: bool = True
-    field: Function | tuple[np.ndarray, np.ndarray] | None = None
-    contours: Function | tuple[Function, Sequence[float]] | None = None
+    field: Function | None = None
+    contours: tuple[Function, Sequence[float]] | None = None
     marks: Mapping[str, tuple[float, float]] | None = None
 
     def __post_init__(self):
@@ -124,141 +109,100 @@ class Panel:
                                            for name, path in self.paths.items()})
         object.__setattr__(self, "marks", {_word("a mark's name", name): _points(f"marks[{name!r}]", [point], 1)[0]
                                            for name, point in (self.marks or {}).items()})
-        if self.limits is not None:
-            _check_limits(self.limits)
+        object.__setattr__(self, "limits", _limits(self))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Animation:
     """An animation as a notebook shows it: HTML in a page, one fixed line where there is none.
 
     Args:
-        name: what its ids derive from.
+        name: what its ids derive from: letters, digits and single dashes, beginning with a letter.
         html: the whole figure with its style and script.
+
+    Raises:
+        ValueError: another name.
     """
 
     name: str
     html: str
 
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", self.name):
+            raise ValueError(f"name is {self.name!r}; accepted: letters, digits and single dashes, beginning with a "
+                             "letter")
+
     def _repr_html_(self) -> str:
         return self.html
 
     def __repr__(self) -> str:
-        return f"<Animation {self.name}>"
+        return f"<{type(self).__name__} {self.name}>"
 
 
-def animate_paths(paths: Mapping[str, np.ndarray], *, name: str, description: str, title: str = "", xlabel: str = "x",
-                  ylabel: str = "y", limits: Limits | None = None, equal: bool = True,
-                  field: Function | tuple[np.ndarray, np.ndarray] | None = None,
-                  contours: Function | tuple[Function, Sequence[float]] | None = None,
-                  colours: Mapping[str, str] | None = None, marks: Mapping[str, tuple[float, float]] | None = None,
-                  clock: str = "step", seconds: float = 8.0, width: int = 420, height: int = 380) -> Animation:
-    """Animate points along their paths in one pair of axes.
-
-    Args:
-        paths, title, xlabel, ylabel, limits, equal, field, contours, marks: as for :class:`Panel`.
-        name, description, colours, clock, seconds, width, height: as for :func:`animate_panels`.
-
-    Returns:
-        What a notebook shows as its cell's value.
-
-    Raises:
-        ValueError: as :class:`Panel` and :func:`animate_panels`.
-    """
-    panel = Panel(paths, title, xlabel, ylabel, limits, equal, field, contours, marks)
-    return animate_panels([panel], name=name, description=description, colours=colours, clock=clock, seconds=seconds,
-                          width=width, height=height)
+def animate_paths(paths: Mapping[str, np.ndarray], *, name: str, description: str) -> Animation:
+    """:func:`animate_panels` with one :class:`Panel` of these paths alone."""
+    return animate_panels([Panel(paths)], name=name, description=description)
 
 
-def animate_panels(panels: Sequence[Panel], *, name: str, description: str, title: str = "",
-                   colours: Mapping[str, str] | None = None, clock: str = "step", seconds: float = 8.0,
-                   width: int | None = None, height: int | None = None) -> Animation:
+def animate_panels(panels: Sequence[Panel], *, name: str, description: str, seconds: float = 8.0) -> Animation:
     """Animate several panels side by side, in step with each other; a narrow page stacks them.
 
     Args:
         panels: at least one; all paths of all panels have the same number of points.
-        name: letters, digits and single dashes, beginning with a letter; no other animation of a page has it.
+        name: as of :class:`Animation`; no other animation of a page has it.
         description: what is to be seen, in words: the text alternative.
-        title: shown above the panels.
-        colours: by a path's name, as ``#rrggbb``; the others get the book's colours in order.
-        clock: the word before the counter, as in "step 12 of 300".
         seconds: how long one play takes, above 0.
-        width, height: of one panel, in pixels at its natural size, from 150 to 1200; None is 340 and 320.
 
     Returns:
         What a notebook shows as its cell's value.
 
     Raises:
         ValueError: no panel, paths of different lengths, or an argument outside what is accepted.
+
+    Example:
+        >>> square = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0, 0)])
+        >>> animate_panels([Panel({"square": square})], name="square", description="A point runs round a square")
+        <Animation square>
     """
     panels = list(panels)
     if not panels:
         raise ValueError("panels is empty; accepted: at least one Panel")
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", name):
-        raise ValueError(f"name is {name!r}; accepted: letters, digits and single dashes, beginning with a letter")
     _word("description", description)
-    _word("clock", clock)
     if not 0 < seconds < math.inf:
         raise ValueError(f"seconds is {seconds!r}; accepted: a number above 0")
-    size = [_pixels("width", width, 340), _pixels("height", height, 320)]
-    length = _one_length(panels)
-    styles = _styles(panels, colours or {})
-    drawn = [_panel(panel, f"ganbook-{name}-{i}", description if i == 0 else "", styles, *size)
+    length, styles = _one_length(panels), _styles(panels)
+    drawn = [_panel(panel, f"ganbook-{name}-{i}", description if i == 0 else "", styles)
              for i, panel in enumerate(panels)]
-    return Animation(name, _figure(name, "".join(drawn), title, _legend(styles), length, clock, seconds))
+    return Animation(name, _figure(name, "".join(drawn), _legend(styles), length, seconds))
 
 
-def thinned(length: int) -> np.ndarray:
-    """Return which steps of a path are drawn: all, or 400 spread evenly from the first to the last.
-
-    Args:
-        length: the number T of points, at least 1.
-
-    Returns:
-        Whole numbers from 0 to T - 1, shape (min(T, 400),): ``round(k (T - 1) / 399)``, halves upwards.
-    """
+def _thinned(length: int) -> np.ndarray:
+    """Which steps of a path are drawn: all, or 400 from the first to the last, ``round(k (T - 1) / 399)``."""
     kept = min(length, POINTS)
     k = np.arange(kept)
-    return (2 * k * (length - 1) + kept - 1) // (2 * max(kept - 1, 1))
+    return (2 * k * (length - 1) + kept - 1) // (2 * max(kept - 1, 1))  # in whole numbers; halves upwards
 
 
-@dataclass(frozen=True)
-class _Axes:
-    """Where data lies on a panel, in pixels."""
-
-    limits: Limits
-    width: int
-    height: int
-
-    @property
-    def box(self) -> tuple[float, float, float, float]:
-        """Left, top, width and height of the axes."""
-        left, top = MARGINS["left"], MARGINS["top"]
-        return left, top, self.width - left - MARGINS["right"], self.height - top - MARGINS["bottom"]
-
-    def pixels(self, points: np.ndarray) -> np.ndarray:
-        """Map points (N, 2) of the data to pixels."""
-        (x0, x1), (y0, y1) = self.limits
-        left, top, width, height = self.box
-        x = left + np.clip((points[:, 0] - x0) / (x1 - x0) * width, -FAR, width + FAR)
-        y = top + np.clip((y1 - points[:, 1]) / (y1 - y0) * height, -FAR, height + FAR)
-        return np.stack([x, y], axis=1)
+def _pixels(limits: Limits, points: np.ndarray) -> np.ndarray:
+    """Map points (N, 2) of the data to pixels of a panel."""
+    (x0, x1), (y0, y1) = limits
+    x = LEFT + np.clip((points[:, 0] - x0) / (x1 - x0) * INNER, -FAR, INNER + FAR)
+    y = TOP + np.clip((y1 - points[:, 1]) / (y1 - y0) * TALL, -FAR, TALL + FAR)
+    return np.stack([x, y], axis=1)
 
 
-def _panel(panel: Panel, identity: str, description: str, styles: Mapping[str, tuple[str, str, float]], width: int,
-           height: int) -> str:
-    axes = _Axes(_limits(panel, width, height), width, height)
-    left, top, inner, tall = axes.box
+def _panel(panel: Panel, identity: str, description: str, styles: Mapping[str, tuple[str, str, float]]) -> str:
     alternative = (f'<title id="{identity}-title">{html.escape(panel.title or ", ".join(panel.paths))}</title>'
                    f'<desc id="{identity}-desc">{html.escape(description)}</desc>')
-    behind = _contours(panel, axes) + _arrows(panel, axes)
-    paths = "".join(_path(axes.pixels(path[thinned(len(path))]), *styles[name]) for name, path in panel.paths.items())
+    behind = _contours(panel) + _arrows(panel)
+    paths = "".join(_path(_pixels(panel.limits, path[_thinned(len(path))]), *styles[name])
+                    for name, path in panel.paths.items())
     heading = f'<p class="ganbook-title">{html.escape(panel.title)}</p>' if panel.title else ""
-    return (f'<div style="max-width:{width}px">{heading}<svg role="img" viewBox="0 0 {width} {height}" '
+    return (f'<div style="max-width:{WIDTH}px">{heading}<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'aria-labelledby="{identity}-title {identity}-desc">{alternative}'
-            f'<clipPath id="{identity}-clip"><rect x="{left}" y="{top}" width="{inner}" height="{tall}"/></clipPath>'
-            f'{_frame(panel, axes)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
-            f'{_marks(panel, axes)}</svg></div>\n')
+            f'<clipPath id="{identity}-clip"><rect x="{LEFT}" y="{TOP}" width="{INNER}" height="{TALL}"/></clipPath>'
+            f'{_frame(panel)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
+            f'{_marks(panel)}</svg></div>\n')
 
 
 def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
@@ -272,80 +216,68 @@ def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
             f'<circle class="ganbook-end" cx="{end_x}" cy="{end_y}" r="5" fill="{colour}" stroke="#fff"/></g>')
 
 
-def _frame(panel: Panel, axes: _Axes) -> str:
+def _frame(panel: Panel) -> str:
     """Ticks with their numbers, faint grid lines, the two axes and their names."""
-    left, top, width, height = axes.box
-    bottom = top + height
+    right, bottom = LEFT + INNER, TOP + TALL
     grid, numbers = [], []
-    for tick in _ticks(*axes.limits[0]):
-        x = _number(axes.pixels(np.array([[tick, 0.0]]))[0, 0])
-        grid.append(f"M{x} {top}V{bottom}")
+    for tick in _ticks(*panel.limits[0]):
+        x = _number(_pixels(panel.limits, np.array([[tick, 0.0]]))[0, 0])
+        grid.append(f"M{x} {TOP}V{bottom}")
         numbers.append(f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{_label(tick)}</text>')
-    for tick in _ticks(*axes.limits[1]):
-        y = axes.pixels(np.array([[0.0, tick]]))[0, 1]
-        grid.append(f"M{left} {_number(y)}H{left + width}")
-        numbers.append(f'<text x="{left - 6}" y="{_number(y + 4)}" text-anchor="end">{_label(tick)}</text>')
-    middle = top + height / 2
+    for tick in _ticks(*panel.limits[1]):
+        y = _pixels(panel.limits, np.array([[0.0, tick]]))[0, 1]
+        grid.append(f"M{LEFT} {_number(y)}H{right}")
+        numbers.append(f'<text x="{LEFT - 6}" y="{_number(y + 4)}" text-anchor="end">{_label(tick)}</text>')
+    middle = TOP + TALL / 2
     return (f'<path d="{"".join(grid)}" stroke="#ddd" fill="none"/>'
-            f'<path d="M{left} {top}V{bottom}H{left + width}" stroke="#111" fill="none"/>{"".join(numbers)}'
-            f'<text x="{left + width / 2:g}" y="{bottom + 36}" text-anchor="middle">{html.escape(panel.xlabel)}</text>'
+            f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="#111" fill="none"/>{"".join(numbers)}'
+            f'<text x="{LEFT + INNER / 2:g}" y="{bottom + 36}" text-anchor="middle">{html.escape(panel.xlabel)}</text>'
             f'<text x="14" y="{middle:g}" text-anchor="middle" transform="rotate(-90 14 {middle:g})">'
             f'{html.escape(panel.ylabel)}</text>')
 
 
-def _arrows(panel: Panel, axes: _Axes) -> str:
+def _arrows(panel: Panel) -> str:
     if panel.field is None:
         return ""
-    points, vectors = _field(panel, axes)
-    (x0, x1), (y0, y1) = axes.limits
-    _, _, width, height = axes.box
-    lengths = vectors * [width / (x1 - x0), -height / (y1 - y0)]
+    points = _grid(panel.limits, FIELD_GRID)
+    vectors = _points("field", panel.field(points), 1)
+    if vectors.shape != points.shape:
+        raise ValueError(f"field gives shape {vectors.shape} for points of shape {points.shape}; accepted: the same")
+    (x0, x1), (y0, y1) = panel.limits
+    lengths = vectors * [INNER / (x1 - x0), -TALL / (y1 - y0)]
     longest = np.hypot(*lengths.T).max()
     if longest == 0:
         return ""
-    lengths *= 0.9 * min(width, height) / FIELD_GRID / longest
-    starts = axes.pixels(points) - lengths / 2
+    lengths *= 0.9 * min(INNER, TALL) / FIELD_GRID / longest
+    starts = _pixels(panel.limits, points) - lengths / 2
     tips = starts + lengths
     sides = np.stack([-lengths[:, 1], lengths[:, 0]], axis=1)
     wings = tips - 0.3 * lengths + 0.16 * sides, tips - 0.3 * lengths - 0.16 * sides
     corners = np.stack([starts, tips, wings[0], tips, wings[1]], axis=1)
-    drawn = "".join("M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in corner)
-                    for corner, length in zip(corners, np.hypot(*lengths.T), strict=True) if length > 1)
+    drawn = _lines(corners[np.hypot(*lengths.T) > 1])
     return f'<path class="ganbook-field" d="{drawn}" stroke="#8a8a8a"/>'
 
 
-def _field(panel: Panel, axes: _Axes) -> tuple[np.ndarray, np.ndarray]:
-    if not callable(panel.field):
-        points, vectors = (_points("field", each, 1) for each in panel.field)
-        if points.shape != vectors.shape:
-            raise ValueError(f"field has shapes {points.shape} and {vectors.shape}; accepted: twice the same")
-        return points, vectors
-    points = _grid(axes.limits, FIELD_GRID)
-    vectors = _points("field", panel.field(points), 1)
-    if vectors.shape != points.shape:
-        raise ValueError(f"field gives shape {vectors.shape} for points of shape {points.shape}; accepted: the same")
-    return points, vectors
-
-
-def _contours(panel: Panel, axes: _Axes) -> str:
+def _contours(panel: Panel) -> str:
     if panel.contours is None:
         return ""
     from matplotlib.figure import Figure
 
-    function, levels = (panel.contours, None) if callable(panel.contours) else panel.contours
-    points = _grid(axes.limits, CONTOUR_GRID, inset=0.0)
+    function, levels = panel.contours
+    points = _grid(panel.limits, CONTOUR_GRID, inset=0.0)
     values = np.asarray(function(points), dtype=float)
     if values.shape != points.shape[:1] or not np.isfinite(values).all():
         raise ValueError(f"contours gives shape {values.shape} for points of shape {points.shape}; accepted: one "
                          "finite value per point")
-    if levels is None:
-        levels = np.linspace(values.min(), values.max(), CONTOURS + 2)[1:-1]
-    levels = np.unique(np.asarray(levels, dtype=float))
     square = (CONTOUR_GRID, CONTOUR_GRID)
-    found = Figure().add_subplot().contour(*(each.reshape(square) for each in points.T), values.reshape(square), levels)
-    lines = [axes.pixels(line) for level in found.allsegs for line in level if len(line) > 1]
-    drawn = "".join("M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in line) for line in lines)
+    found = Figure().add_subplot().contour(*(each.reshape(square) for each in points.T), values.reshape(square),
+                                           np.unique(levels))
+    drawn = _lines(_pixels(panel.limits, line) for level in found.allsegs for line in level if len(line) > 1)
     return f'<path class="ganbook-contours" d="{drawn}" stroke="#bbb"/>'
+
+
+def _lines(lines: Iterable[np.ndarray]) -> str:
+    return "".join("M" + "L".join(f"{_number(x)} {_number(y)}" for x, y in line) for line in lines)
 
 
 def _grid(limits: Limits, count: int, inset: float = 0.5) -> np.ndarray:
@@ -355,10 +287,10 @@ def _grid(limits: Limits, count: int, inset: float = 0.5) -> np.ndarray:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
-def _marks(panel: Panel, axes: _Axes) -> str:
+def _marks(panel: Panel) -> str:
     drawn = []
     for name, point in panel.marks.items():
-        x, y = axes.pixels(point[None])[0]
+        x, y = _pixels(panel.limits, point[None])[0]
         drawn.append(f'<path d="M{_number(x - 5)} {_number(y - 5)}l10 10m-10 0l10 -10" stroke="#111" stroke-width="2" '
                      f'fill="none"/><text x="{_number(x + 9)}" y="{_number(y - 7)}" class="ganbook-mark">'
                      f"{html.escape(name)}</text>")
@@ -375,18 +307,17 @@ def _legend(styles: Mapping[str, tuple[str, str, float]]) -> str:
     return f'<div class="ganbook-legend">{"".join(rows)}</div>'
 
 
-def _figure(name: str, panels: str, title: str, legend: str, length: int, clock: str, seconds: float) -> str:
+def _figure(name: str, panels: str, legend: str, length: int, seconds: float) -> str:
     """The figure around the panels: style, controls (hidden until the script is there) and script."""
-    heading = f'<p class="ganbook-title">{html.escape(title)}</p>' if title else ""
-    last, shown = len(thinned(length)) - 1, html.escape(clock)
+    last = len(_thinned(length)) - 1
     return (
         f'<figure class="ganbook-animation" id="ganbook-{name}" data-steps="{length - 1}" data-seconds="{seconds:g}" '
-        f'data-clock="{shown}">\n<style>{STYLE}</style>\n<div class="ganbook-stage">{heading}'
+        f'data-clock="step">\n<style>{STYLE}</style>\n<div class="ganbook-stage">'
         f'<div class="ganbook-panels">\n{panels}</div>{legend}</div>\n'
         f'<div class="ganbook-controls" role="group" aria-label="Animation controls" hidden>'
         f'<button type="button">Play</button><label for="ganbook-{name}-time">Time'
         f'<input type="range" id="ganbook-{name}-time" min="0" max="{last}" step="1" value="{last}"></label>'
-        f'<output for="ganbook-{name}-time">{shown} {length - 1} of {length - 1}</output></div>\n'
+        f'<output for="ganbook-{name}-time">step {length - 1} of {length - 1}</output></div>\n'
         f"<script>\n{_script()}</script>\n</figure>")
 
 
@@ -395,33 +326,27 @@ def _script() -> str:
     return resources.files(__package__).joinpath("animations.js").read_text(encoding="utf-8")
 
 
-def _styles(panels: Sequence[Panel], colours: Mapping[str, str]) -> dict[str, tuple[str, str, float]]:
+def _styles(panels: Sequence[Panel]) -> dict[str, tuple[str, str, float]]:
     """Colour, dashes and width of every path's name, in order of appearance."""
-    names = list(dict.fromkeys(name for panel in panels for name in panel.paths))
-    for name, colour in colours.items():
-        if name not in names:
-            raise ValueError(f"colours names {name!r}; accepted: {', '.join(map(repr, names))}")
-        if not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
-            raise ValueError(f"colours[{name!r}] is {colour!r}; accepted: '#rrggbb'")
-    return {name: (colours.get(name, CYCLE[i % len(CYCLE)]), *STROKES[i % len(STROKES)])
-            for i, name in enumerate(names)}
+    names = dict.fromkeys(name for panel in panels for name in panel.paths)
+    return {name: (CYCLE[i % len(CYCLE)], *STROKES[i % len(STROKES)]) for i, name in enumerate(names)}
 
 
-def _limits(panel: Panel, width: int, height: int) -> Limits:
-    """The panel's limits, fitted to its paths where it names none, widened where both scales are to be equal."""
-    limits = panel.limits
-    if limits is None:
+def _limits(panel: Panel) -> Limits:
+    """The panel's limits, fitted to its paths where it names none, widened until both scales are equal."""
+    if panel.limits is None:
         every = np.concatenate([*panel.paths.values(), *(mark[None] for mark in panel.marks.values())])
         low, high = every.min(axis=0), every.max(axis=0)
         room = np.where(high > low, 0.08 * (high - low), 1.0)
-        limits = tuple((float(a), float(b)) for a, b in zip(low - room, high + room, strict=True))
-    if not panel.equal:
-        return limits
-    _, _, inner, tall = _Axes(limits, width, height).box
-    unit = max((limits[0][1] - limits[0][0]) / inner, (limits[1][1] - limits[1][0]) / tall)
-    middles = [(low + high) / 2 for low, high in limits]
+        limits = np.stack([low - room, high + room], axis=1)
+    else:
+        limits = np.asarray(panel.limits, dtype=float)
+    if limits.shape != (2, 2) or not np.isfinite(limits).all() or (limits[:, 0] >= limits[:, 1]).any():
+        raise ValueError(f"limits is {panel.limits!r}; accepted: ((left, right), (bottom, top)), finite and rising")
+    unit = max((limits[0][1] - limits[0][0]) / INNER, (limits[1][1] - limits[1][0]) / TALL)
+    middles = limits.mean(axis=1).tolist()
     return tuple((middle - unit * pixels / 2, middle + unit * pixels / 2)
-                 for middle, pixels in zip(middles, (inner, tall), strict=True))
+                 for middle, pixels in zip(middles, (INNER, TALL), strict=True))
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -458,20 +383,7 @@ def _points(name: str, points: np.ndarray, least: int) -> np.ndarray:
     return points
 
 
-def _check_limits(limits: Limits) -> None:
-    checked = np.asarray(limits, dtype=float)
-    if checked.shape != (2, 2) or not np.isfinite(checked).all() or (checked[:, 0] >= checked[:, 1]).any():
-        raise ValueError(f"limits is {limits!r}; accepted: ((left, right), (bottom, top)), finite and rising")
-
-
 def _word(name: str, text: str) -> str:
     if not isinstance(text, str) or not text.strip():
         raise ValueError(f"{name} is {text!r}; accepted: some text")
     return text
-
-
-def _pixels(name: str, value: int | None, default: int) -> int:
-    value = default if value is None else value
-    if not isinstance(value, int) or not 150 <= value <= 1200:
-        raise ValueError(f"{name} is {value!r}; accepted: a whole number from 150 to 1200")
-    return value

@@ -7,8 +7,8 @@ Explained in the book's section "Playground".
 
 from __future__ import annotations
 
+import dataclasses
 from types import MappingProxyType
-from typing import Any
 
 from ganbook.data.mixtures import grid, ring
 from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, Schedule, check_choice
@@ -54,11 +54,16 @@ def chosen(*, data: str = "ring", loss: str = FIRST.loss, penalty: str = "R1, γ
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
+
+    Example:
+        >>> chosen() == FIRST
+        True
+        >>> chosen(penalty="none").r1.start
+        0.0
     """
     rule = OPTIMISERS[check_choice("optimiser", optimiser, tuple(OPTIMISERS))]
-    fields: dict[str, Any] = {
-        f"{player}_optimiser": Optimiser(rule.name, Schedule(rate), rule.beta1, rule.beta2, rule.epsilon)
-        for player, rate in (("generator", generator_rate), ("discriminator", discriminator_rate))}
+    fields = {f"{player}_optimiser": dataclasses.replace(rule, learning_rate=Schedule(rate))
+              for player, rate in (("generator", generator_rate), ("discriminator", discriminator_rate))}
     return FIRST.replace(data=check_choice("data", data, tuple(MIXTURES)), loss=check_choice("loss", loss, LOSSES),
                          seed=seed, discriminator_steps=discriminator_steps, **fields,
                          **PENALTIES[check_choice("penalty", penalty, tuple(PENALTIES))])

@@ -38,7 +38,15 @@ STROKES = (("-", 3.0), ("--", 1.4), (":", 1.8), ("-.", 1.2))
 
 
 def use_style() -> None:
-    """Set matplotlib's defaults to the book's: white ground, no box, faint grid, the palette in order."""
+    """Set matplotlib's defaults to the book's: white ground, no box, faint grid, the palette in order.
+
+    Example:
+        >>> import matplotlib
+        >>> with matplotlib.rc_context():
+        ...     use_style()
+        ...     matplotlib.rcParams["axes.prop_cycle"].by_key()["color"] == list(CYCLE)
+        True
+    """
     import matplotlib as mpl
 
     mpl.rcParams.update({
@@ -52,63 +60,68 @@ def use_style() -> None:
     })
 
 
-def image_grid(images: np.ndarray, columns: int | None = None, title: str | None = None) -> Figure:
-    """Show images row by row.
+def image_grid(images: np.ndarray, columns: int) -> Figure:
+    """Show images row by row, as :func:`ganbook.data.grids.tile` puts them together.
 
     Args:
-        images: shape (N, H, W, C), values in [-1, 1]; values outside are shown as the nearest end.  One channel is
-            shown in grey, two as red and green, three as colours.
-        columns: images per row; None makes the grid nearly square.
-        title: shown above the grid.
+        images: shape (N, H, W, C), values in [-1, 1].
+        columns: images per row.
 
     Returns:
         The figure.
 
     Raises:
-        ValueError: an array of another shape, a value that is not finite, or columns below 1.
+        ValueError: as :func:`ganbook.data.grids.tile`.
+
+    Example:
+        >>> figure = image_grid(np.zeros((6, 8, 8, 1)), columns=3)
+        >>> figure.axes[0].get_images()[0].get_array().shape  # two rows of three, and lines between them
+        (17, 26, 3)
     """
-    tiles = tile(images, columns)
-    figure, axes = _figure(1, 1, _height(tiles, 6.0) + 0.35 * bool(title), width=6.0)
-    _show(axes[0], tiles, title, "black")
-    return figure
+    return picture(tile(images, columns))
 
 
-def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8, title: str | None = None) -> Figure:
+def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8) -> Figure:
     """Show real images on the left and generated ones on the right, in the colours of data and generator.
 
     Args:
         real, fake: shapes (N, H, W, C) and (M, H, W, C), as for :func:`image_grid`.
         columns: images per row on either side.
-        title: shown above both.
 
     Returns:
         The figure.
 
     Raises:
         ValueError: as :func:`image_grid`.
+
+    Example:
+        >>> [ax.get_title() for ax in real_and_generated(np.ones((16, 8, 8, 1)), -np.ones((16, 8, 8, 1))).axes]
+        ['Real', 'Generated']
     """
     tiles = [tile(real, columns, "real"), tile(fake, columns, "fake")]
-    height = max(_height(t, 3.5) for t in tiles) + 0.35 + 0.3 * bool(title)
-    figure, axes = _figure(1, 2, height)
-    for ax, picture, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
-        _show(ax, picture, name, COLOURS[colour])
+    figure, axes = _figure(2, max(_height(t, 3.5) for t in tiles) + 0.35)
+    for ax, pixels, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
+        _show(ax, pixels)
+        ax.set_title(name, color=COLOURS[colour])
     figure.get_layout_engine().set(wspace=0.08)
-    figure.suptitle(title)
     return figure
 
 
-def picture(pixels: np.ndarray, width: float = 6.0) -> Figure:
+def picture(pixels: np.ndarray) -> Figure:
     """Show a picture that is already one, such as a recorded grid.
 
     Args:
         pixels: shape (height, width, 3), uint8.
-        width: of the figure, in inches.
 
     Returns:
         The figure.
+
+    Example:
+        >>> picture(np.zeros((20, 60, 3), np.uint8)).get_size_inches().tolist()
+        [6.0, 2.0]
     """
-    figure, axes = _figure(1, 1, _height(pixels, width), width=width)
-    _show(axes[0], pixels, None, "black")
+    figure, (ax,) = _figure(1, _height(pixels, 6.0), width=6.0)
+    _show(ax, pixels)
     return figure
 
 
@@ -123,6 +136,11 @@ def film(frames: Mapping[int, np.ndarray]) -> Figure:
 
     Raises:
         ValueError: as :func:`image_grid`, or no frame, or frames of different shapes.
+
+    Example:
+        >>> figure = film({1: np.zeros((5, 8, 8, 1)), 1_000: np.ones((5, 8, 8, 1))})
+        >>> [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        ['step 1', 'step 1,000']
     """
     shapes = {np.shape(images) for images in frames.values()}
     if len(shapes) != 1:
@@ -139,15 +157,19 @@ def film_strip(picture: np.ndarray, steps: Sequence[int]) -> Figure:
 
     Returns:
         The figure.
+
+    Example:
+        >>> film_strip(np.zeros((80, 10, 3), np.uint8), [1, 10, 100, 1_000]).axes[0].get_yticks().tolist()
+        [10.0, 30.0, 50.0, 70.0]
     """
-    figure, axes = _figure(1, 1, _height(picture, 6.2))
-    axes[0].imshow(picture, interpolation="nearest")
+    figure, (ax,) = _figure(1, _height(picture, 6.2))
+    ax.imshow(picture, interpolation="nearest")
     height = len(picture) / len(steps)
-    axes[0].set_yticks([height * (row + 0.5) for row in range(len(steps))], [f"step {step:,}" for step in steps])
-    axes[0].set_xticks([])
-    axes[0].tick_params(left=False, colors=COLOURS["generator"])
-    axes[0].spines[:].set_visible(False)
-    axes[0].grid(False)
+    ax.set_yticks([height * (row + 0.5) for row in range(len(steps))], [f"step {step:,}" for step in steps])
+    ax.set_xticks([])
+    ax.tick_params(left=False, colors=COLOURS["generator"])
+    ax.spines[:].set_visible(False)
+    ax.grid(False)
     return figure
 
 
@@ -157,10 +179,13 @@ def game() -> Figure:
     Returns:
         The figure.
 
+    Example:
+        >>> "generator G" in [text.get_text() for text in game().axes[0].texts]
+        True
+
     Reference: Goodfellow et al., Generative adversarial nets, NIPS 2014, arXiv:1406.2661.
     """
-    figure, axes = _figure(1, 1, 3.0)
-    ax = axes[0]
+    figure, (ax,) = _figure(1, 3.0)
     ax.set(xlim=(0, 100), ylim=(0, 43))
     ax.set_axis_off()
     boxes = ((8, 29, "noise z", "black"), (31, 29, "generator G", COLOURS["generator"]),
@@ -183,84 +208,12 @@ def game() -> Figure:
     return figure
 
 
-def loss_curves(histories: Mapping[str, Mapping[str, Sequence[float]]], title: str | None = None) -> Figure:
-    """Plot the losses of both players against the step, one line per run.
-
-    Args:
-        histories: by name of the run, ``pytorch`` and ``tensorflow`` for their colours: a mapping with ``step``,
-            ``discriminator_loss`` and ``generator_loss``, equally long.
-        title: shown above both panels.
-
-    Returns:
-        The figure: the discriminator on the left, the generator on the right.
-
-    Raises:
-        ValueError: no run, or one that lacks a sequence or has sequences of different lengths.
-    """
-    if not histories:
-        raise ValueError("histories is empty; accepted: at least one run")
-    figure, axes = _figure(1, 2, 3.0)
-    for player, ax in zip(("discriminator", "generator"), axes, strict=True):
-        for i, (name, history) in enumerate(histories.items()):
-            steps, losses = (_sequence(name, history, key) for key in ("step", f"{player}_loss"))
-            if len(steps) != len(losses):
-                raise ValueError(f"histories[{name!r}] has {len(steps)} steps but {len(losses)} values of "
-                                 f"{player}_loss; accepted: as many of both")
-            ax.plot(steps, losses, **_stroke(name, i))
-        ax.set_title(player.capitalize(), color=COLOURS[player])
-        ax.set_xlabel("step")
-    axes[0].set_ylabel("loss")
-    axes[0].legend()
-    figure.suptitle(title)
-    return figure
-
-
-def layer_statistics(statistics: Mapping[str, Mapping[str, float]], ylabel: str = "standard deviation",
-                     log: bool = True, title: str | None = None) -> Figure:
-    """Plot one number per layer, from input to output, one line per case.
-
-    Args:
-        statistics: by name of the case: a mapping from a layer's name to its number; the same layers in each.
-        ylabel: what the number is, with its unit.
-        log: whether the vertical axis is logarithmic; the numbers must be above 0 then.
-        title: shown above.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: no case, cases with different layers, or a number that the axis cannot show.
-    """
-    if not statistics:
-        raise ValueError("statistics is empty; accepted: at least one case")
-    layers = list(next(iter(statistics.values())))
-    figure, (ax,) = _figure(1, 1, 3.2)
-    for i, (name, values) in enumerate(statistics.items()):
-        numbers = np.array(list(values.values()), dtype=float)
-        if list(values) != layers:
-            raise ValueError(f"statistics[{name!r}] has the layers {list(values)}; accepted: {layers}, as the first")
-        if not np.isfinite(numbers).all() or (log and (numbers <= 0).any()):
-            raise ValueError(f"statistics[{name!r}] has the values {numbers.tolist()}; accepted: finite numbers"
-                             + " above 0 on a logarithmic axis" * log)
-        ax.plot(layers, numbers, marker="o", markersize=4, **_stroke(name, i))
-    ax.set_yscale("log" if log else "linear")
-    ax.set_ylabel(ylabel)
-    ax.tick_params(axis="x", rotation=30)
-    ax.legend()
-    figure.suptitle(title)
-    return figure
-
-
-def scatter_2d(real: np.ndarray, fake: np.ndarray | None = None, limit: float | None = None,
-               title: str | None = None) -> Figure:
+def scatter_2d(real: np.ndarray, fake: np.ndarray) -> Figure:
     """Show points of the plane, real ones below generated ones, at equal scale on both axes.
 
     Args:
-        real: shape (N, 2).
-        fake: shape (M, 2), or None for the data alone.
-        limit: both axes go from minus this to this; None fits the real points with some room, so that a stray
-            generated point cannot squeeze the picture.
-        title: shown above.
+        real, fake: shapes (N, 2) and (M, 2).  The axes fit the real points with some room, so that a stray generated
+            one cannot squeeze the picture.
 
     Returns:
         The figure.
@@ -268,18 +221,15 @@ def scatter_2d(real: np.ndarray, fake: np.ndarray | None = None, limit: float | 
     Raises:
         ValueError: an array of another shape or a value that is not finite.
     """
-    real = _points("real", real)
-    limit = 1.25 * np.abs(real).max() if limit is None else limit
-    figure, (ax,) = _figure(1, 1, 4.0, width=4.2)
+    real, fake = _points("real", real), _points("fake", fake)
+    limit = 1.25 * np.abs(real).max()
+    figure, (ax,) = _figure(1, 4.0, width=4.2)
     # Real points are larger and pale, so that generated ones on top of them do not hide them.
     ax.scatter(*real.T, s=40, color=COLOURS["data"], alpha=0.25, linewidths=0, label="real")
-    if fake is not None:
-        ax.scatter(*_points("fake", fake).T, s=5, color=COLOURS["generator"], alpha=0.8, linewidths=0,
-                   label="generated")
+    ax.scatter(*fake.T, s=5, color=COLOURS["generator"], alpha=0.8, linewidths=0, label="generated")
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     for handle in figure.legend(loc="outside lower center", ncols=2).legend_handles:
         handle.set(alpha=1, sizes=[40])
-    figure.suptitle(title)
     return figure
 
 
@@ -298,7 +248,14 @@ def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: Sequence
 
     Raises:
         ValueError: no trial, settings and scores of different numbers, or a score that is not above 0.
+
+    Example:
+        >>> figure = parallel_coordinates({"rate": [1e-4, 1e-2], "loss": ["hinge", "minimax"]}, [4.0, 1.0], ["rate"])
+        >>> [label.get_text() for label in figure.axes[0].get_xticklabels()]
+        ['rate', 'loss', 'score']
     """
+    import matplotlib
+
     scores = np.asarray(scores, np.float64)
     lengths = {name: len(values) for name, values in settings.items()}
     if not len(scores) or set(lengths.values()) != {len(scores)} or not (scores > 0).all():
@@ -306,12 +263,11 @@ def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: Sequence
                          f"{scores.min(initial=np.inf):g}; accepted: as many of each, at least one, above 0")
     columns = [_axis(values, name in logarithmic) for name, values in settings.items()]
     columns.append(_axis(list(scores), logarithmic=True))
-    figure, axes = _figure(1, 1, 3.4)
-    ax = axes[0]
-    order = np.argsort(-scores, kind="stable")
-    colours = _shades(len(scores))
-    for place, trial in enumerate(order):
-        ax.plot([heights[trial] for heights, _ in columns], color=colours[place], linewidth=1.2, alpha=0.85)
+    figure, (ax,) = _figure(1, 3.4)
+    # From faint to dark, which also differ in a print without colour.
+    colours = matplotlib.colormaps["viridis_r"](np.linspace(0.0, 1.0, len(scores)))
+    for colour, trial in zip(colours, np.argsort(-scores, kind="stable"), strict=True):
+        ax.plot([heights[trial] for heights, _ in columns], color=colour, linewidth=1.2, alpha=0.85)
     for x, (_, ticks) in enumerate(columns):
         ax.axvline(x, color="#444444", linewidth=0.8)
         for height, text in ticks:
@@ -341,41 +297,20 @@ def _axis(values: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[tu
                      for mark, text in zip(marks, texts, strict=True)]
 
 
-def _shades(n: int) -> np.ndarray:
-    """n colours from faint to dark, which also differ in a print without colour."""
-    import matplotlib as mpl
-
-    return mpl.colormaps["viridis_r"](np.linspace(0.0, 1.0, n))
-
-
 def _height(tiles: np.ndarray, width: float) -> float:
     return width * tiles.shape[0] / tiles.shape[1]
 
 
-def _figure(rows: int, columns: int, height: float, width: float = 7.0) -> tuple[Figure, np.ndarray]:
+def _figure(columns: int, height: float, width: float = 7.0) -> tuple[Figure, np.ndarray]:
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(rows, columns, figsize=(width, height), layout="constrained", squeeze=False)
+    figure, axes = plt.subplots(1, columns, figsize=(width, height), layout="constrained", squeeze=False)
     return figure, axes.ravel()
 
 
-def _show(ax: Axes, tiles: np.ndarray, title: str | None, colour: str) -> None:
-    ax.imshow(tiles, interpolation="nearest")
+def _show(ax: Axes, pixels: np.ndarray) -> None:
+    ax.imshow(pixels, interpolation="nearest")
     ax.set_axis_off()
-    if title:
-        ax.set_title(title, color=colour)
-
-
-def _stroke(name: str, i: int) -> dict[str, object]:
-    style, width = STROKES[i % len(STROKES)]
-    return {"label": TITLES.get(name, name), "color": COLOURS.get(name, CYCLE[i % len(CYCLE)]), "linestyle": style,
-            "linewidth": width}
-
-
-def _sequence(name: str, history: Mapping[str, Sequence[float]], key: str) -> np.ndarray:
-    if key not in history:
-        raise ValueError(f"histories[{name!r}] lacks {key!r}; it has {', '.join(history) or 'nothing'}")
-    return np.asarray(history[key], dtype=float)
 
 
 def _points(name: str, points: np.ndarray) -> np.ndarray:

@@ -21,7 +21,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import re
 import struct
 import zlib
 from collections.abc import Mapping, Sequence
@@ -32,12 +31,14 @@ from typing import Any
 
 import numpy as np
 
+from ganbook.pages.animations import Animation
+from ganbook.pages.figures import COLOURS
+
 #: The plane's drawing: side in pixels, squares along it, half its length in units of the data, shades, points, height
 #: of the curves in pixels, and the most steps of a curve.
 FRAME = {"side": 360, "cells": 30, "reach": 2.4, "levels": 8, "points": 256, "tall": 120, "kept": 400}
 #: From what the discriminator takes for generated to what it takes for real; pale, so that points stand out.
 SHADES = ("#f7c9a8", "#f9d7be", "#fbe5d5", "#fdf2ea", "#eaf3f9", "#d3e7f3", "#bcdbed", "#a5cfe7")
-DATA, GENERATOR, DISCRIMINATOR = "#0072B2", "#D55E00", "#009E73"
 #: Learning rates on offer.
 RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1)
 
@@ -72,23 +73,12 @@ border:1px solid #767676;border-radius:.25rem;cursor:pointer}
 """
 
 
-@dataclass(frozen=True)
-class Playground:
+class Playground(Animation):
     """A figure that computes in the page: HTML in a page, one fixed line where there is none.
 
     Args:
-        name: what its ids derive from.
-        html: the whole figure with its style, data and script.
+        name, html: as of :class:`ganbook.pages.animations.Animation`.
     """
-
-    name: str
-    html: str
-
-    def _repr_html_(self) -> str:
-        return self.html
-
-    def __repr__(self) -> str:
-        return f"<Playground {self.name}>"
 
 
 @dataclass(frozen=True)
@@ -122,7 +112,12 @@ class Snapshot:
 
 
 def cells() -> np.ndarray:
-    """Middles of the squares that the discriminator's logits shade, row after row from the top, shape (900, 2)."""
+    """Middles of the squares that the discriminator's logits shade, row after row from the top, shape (900, 2).
+
+    Example:
+        >>> cells()[[0, -1]].round(2).tolist()
+        [[-2.32, 2.32], [2.32, -2.32]]
+    """
     count = FRAME["cells"]
     middles = ((np.arange(count) + 0.5) / count * 2 - 1) * FRAME["reach"]
     x, y = np.meshgrid(middles, -middles)
@@ -150,8 +145,16 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
 
     Raises:
         ValueError: an argument outside what is accepted.
+
+    Example:
+        >>> from ganbook.pages.choices import FIRST, MIXTURES, PENALTIES
+        >>> losses = {"step": [1], "discriminator_loss": [1.4], "generator_loss": [0.7]}
+        >>> still = Snapshot(np.zeros((1, 2)), np.zeros((1, 2)), np.zeros(900), losses)
+        >>> train_points(FIRST.to_json(), MIXTURES, [FIRST.loss], PENALTIES, {"adam": {}}, still, name="plane",
+        ...              description="One point in the middle of the plane")
+        <Playground plane>
     """
-    _named(name, description)
+    _described(description)
     fields = json.loads(recipe)
     for what, value, accepted in (("data", fields["data"], mixtures), ("loss", fields["loss"], losses),
                                   ("optimiser", fields["generator_optimiser"]["name"], optimisers)):
@@ -176,7 +179,8 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
                       for each in ("Start", "Step", "Reset"))
     legend = "".join(f'<span><svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4" fill="{colour}"/>'
                      f"</svg>{text}</span>" for colour, text in (
-        (DATA, "data"), (GENERATOR, "generated points, generator’s loss"), (DISCRIMINATOR, "discriminator’s loss")))
+        (COLOURS["data"], "data"), (COLOURS["generator"], "generated points, generator’s loss"),
+        (COLOURS["discriminator"], "discriminator’s loss")))
     body = (f'{_picture(name, description, still)}<p class="ganbook-legend">{legend}</p>'
             f'<p class="ganbook-state">step {still.history["step"][-1]}, as computed beforehand</p>'
             '<p class="ganbook-heard" role="status"></p>'
@@ -185,7 +189,12 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
 
 
 def latent_corners(seed: int, latent: int) -> np.ndarray:
-    """The four corners of the plane: standard normal vectors, float32, shape (4, latent)."""
+    """The four corners of the plane: standard normal vectors, float32, shape (4, latent).
+
+    Example:
+        >>> latent_corners(0, 32).shape
+        (4, 32)
+    """
     return np.random.default_rng(seed).standard_normal((4, latent)).astype(np.float32)
 
 
@@ -205,35 +214,42 @@ def latent_plane(corners: np.ndarray, side: int = 7, *, normalise: bool = True) 
 
     Returns:
         float64, shape (side * side, latent), row after row of equal v.
+
+    Example:
+        >>> latent_plane(np.eye(4), side=3)[4].tolist()  # in the middle a quarter of each, over the root of a quarter
+        [0.5, 0.5, 0.5, 0.5]
     """
     corners = _array("corners", corners, (4, None))
     v, u = (each.reshape(-1, 1) for each in np.meshgrid(*(np.linspace(0, 1, side),) * 2, indexing="ij"))
     weights = np.concatenate([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], axis=1)
     if normalise:
-        weights = weights / np.sqrt((weights**2).sum(1, keepdims=True))
+        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
     return weights @ corners
 
 
-def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, name: str, description: str,
-                    seed: int = 0, slope: float = 0.2) -> Playground:
+def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, name: str,
+                    description: str) -> Playground:
     """A walk through the latent space of a generator made of dense layers, which runs in the page.
 
     Args:
         weights: ``dense_1.weight`` (inputs, outputs), ``dense_1.bias`` and so on; every number one of half precision,
-            as which they lie in the page; leaky ReLUs stand between the layers and tanh at the end.
+            as which they lie in the page; leaky ReLUs of slope 0.2 stand between the layers and tanh at the end.
         pictures: what the generator makes of :func:`latent_plane`, shape (n * n, H, W, 1) in [-1, 1], for the still
             picture.
         name, description: as for :func:`train_points`.
-        seed: of the corners of the plane at the start.
-        slope: of the leaky ReLUs.
 
     Returns:
         What a notebook shows as its cell's value.
 
     Raises:
         ValueError: an argument outside what is accepted.
+
+    Example:
+        >>> weights = {"dense_1.weight": np.ones((2, 4)), "dense_1.bias": np.zeros(4)}
+        >>> explore_latents(weights, np.zeros((4, 2, 2, 1)), name="walk", description="Four grey pictures in a square")
+        <Playground walk>
     """
-    _named(name, description)
+    _described(description)
     pictures = _array("pictures", pictures, (None, None, None, 1))
     count, height, width, _ = pictures.shape
     side = round(count**0.5)
@@ -248,14 +264,14 @@ def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, 
     if any((array.astype(np.float16) != array).any() for array in arrays):
         raise ValueError("weights has numbers that half precision does not hold; accepted: rounded to float16")
     content = {"shapes": [array.shape for array in arrays], "weights": base64.b64encode(packed).decode(),
-               "latent": arrays[0].shape[0], "slope": slope, "shape": [height, width], "side": side}
+               "latent": arrays[0].shape[0], "slope": 0.2, "shape": [height, width], "side": side}
     framed = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(side, side, height + 1, width + 1)
     grid = framed.swapaxes(1, 2).reshape(side * (height + 1), side * (width + 1))
     alternative = html.escape(description)
     slider = 'type="range" min="0" max="100" step="1" value="50"'
     controls = "".join([
         _field(name, "Across", "across", slider), _field(name, "Down", "down", slider),
-        _field(name, "Seed of the corners", "seed", f'type="number" min="0" max="4294967295" step="1" value="{seed}"'),
+        _field(name, "Seed of the corners", "seed", 'type="number" min="0" max="4294967295" step="1" value="0"'),
         f'<label for="ganbook-{name}-normalise"><input type="checkbox" name="normalise" '
         f'id="ganbook-{name}-normalise" checked> Keep the length of z</label>'])
     body = (f'<div class="ganbook-pair"><div class="ganbook-plane"><img src="{_png(grid)}" alt="{alternative}" '
@@ -294,9 +310,9 @@ def _picture(name: str, description: str, still: Snapshot) -> str:
     both = [value for player in ("discriminator", "generator") for value in history[f"{player}_loss"]]
     low, high = min(both), max(both)
     curves = "".join(
-        f'<path class="ganbook-{player}-loss" fill="none" stroke="{colour}" stroke-width="1.5" '
+        f'<path class="ganbook-{player}-loss" fill="none" stroke="{COLOURS[player]}" stroke-width="1.5" '
         f'd="{_curve(steps, history[f"{player}_loss"], low, high)}"/>'
-        for player, colour in (("discriminator", DISCRIMINATOR), ("generator", GENERATOR)))
+        for player in ("discriminator", "generator"))
     ticks = "".join(f'<text x="{_tenth((value / FRAME["reach"] + 1) / 2 * side)}" y="{side + 16}" '
                     f'text-anchor="middle">{_label(value)}</text>'
                     f'<text x="-6" y="{_tenth((-value / FRAME["reach"] + 1) / 2 * side + 4)}" text-anchor="end">'
@@ -305,8 +321,8 @@ def _picture(name: str, description: str, still: Snapshot) -> str:
             f'ganbook-{name}-desc"><title id="ganbook-{name}-title">A GAN on points of the plane</title>'
             f'<desc id="ganbook-{name}-desc">{html.escape(description)}</desc><g shape-rendering="crispEdges">{shades}'
             f'</g><g fill="none" stroke-linecap="round" stroke-width="4">'
-            f'<path class="ganbook-real" stroke="{DATA}" stroke-opacity=".55" d="{_points(still.real)}"/>'
-            f'<path class="ganbook-generated" stroke="{GENERATOR}" d="{_points(still.generated)}"/></g>'
+            f'<path class="ganbook-real" stroke="{COLOURS["data"]}" stroke-opacity=".55" d="{_points(still.real)}"/>'
+            f'<path class="ganbook-generated" stroke="{COLOURS["generator"]}" d="{_points(still.generated)}"/></g>'
             f'<path d="M0 0V{side}H{side}" fill="none" stroke="#111"/>{ticks}'
             f'<g transform="translate(0 {side + 36})"><path d="M0 0V{tall}H{side}" fill="none" stroke="#111"/>{curves}'
             f'<text class="ganbook-high" x="-6" y="10" text-anchor="end">{_two(high)}</text>'
@@ -397,9 +413,7 @@ def _two(value: float) -> str:
     return f"{value:.2f}".replace("-", "−")
 
 
-def _named(name: str, description: str) -> None:
-    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", name):
-        raise ValueError(f"name is {name!r}; accepted: letters, digits and single dashes, beginning with a letter")
+def _described(description: str) -> None:
     if not isinstance(description, str) or len(description.split()) < 5:
         raise ValueError(f"description is {description!r}; accepted: a sentence that says what is to be seen")
 

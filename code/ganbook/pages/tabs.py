@@ -50,6 +50,9 @@ def separate() -> None:
 
     A cell belongs to a tab if its first line is ``# PyTorch`` or ``# TensorFlow``.  It sees what earlier cells of its
     own tab have assigned, and what cells of neither tab have assigned since.
+
+    Example:
+        >>> separate()  # in the first cell of a notebook
     """
     try:
         from IPython import get_ipython
