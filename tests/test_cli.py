@@ -1,7 +1,9 @@
 """The command line: what it writes, what it prints, and how it says what is wrong."""
 
 import argparse
+import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,6 +20,7 @@ from ganbook import cli, data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.gradient_descent.checkpoint import ROLES
+from ganbook.pages.figures import TITLES
 from ganbook.tuning.experiments import tables
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.metrics.classifier import load_weights
@@ -97,8 +100,8 @@ def test_both_frameworks_write_the_same_run(recipe, tmp_path):
 def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     short = {**RECIPES, "quickstart": Recipe(steps=2)}
-    monkeypatch.setattr(cli, "RECIPES", short)
-    monkeypatch.setattr(cli, "FRAMEWORKS", (framework,))  # the first is the default
+    monkeypatch.setattr("ganbook.commands.RECIPES", short)
+    monkeypatch.setattr("ganbook.commands.FRAMEWORKS", (framework,))  # the first is the default
     code, out, err = call("train")
     run = Path("runs") / f"quickstart-{framework}-0"
     assert (code, err) == (0, "")
@@ -150,7 +153,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(first, second, recipe, tmp_path)
 def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
     code, out, _ = call("train", "--resume", "--out", folder)
     assert code == 0
-    assert out.startswith(f"tiny on digits with {cli.figures.TITLES[folder.name]}, seed 0, steps 6, from step 6")
+    assert out.startswith(f"tiny on digits with {TITLES[folder.name]}, seed 0, steps 6, from step 6")
     assert checkpoint.load(folder)[1]["framework"] == folder.name
 
 
@@ -286,7 +289,7 @@ def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
     wide = RECIPES["colour-dcgan"]
     narrow = wide.replace(batch=4, generator=wide.generator.with_(channels=(8, 4, 2)),
                           discriminator=wide.discriminator.with_(channels=(2, 4)))
-    monkeypatch.setattr(cli, "RECIPE_OF", {"colour_dcgan": narrow})
+    monkeypatch.setattr("ganbook.commands.RECIPE_OF", {"colour_dcgan": narrow})
     code, out, err = call("experiment", "colour_dcgan", "--framework", framework, "--steps", 2, "--every", 1, "--seed",
                           3, "--samples", 50, "--minutes", 9.5, "--device", "cpu", "--out", tmp_path / "results")
     path = tmp_path / "results" / f"colour_dcgan_{framework}.json"
@@ -311,7 +314,8 @@ def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
                   for seed in (0, 1))
     made = tables.Table("trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()},
                         compiled=False)
-    monkeypatch.setattr(cli, "TABLES", {"trial": made})
+    for module in "cli", "commands":
+        monkeypatch.setattr(f"ganbook.{module}.TABLES", {"trial": made})
     out = tmp_path / "results"
     assert "trial" in call("experiment", "--help")[1]
     code, printed, err = call("experiment", "trial", "--only", "*/tensorflow/1", "--device", "cpu", "--out", out)
@@ -464,7 +468,13 @@ def test_a_damaged_run_names_the_file(command, damage, recipe, tmp_path):
 
 @pytest.mark.parametrize(("content", "message"), [
     ("{", "not JSON"),
-    ("{}", "lacks"),
+    ('{"r1": {}}', "recipe.r1 has unknown fields [] and lacks ['start']"),
+    (TINY.to_json().replace('"steps": 6', '"steps": 6, "stepps": 6'), "unknown fields ['stepps']"),
+    (TINY.to_json().replace('"steps": 6', '"steps": 6, "batch": 3'), "field 'batch' twice; accepted: each field once"),
+    ("[" * 10_000 + "]" * 10_000, "nested too deeply"),
+    (TINY.to_json().replace('"steps": 6', f'"steps": {10 ** 400}'), "and at most 9223372036854775807"),
+    (TINY.to_json().replace('"averaging": 0.5', f'"averaging": {10 ** 400}'), "averaging is inf; accepted"),
+    (TINY.to_json().replace('"latent": 4', '"latent": {}'), "setting 'latent' is {}; accepted: a number"),
     (TINY.to_json().replace('"steps": 6', '"steps": -6'), "steps is -6; accepted"),
     (TINY.to_json().replace('"latent": 4', '"latent": 4, "colour": 3'), "setting 'colour'"),
     (TINY.to_json().replace('"latent": 4', '"latent": 4, "shape": []'), "shape is (); accepted"),
@@ -559,3 +569,143 @@ def test_ctrl_c_before_the_first_checkpoint(recipe, monkeypatch, tmp_path):
 
     monkeypatch.setattr(training, "train", interrupt)
     assert "nothing is saved" in refused("train", "--recipe", recipe, "--out", tmp_path / "run", code=130)
+
+
+# What is refused before memory is asked for or anything is computed.
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("train", "--size", 100_000), r"--size 100000 does not fit the generator of recipe 'quickstart': the generator "
+                                   r"has [\d,]+ weights; accepted: at most 1,000,000,000"),
+    (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit the \w+ of recipe 'article-000': "),
+    (("train", "--batch", 10**12), r"batch is 1,000,000,000,000; accepted with the generator, .*: at most \d"),
+    (("train", "--steps", 10**30), "and at most 9,223,372,036,854,775,807"),
+    (("train", "--out", ""), "argument --out: ''; accepted: a text that is not empty"),
+    (("train", "--recipe", ""), "argument --recipe: ''; accepted"),
+    (("info", ""), "argument FOLDER: ''; accepted"),
+    (("evaluate", "x", "--json", ""), "argument --json: ''; accepted"),
+    (("sample", "x", "--count", 10**9), "'1000000000'; accepted: a whole number of at least 1 and at most 1,000,000"),
+    (("sample", "x", "--out", "s.jpg"), r"'s\.jpg'; accepted: a file whose name ends in \.png"),
+    (("tune", "--workers", 10**6), "and at most 1,024"),
+    (("tune", "--study", ""), "argument --study: ''; accepted"),
+    (("tune", "--study", "sqlite:///"), "'sqlite:///'; accepted: a database in a file, sqlite:///FILE"),
+    (("tune", "--study", "sqlite:///:memory:"), "a database in a file"),
+    (("tune", "--study", "sqlite://?a=b"), "a database in a file"),
+])
+def test_what_cannot_be_is_refused_in_one_line(arguments, message, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.search(message, err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_columns_than_images_and_more_images_than_fit_are_refused(folder, monkeypatch):
+    monkeypatch.setattr(training.Run, "sample", None)
+    assert "columns is 1000000000; accepted with count 3" in refused("sample", folder, "--count", 3, "--columns", 10**9)
+    monkeypatch.setattr("ganbook.commands.MOST_GENERATED", 6400)
+    for command in "sample", "evaluate":
+        assert ("count is 1,000; accepted with examples of 64 numbers: at most 100"
+                in refused(command, folder, "--count", 1000))
+
+
+def test_too_little_memory_is_one_line(recipe, monkeypatch, tmp_path):
+    def fail(*arguments, **options):
+        raise MemoryError("Unable to allocate 9 TiB")
+
+    monkeypatch.setattr(training, "train", fail)
+    line = refused("train", "--recipe", recipe, "--out", tmp_path / "run")
+    assert line.startswith("ganbook: there is not enough memory (Unable to allocate 9 TiB); accepted: fewer")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_report_goes_into_a_plain_file_alone(kind, folder, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "load_run", None)
+    path = {"pipe": tmp_path / "pipe", "device": Path("/dev/null"), "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(path)
+    assert f"json is '{path}', which is no plain file" in refused("evaluate", folder, "--json", path)
+
+
+def test_a_recipe_with_a_byte_order_mark_is_read(recipe, tmp_path):
+    path = tmp_path / "windows.json"
+    path.write_text(recipe.read_text(), encoding="utf-8-sig")
+    assert call("train", "--recipe", path, "--until", 0, "--out", tmp_path / "run")[0] == 0
+    assert checkpoint.read_recipe(tmp_path / "run") == TINY
+
+
+def test_a_folder_that_another_process_trains_into_is_refused_at_once(recipe, monkeypatch, tmp_path):
+    monkeypatch.setattr(training, "train", None)
+    program = (f"import time\nfrom filelock import FileLock\nwith FileLock({str(tmp_path / '.lock')!r}):\n"
+               "    print('.', flush=True)\n    time.sleep(60)")
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        for resume in (), ("--resume",):
+            line = refused("train", "--recipe", recipe, "--out", tmp_path, *resume)
+            assert line.startswith(f"ganbook: another process trains into {tmp_path}; accepted: another folder")
+        other.kill()
+
+
+# What is printed, and where it cannot be.
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp866"])
+def test_a_terminal_without_a_sign_loses_nothing_else(encoding, folder, monkeypatch, tmp_path):
+    terminal, path = io.TextIOWrapper(io.BytesIO(), encoding=encoding), tmp_path / "report.json"
+    monkeypatch.setattr(sys, "stdout", terminal)
+    assert cli.main(["evaluate", str(folder), "--count", "20", "--json", str(path)]) == 0
+    printed = terminal.buffer.getvalue().decode(encoding)
+    assert printed.endswith(f"saved in {path}\n")
+    assert re.search(r"Frechet distance +[\d.]+ +[\d.]+ \? [\d.]+", printed)
+    assert read_result(path)["count"] == 20
+
+
+def test_a_report_is_written_before_it_is_printed(folder, monkeypatch, tmp_path):
+    def fail(report):
+        raise BrokenPipeError
+
+    monkeypatch.setattr("ganbook.tuning.metrics.report.Report.text", fail)
+    assert call("evaluate", folder, "--count", 20, "--json", tmp_path / "report.json")[0] == 141
+    assert read_result(tmp_path / "report.json")["count"] == 20
+
+
+@pytest.mark.parametrize(("command", "expected"), [
+    ("info | head -1", (0, "")), ("--help | true", (0, "")), ("info >&-", (0, "")),
+    ("info > /dev/full", (2, "ganbook: [Errno 28] No space left on device\n"))])
+def test_output_that_nobody_takes_ends_quietly(command, expected):
+    result = subprocess.run(f"{sys.executable} -m ganbook {command}", shell=True, cwd=CODE, capture_output=True,
+                            text=True)
+    assert (result.returncode, result.stderr) == expected
+
+
+@pytest.mark.parametrize("delay", [0.2, 0.6, 1.2])
+def test_ctrl_c_in_the_first_second(delay, recipe, tmp_path):
+    process = subprocess.Popen([sys.executable, "-m", "ganbook", "train", "--recipe", str(recipe), "--steps", "1000000",
+                                "--out", str(tmp_path / "run")], cwd=CODE, text=True, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    time.sleep(delay)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert err.count("\n") <= 1
+
+
+# Studies that are damaged.
+
+DAMAGES = {
+    "a lost line": lambda lines: [*lines[:2], *lines[3:]],
+    "half a line": lambda lines: [*lines[:3], lines[3][:9] + "\n", *lines[4:]],
+    "an unknown entry": lambda lines: [*lines[:3], '{"op_code": 99, "worker_id": "x"}\n', *lines[3:]],
+    "an entry of another kind": lambda lines: [*lines[:3], '{"op_code": 8, "worker_id": "x"}\n', *lines[3:]],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_study_is_refused_in_one_line(damage, monkeypatch, tmp_path):
+    study, words = tmp_path / "study.journal", ("tune", "rates", "--trials", 1, "--fresh", 0, "--study")
+    fake_trials(monkeypatch)
+    assert call(*words, study)[0] == 0
+    study.write_text("".join(DAMAGES[damage](study.read_text().splitlines(keepends=True))))
+    before = study.read_bytes()
+    code, out, err = call(*words, study)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert re.match(rf"ganbook: (study|storage) is '{study}', wh(ose line \d|ich cannot be read)", err)
+    assert study.read_bytes() == before

@@ -8,9 +8,10 @@ import pytest
 from PIL import Image
 
 from commands import call, refused
-from ganbook import cli, data
+from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent import checkpoint, training
+from ganbook.pages.figures import TITLES
 from gradient_descent.runs_at_hand import DENSE, some
 from picture_files import odd_folder
 
@@ -53,7 +54,7 @@ def test_a_folder_of_photographs_becomes_a_gan_of_64x64_with_one_command(photos,
     assert (code, err) == (0, "")
     folder = tmp_path / "runs" / f"quickstart-My-photos-2026-{framework}-0"
     lines = out.splitlines()
-    assert lines[0] == (f"quickstart-My-photos-2026 on folder:{photos} with {cli.figures.TITLES[framework]}, seed 0, "
+    assert lines[0] == (f"quickstart-My-photos-2026 on folder:{photos} with {TITLES[framework]}, seed 0, "
                         "steps 2")
     assert lines[1] == "200 images of 64x64 in colour, MLPGenerator against MLPDiscriminator, batch 128"
     assert lines[2].startswith("left out 3 files that cannot be used; the first is ")
@@ -153,7 +154,8 @@ def test_a_run_on_examples_from_python_says_what_it_needs(photos, tmp_path):
     (("--size", 64, "--skip-unreadable", "--batch", 201), r"has 200 images in split 'all'; accepted: at least 201, the "
                                                           r"recipe's batch, or a smaller batch \(--batch\)"),
     (("--size", 65, "--skip-unreadable", "--batch", 200), "has 172 images in split 'all'"),
-    (("--size", 9000, "--skip-unreadable"), "none of the 203 images in .* can be used; the first is "),
+    (("--size", 2**20, "--skip-unreadable"), "size is 1048576; accepted with 203 images of 3 channels: at most 1812"),
+    (("--size", 1000, "--skip-unreadable"), "none of the 203 images in .* can be used; the first is "),
     (("--size", 30, "--recipe", "recommended", "--skip-unreadable"), r"shape is \(30, 30, 3\); accepted"),
     (("--size", 64, "--background", "whitish"), "background is 'whitish'; accepted"),
     (("--size", 8, "--recipe", "ring"), r"data is 'folder:.*'; accepted with recipe 'ring'.*\(2,\): ring, grid$"),

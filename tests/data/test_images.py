@@ -94,6 +94,11 @@ def test_resize_keeps_shape_range_labels_and_constants(size):
     np.testing.assert_allclose(resize(constant, size).images, 0.3, atol=1e-6)
 
 
+def test_a_size_that_would_take_too_much_memory_is_refused_before_it_is_asked_for():
+    with pytest.raises(ValueError, match=r"^size is 100000; accepted with 1,797 images of 1 channels: at most 1054$"):
+        load("digits", size=np.int64(100_000))
+
+
 def test_resize_to_its_own_size_is_the_set_itself():
     images = some()
     assert resize(images, 4) is images

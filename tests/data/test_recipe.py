@@ -290,17 +290,39 @@ def changed(path, value):
     return json.dumps(plain)
 
 
+@pytest.mark.parametrize("path", ["loss", "r1.kind", "generator.settings", "generator_optimiser.learning_rate"])
+def test_json_from_before_a_field_was_added_is_read_with_its_default(path):
+    plain = json.loads(changed(path, None))
+    default = Recipe.from_json(json.dumps(plain))
+    if path == "loss":
+        assert default == Recipe()
+    assert Recipe.from_json(default.to_json()) == default
+
+
+def test_a_large_whole_number_where_any_number_is_accepted_becomes_one_that_frameworks_take():
+    assert type(Schedule(10**300).start) is float
+    assert type(Schedule(10**6).start) is int
+
+
 @pytest.mark.parametrize(("text", "message"), [
     ("{", "^recipe is not JSON"),
     ("[]", r"^recipe is \[\]"),
-    (changed("loss", None), r"^recipe .*lacks \['loss'\]"),
     (changed("los", "hinge"), r"^recipe has unknown fields \['los'\]"),
-    (changed("r1.kind", None), r"^recipe\.r1 .*lacks \['kind'\]"),
+    (changed("r1.start", None), r"^recipe\.r1 .*lacks \['start'\]"),
+    (changed("generator.kind", None), r"^recipe\.generator .*lacks \['kind'\]"),
+    ('{"r1": {"start": 1, "end": 2, "start": 3}}', r"^recipe has the field 'start' twice; accepted: each field once$"),
+    ('{"generator": ' + "[" * 5000 + "]" * 5000 + "}", "^recipe is nested too deeply"),
+    ('{"seed": 1' + "0" * 5000 + "}", "digits"),
     (changed("generator_optimiser.learning_rate.speed", 1), r"^recipe\.generator_optimiser\.learning_rate has unknown"),
     (changed("generator", "MLPGenerator"), r"^recipe\.generator is 'MLPGenerator'"),
     (changed("loss", "gan"), "^loss is 'gan'"),
     (changed("steps", 2.5), r"^steps is 2\.5"),
     (changed("generator.settings", [1]), r"^settings is \[1\]; accepted: a mapping"),
+    (changed("generator.settings.hidden", [[1]]), r"^setting 'hidden' is \(\(1,\),\); accepted: a number, a name"),
+    (changed("generator.settings.slope", {"a": 1}), r"^setting 'slope' is \{'a': 1\}; accepted: a number, a name"),
+    (changed("batch", 2**63), r"^batch is 9223372036854775808; accepted: .* and at most 9223372036854775807$"),
+    (changed("discriminator_steps", 1001), r"^discriminator_steps is 1001; accepted: .* and at most 1000$"),
+    (changed("clip", 10**400), r"^clip is inf; accepted"),
 ])
 def test_damaged_json_is_named(text, message):
     with pytest.raises(ValueError, match=message):

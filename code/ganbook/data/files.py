@@ -5,6 +5,7 @@ Explained in the book's section "Inside a training step".
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
@@ -17,14 +18,21 @@ def write_atomically(path: Path, content: bytes) -> None:
         content: all of it.
 
     Raises:
-        OSError: the disk refuses; an old file is still whole.
+        OSError: the disk refuses; an old file is still whole, and nothing else is left.
     """
     temporary = path.with_name(path.name + ".part")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            error.filename = str(path)
+        raise
     if os.name == "posix":  # a rename survives a power cut only once the folder is on disk; Windows cannot open folders
         descriptor = os.open(path.parent, os.O_RDONLY)
         try:

@@ -14,8 +14,7 @@ from typing import NoReturn
 import numpy as np
 
 from ganbook.data.errors import DataError
-from ganbook.data.images import Images, to_range
-from ganbook.data.recipe import check_int
+from ganbook.data.images import Images, check_size, to_range
 
 PREFIX = "folder:"
 CHANNELS = (1, 3)
@@ -68,10 +67,10 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
     name = f"{PREFIX}{folder}"
     if size is None:
         raise ValueError(f"size is None; accepted with data {name!r}: the side in pixels that all images shall have")
-    size = check_int("size", size, 1)
     if channels not in CHANNELS:
         raise ValueError(f"channels is {channels!r}; accepted: 1 for grey, 3 for colour")
     colour, files = colour_of(background), image_files(folder)
+    size = check_size(size, len(files), channels)
     pixels, kept, unreadable = [], [], []
     with strict_reading():
         for file in tqdm(files, desc="reading", unit="image", leave=False, disable=None):

@@ -5,13 +5,19 @@ Explained in the book's section "Quickstart".
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 
 import numpy as np
 
+from ganbook.data.files import write_atomically
+from ganbook.data.recipe import check_int
+
 GAP = 1
 SMALLEST_TILE = 32
+#: Pixels of a picture at most: more is no picture that anybody looks at.
+MOST_PIXELS = 10**8
 
 
 def tile(images: np.ndarray, columns: int | None = None, name: str = "images") -> np.ndarray:
@@ -27,7 +33,8 @@ def tile(images: np.ndarray, columns: int | None = None, name: str = "images") -
         Shape (height, width, 3), uint8.
 
     Raises:
-        ValueError: an array of another shape, a value that is not finite, or columns below 1.
+        ValueError: an array of another shape, a value that is not finite, columns below 1, or a picture of more than
+            ``MOST_PIXELS``.
     """
     images = np.asarray(images)
     if images.ndim != 4 or 0 in images.shape or images.shape[3] > 3:
@@ -35,10 +42,9 @@ def tile(images: np.ndarray, columns: int | None = None, name: str = "images") -
     if not np.isfinite(images).all():
         raise ValueError(f"{name} has values that are not finite; accepted: values in [-1, 1]")
     n, height, width, _ = images.shape
-    columns = min(math.ceil(math.sqrt(n)), n) if columns is None else columns
-    if columns < 1:
-        raise ValueError(f"columns is {columns!r}; accepted: a whole number of at least 1")
+    columns = math.ceil(math.sqrt(n)) if columns is None else check_int("columns", columns, 1)
     rows = math.ceil(n / columns)
+    _check_pixels(name, (rows * (height + GAP), columns * (width + GAP)))
     canvas = np.full((rows, columns, height + GAP, width + GAP, 3), 255, np.uint8)
     canvas.reshape(-1, height + GAP, width + GAP, 3)[:n, :height, :width] = _colours(images)
     picture = canvas.transpose(0, 2, 1, 3, 4).reshape(rows * (height + GAP), columns * (width + GAP), 3)
@@ -71,4 +77,13 @@ def save_grid_png(images: np.ndarray, path: str | Path, columns: int | None = No
 
     tiles = tile(images, columns)
     factor = math.ceil(SMALLEST_TILE / min(np.shape(images)[1:3]))
-    Image.fromarray(tiles.repeat(factor, axis=0).repeat(factor, axis=1)).save(Path(path), format="PNG")
+    _check_pixels("images", (tiles.shape[0] * factor, tiles.shape[1] * factor))
+    file = io.BytesIO()
+    Image.fromarray(tiles.repeat(factor, axis=0).repeat(factor, axis=1)).save(file, format="PNG")
+    write_atomically(Path(path), file.getvalue())
+
+
+def _check_pixels(name: str, sides: tuple[int, int]) -> None:
+    if math.prod(sides) > MOST_PIXELS:
+        raise ValueError(f"{name} make a picture of {sides[1]:,}x{sides[0]:,} pixels; accepted: at most "
+                         f"{MOST_PIXELS:,} in all, of fewer or smaller images or columns")

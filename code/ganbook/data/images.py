@@ -6,12 +6,15 @@ Explained in the book's section "Quickstart".
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
 from ganbook.data.recipe import SPLITS, check_choice, check_int, check_range
 
 LARGEST_STACK = 6
+#: Numbers of all images of a set at most: as many in float32 take 8 GB.
+MOST_NUMBERS = 2 * 10**9
 #: What the name of a set of coloured images begins with.
 COLOURED = "coloured_"
 
@@ -171,6 +174,19 @@ def coloured(images: Images, rng: np.random.Generator) -> Images:
                                name=f"{COLOURED}{images.name}")
 
 
+def check_size(size: int, count: int, channels: int) -> int:
+    """Return ``size``, as a number of Python's own, if so many square images of this side are not too much to keep.
+
+    Raises:
+        ValueError: they are, or it is no whole number of at least 1.
+    """
+    size = check_int("size", size, 1)
+    if count * channels * size**2 > MOST_NUMBERS:
+        raise ValueError(f"size is {size}; accepted with {count:,} images of {channels} channels: at most "
+                         f"{math.isqrt(MOST_NUMBERS // (count * channels))}")
+    return size
+
+
 def to_range(pixels: np.ndarray) -> np.ndarray:
     """Whole numbers from 0 to 255 as float32 from -1 to 1."""
     return pixels / np.float32(127.5) - 1
@@ -215,16 +231,16 @@ def resize(images: Images, size: int | None) -> Images:
         size: new side in pixels, at least 1; None, or the side it has, returns the set itself.
 
     Raises:
-        ValueError: ``size`` is not a whole number of at least 1.
+        ValueError: as :func:`check_size`.
     """
     if size is None:
         return images
-    size = check_int("size", size, 1)
+    n, channels = len(images), images.shape[2]
+    size = check_size(size, n, channels)
     if images.shape[:2] == (size, size):
         return images
     from PIL import Image
 
-    n, channels = len(images), images.shape[2]
     resized = np.empty((n, size, size, channels), np.float32)
     for i, c in np.ndindex(n, channels):
         plane = Image.fromarray(np.ascontiguousarray(images.images[i, :, :, c]))

@@ -14,6 +14,7 @@ import functools
 import json
 import math
 import re
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -62,6 +63,8 @@ def check_range(name: str, value: float, low: float, high: float = math.inf, *, 
         ValueError: names the argument, what came and what is accepted; NaN and non-numbers never pass.
     """
     value = plain(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
+        value = float(value) if abs(value) < sys.float_info.max else math.inf
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not number or value < low or value > high or (open_low and value == low):
         bounds = f"above {low:g}" if open_low else f"at least {low:g}"
@@ -70,15 +73,17 @@ def check_range(name: str, value: float, low: float, high: float = math.inf, *, 
     return value
 
 
-def check_int(name: str, value: int, low: int) -> int:
-    """Return ``value``, as a number of Python's own, if it is an integer of at least ``low``.
+def check_int(name: str, value: int, low: int, high: int = 2**63 - 1) -> int:
+    """Return ``value``, as a number of Python's own, if it is an integer and ``low <= value <= high``.
 
     Raises:
         ValueError: names the argument, what came and what is accepted.
     """
     value = plain(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ValueError(f"{name} is {value!r}; accepted: a whole number of at least {low}")
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        above = isinstance(value, int) and value > high
+        raise ValueError(f"{name} is {value!r}; accepted: a whole number of at least {low}"
+                         + (f" and at most {high}" if above else ""))
     return value
 
 
@@ -177,7 +182,13 @@ class Architecture:
         check_choice("kind", self.kind, NETWORKS)
         if not isinstance(self.settings, Mapping):
             raise ValueError(f"settings is {self.settings!r}; accepted: a mapping from names to values")
-        object.__setattr__(self, "settings", MappingProxyType({k: plain(v) for k, v in self.settings.items()}))
+        settings = {name: plain(value) for name, value in self.settings.items()}
+        for name, value in settings.items():
+            if not all(each is None or isinstance(each, (int, float, str))
+                       for each in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"setting {name!r} is {value!r}; accepted: a number, a name, True, False, None, or a "
+                                 "sequence of them")
+        object.__setattr__(self, "settings", MappingProxyType(settings))
 
     def __hash__(self) -> int:
         return hash((self.kind, tuple(sorted(self.settings.items()))))
@@ -268,8 +279,9 @@ class Recipe:
             object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0))
         if self.averaging >= 1.0:
             raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
-        for field, low in (("discriminator_steps", 1), ("unrolled", 0), ("batch", 1), ("steps", 1), ("seed", 0)):
-            object.__setattr__(self, field, check_int(field, getattr(self, field), low))
+        for field, *range_ in (("discriminator_steps", 1, 1000), ("unrolled", 0, 1000), ("batch", 1), ("steps", 1),
+                               ("seed", 0)):
+            object.__setattr__(self, field, check_int(field, getattr(self, field), *range_))
         if self.size is not None:
             object.__setattr__(self, "size", check_int("size", self.size, 1))
         if self.order == "simultaneous" and self.discriminator_steps != 1:
@@ -319,27 +331,40 @@ class Recipe:
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote, now or before a field was added: what is not there has its default.
 
         Raises:
-            ValueError: not JSON, or a missing or unknown field, named.
+            ValueError: not JSON; or a field that is unknown, given twice, or not there and without a default, named.
         """
         try:
-            fields = json.loads(text)
+            return _build(cls, json.loads(text, object_pairs_hook=_once_each), "recipe")
         except json.JSONDecodeError as error:
             raise ValueError(f"recipe is not JSON: {error}") from error
-        return _build(cls, fields, "recipe")
+        except RecursionError:
+            raise ValueError("recipe is nested too deeply; accepted: what Recipe.to_json writes") from None
 
 
 _PARTS = {"generator": Architecture, "discriminator": Architecture, "generator_optimiser": Optimiser,
           "discriminator_optimiser": Optimiser, "r1": Schedule, "r2": Schedule, "learning_rate": Schedule}
 
 
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The fields of a JSON object, of which none may be given twice."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"recipe has the field {twice!r} twice; accepted: each field once")
+    return fields
+
+
 def _build(cls: type, fields: Any, where: str) -> Any:
-    names = [f.name for f in dataclasses.fields(cls)]
+    known = {field.name: field for field in dataclasses.fields(cls)}
     if not isinstance(fields, dict):
-        raise ValueError(f"{where} is {fields!r}; accepted: an object with {', '.join(names)}")
-    unknown, missing = sorted(set(fields) - set(names)), sorted(set(names) - set(fields))
+        raise ValueError(f"{where} is {fields!r}; accepted: an object with {', '.join(known)}")
+    unknown = sorted(set(fields) - set(known))
+    missing = [name for name, field in known.items() if name not in fields
+               and field.default is field.default_factory is dataclasses.MISSING]
     if unknown or missing:
-        raise ValueError(f"{where} has unknown fields {unknown} and lacks {missing}; accepted: {', '.join(names)}")
+        raise ValueError(f"{where} has unknown fields {unknown} and lacks {missing}; accepted: {', '.join(known)}")
     return cls(**{k: _build(_PARTS[k], v, f"{where}.{k}") if k in _PARTS else v for k, v in fields.items()})

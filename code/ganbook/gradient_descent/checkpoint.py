@@ -23,10 +23,11 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ganbook.data.files import write_atomically
-from ganbook.data.recipe import Recipe
+from ganbook.data.recipe import Recipe, plain
 
 ROLES = ("generator", "discriminator")
 FILE = "run.safetensors"
+LOCK = ".lock"
 FORMAT = "2"
 Arrays = dict[str, dict[str, np.ndarray]]
 
@@ -61,7 +62,7 @@ def save(folder: Path, recipe: Recipe, state: Mapping[str, Any], arrays: Arrays)
     if holds_run(folder):
         check_recipe(folder, recipe)
     tensors = {f"{role}/{name}": np.ascontiguousarray(array) for role in ROLES for name, array in arrays[role].items()}
-    texts = {"format": FORMAT, "recipe": recipe.to_json(), "state": json.dumps(state)}
+    texts = {"format": FORMAT, "recipe": recipe.to_json(), "state": json.dumps(state, default=plain)}
     write_atomically(folder / FILE, safetensors.numpy.save(tensors, texts | {"sha256": _hash(texts, tensors)}))
 
 
@@ -130,7 +131,7 @@ def alone(folder: Path) -> Iterator[None]:
         OSError: it cannot be made or written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(folder / ".lock")
+    lock = filelock.FileLock(folder / LOCK)
     try:
         lock.acquire(timeout=0)
     except filelock.Timeout:
@@ -139,6 +140,17 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def check_free(folder: Path) -> None:
+    """Find out, without a trace, that no other process trains into a folder just now.
+
+    Raises:
+        CheckpointError: one does.
+    """
+    if (folder / LOCK).exists():
+        with alone(folder):
+            pass
 
 
 @contextlib.contextmanager

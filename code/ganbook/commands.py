@@ -1,0 +1,389 @@
+"""What the commands of ``python -m ganbook`` do: each takes its options, prints, and leaves runs and files.
+
+A framework is imported only by a command that needs one.
+
+Explained in the book's section "Quickstart".
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import functools
+import importlib.metadata
+import io
+import json
+import math
+import os
+import platform
+import statistics
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import ganbook
+from ganbook import data
+from ganbook.data.files import write_atomically
+from ganbook.data.grids import save_grid_png
+from ganbook.data.programs import unreadable_text
+from ganbook.data.recipe import FRAMEWORKS, Recipe
+from ganbook.gradient_descent import checkpoint, sources, training
+from ganbook.pages import figures
+from ganbook.tensors.architectures import blueprint_of
+from ganbook.tuning.experiments.program_runs import run_programs
+from ganbook.tuning.experiments.recipes import RECIPES, on_data
+from ganbook.tuning.experiments.registry import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.experiments.tables import run_table
+from ganbook.tuning.metrics.classifier import make_classifier
+from ganbook.tuning.metrics.report import LARGEST, check_target, evaluate_run
+from ganbook.tuning.search import optuna_studies, searches
+from ganbook.tuning.search.problems import PROBLEMS, SearchProblem
+from ganbook.tuning.search.scores import noise_floor, rescore
+from ganbook.tuning.search.storages import StorageError, open_storage, shown
+from ganbook.tuning.search.workers import WorkerError, run_workers
+
+RUNS = Path("runs")
+#: Checkpoints on the way, where nothing else is asked for.
+SAVES = 20
+PACKAGES = ("numpy", "torch", "tensorflow", "safetensors")
+#: Weights of a network, numbers that a layer makes of a batch, and numbers that are generated, at most.
+MOST_WEIGHTS, MOST_ACTIVATIONS, MOST_GENERATED = 10**9, 10**9, 2 * 10**8
+
+
+def train(options: argparse.Namespace) -> None:
+    """Train a GAN, from the start or from a checkpoint; without any option, on real handwriting."""
+    plan = _plan(options)
+    recipe, out = plan.recipe, plan.out
+    on_the_way = max(1, plan.steps // SAVES) if options.save_every is None else options.save_every
+    start = plan.state.get("step", 0)
+    source = _source(options, recipe, plan.state.get("data"))
+    if not options.distributed:  # else each of the processes would say it
+        print(f"{recipe.name} on {recipe.data} with {figures.TITLES[plan.framework]}, seed {recipe.seed}, steps "
+              f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else ""), flush=True)
+        _print_folder(source, recipe)
+    try:
+        run = training.train(recipe, plan.framework, until=options.until, steps=plan.steps, out=out,
+                             resume=options.resume, device=options.device, compiled=options.compiled,
+                             distributed=options.distributed, save_every=on_the_way,
+                             sample_every=options.sample_every, source=source)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_interrupted(out)) from None
+    if not run.writes:
+        return
+    _draw(run.sample(training.SAMPLES, recipe.seed), run, out / "samples.png")
+    for step, examples in run.samples:
+        _draw(examples, run, out / f"samples-{step:0{len(str(run.steps))}}.png")
+    print(_progress(run.step, run.steps, run.seconds, run.history))
+    print(f"saved in {out}; its samples.png shows what the generator makes")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Plan:
+    """What is trained, where it is saved, to which step, and the state on disk that it goes on from."""
+
+    framework: str
+    recipe: Recipe
+    out: Path
+    steps: int
+    state: dict[str, Any]
+
+
+def _plan(options: argparse.Namespace) -> _Plan:
+    """A training as the options say and, to go on with a run, as its folder does."""
+    if options.resume and options.out and checkpoint.holds_run(options.out):
+        return _continued(options, options.out)
+    framework, recipe = options.framework or FRAMEWORKS[0], _changed(_recipe(options.recipe or "quickstart"), options)
+    out = options.out or RUNS / f"{recipe.name}-{framework}-{recipe.seed}"
+    if options.resume and checkpoint.holds_run(out):
+        return _continued(options, out)
+    _check_place(options, out)
+    return _Plan(framework, recipe, out, recipe.steps, {})
+
+
+def _check_place(options: argparse.Namespace, out: Path) -> None:
+    _check_writable("out", out)
+    if not options.distributed:  # those that train together share the folder
+        checkpoint.check_free(out)
+
+
+def _continued(options: argparse.Namespace, out: Path) -> _Plan:
+    _check_place(options, out)
+    there, state, _ = checkpoint.load(out)
+    recipe = _changed(_recipe(options.recipe) if options.recipe else there, options, moved=not options.recipe)
+    if options.steps is not None:  # extends the run; its recipe stays
+        recipe = recipe.replace(steps=there.steps)
+    steps = state.get("steps", there.steps) if options.steps is None else options.steps
+    return _Plan(options.framework or state["framework"], recipe, out, steps, state)
+
+
+def _changed(recipe: Recipe, options: argparse.Namespace, moved: bool = False) -> Recipe:
+    """The recipe with what the options say; a folder that has moved since is not another one."""
+    fields = {name: getattr(options, name) for name in ("split", "batch", "steps", "seed", "dtype")}
+    name = None if options.data is None else data.full_name(options.data)
+    if moved and name is not None and data.is_folder(name):
+        name = None
+    changed = on_data(recipe, name, options.size, options.channels).replace(
+        **{name: value for name, value in fields.items() if value is not None})
+    for role in checkpoint.ROLES:
+        try:
+            _check_memory(changed, role)
+        except ValueError as error:
+            typed = f"--size {options.size} does not fit the {role} of recipe {recipe.name!r}: " if options.size else ""
+            raise ValueError(f"{typed}{error}") from error
+    return changed
+
+
+def _check_memory(recipe: Recipe, role: str) -> None:
+    """Refuse what no usual machine has the memory for, before any of it is asked for."""
+    blueprint = blueprint_of(getattr(recipe, role))
+    weights = sum(map(math.prod, blueprint.trainable_shapes().values()))
+    if weights > MOST_WEIGHTS:
+        raise ValueError(f"the {role} has {weights:,} weights; accepted: at most {MOST_WEIGHTS:,}")
+    largest, shape = 0, blueprint.input_shape
+    for layer in blueprint.layers:
+        shape = layer.output_shape(shape)
+        largest = max(largest, math.prod(shape))
+    if recipe.batch * largest > MOST_ACTIVATIONS:
+        raise ValueError(f"batch is {recipe.batch:,}; accepted with the {role}, whose largest layer makes {largest:,} "
+                         f"numbers of an example: at most {MOST_ACTIVATIONS // largest:,}")
+
+
+def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] | None = None) -> Any:
+    """The real examples where a name does not say it all: read as the options say, else as a run has kept it."""
+    chosen = {} if options.background is None else {"background": options.background}
+    chosen |= {"skip_unreadable": True} if options.skip_unreadable else {}
+    if options.data is None and record is not None and not sources.loadable(record):
+        return None
+    name = data.full_name(options.data or (record or {}).get("name") or recipe.data)
+    if name == recipe.data and not data.is_folder(name) and not chosen:
+        return None
+    kept = {option: record[option] for option in sources.OPTIONS if data.is_folder(name) and option in (record or {})}
+    return sources.load_source(recipe.replace(data=name), **kept | chosen)
+
+
+def _print_folder(source: Any, recipe: Recipe) -> None:
+    """What a training on the reader's own images has before it."""
+    if not isinstance(source, data.FolderImages):
+        return
+    height, width, channels = source.shape
+    print(f"{len(source):,} images of {height}x{width} in {'colour' if channels == 3 else 'grey'}, "
+          f"{recipe.generator.kind} against {recipe.discriminator.kind}, batch {recipe.batch}")
+    if source.unreadable:
+        print(unreadable_text(source.unreadable))
+
+
+def _check_writable(name: str, folder: Path) -> None:
+    """Find out before the work that its result can be saved."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(f"{name} is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one "
+                         "that is, or a new one inside it")
+
+
+def _recipe(text: str) -> Recipe:
+    if text in RECIPES:
+        return RECIPES[text]
+    path = Path(text)
+    if checkpoint.holds_run(path):
+        return checkpoint.read_recipe(path)
+    if not path.is_file():
+        raise ValueError(f"recipe is {text!r}; accepted: {', '.join(RECIPES)}, a file of JSON, or a run's folder")
+    try:
+        return Recipe.from_json(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _interrupted(out: Path) -> str:
+    if not checkpoint.holds_run(out):
+        return "interrupted before the first checkpoint; nothing is saved"
+    step = checkpoint.load(out)[1]["step"]
+    return f"interrupted; {out} holds step {step:,}. To go on: python -m ganbook train --out {out} --resume"
+
+
+def _progress(step: int, steps: int, seconds: float, history: dict[str, list[float]]) -> str:
+    text = f"step {step:,} of {steps:,} after {seconds:.1f} s of training"
+    if history["step"]:
+        losses = ", ".join(f"{name.replace('_', ' ')} {history[name][-1]:.4f}" for name in training.LOSSES)
+        text += f"; at step {history['step'][-1]:,}: {losses}"
+    return text
+
+
+def sample(options: argparse.Namespace) -> None:
+    """Write a picture of what a run's generator makes: a PNG grid of images, or points of the plane."""
+    run = training.load_run(options.folder, options.framework, device=options.device)
+    path = options.out or options.folder / "samples.png"
+    _check_count(run, options.count)
+    if options.columns and options.columns > options.count:
+        raise ValueError(f"columns is {options.columns}; accepted with count {options.count}: at most as many")
+    _draw(run.sample(options.count, options.seed), run, path, options.columns)
+    print(f"saved {options.count} samples of step {run.step:,} in {path}")
+
+
+def _draw(examples: np.ndarray, run: training.Run, path: Path, columns: int | None = None) -> None:
+    if examples.ndim == 4:
+        save_grid_png(examples, path, columns)
+        return
+    source, _ = sources.find_source(run.recipe, run.trained_on)
+    real = source.batch(np.random.default_rng(run.recipe.seed), LARGEST)
+    figure, file = figures.scatter_2d(real, examples), io.BytesIO()
+    figure.savefig(file, format="png")
+    write_atomically(path, file.getvalue())
+    # matplotlib would keep every figure; it is loaded by the first, never before.
+    sys.modules["matplotlib.pyplot"].close(figure)
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Print every metric of a run, each beside what real examples score in place of the generated ones."""
+    if options.json and options.json.exists() and not options.json.is_file():
+        raise ValueError(f"json is {str(options.json)!r}, which is no plain file; accepted: one, or a new name")
+    run = training.load_run(options.folder, options.framework, device=options.device)
+    if options.json:
+        _check_writable("json", options.json.parent)
+        check_target(options.json, json.loads(run.recipe.to_json()))
+    if options.count:
+        _check_count(run, options.count)
+    report = evaluate_run(run, options.count, options.seed, _source(options, run.recipe, run.trained_on))
+    if options.json:
+        report.write(options.json)
+    print(report.text())
+    if options.json:
+        print(f"saved in {options.json}")
+
+
+def _check_count(run: training.Run, count: int) -> None:
+    each = math.prod(run.generator.output_shape_)
+    if count * each > MOST_GENERATED:
+        raise ValueError(f"count is {count:,}; accepted with examples of {each:,} numbers: at most "
+                         f"{MOST_GENERATED // each:,}")
+
+
+def experiment(options: argparse.Namespace) -> None:
+    """Run an experiment of the book at full length and write its result, with where it comes from."""
+    _check_writable("out", options.out)
+    shared = {"minutes": options.minutes, "out": options.out, "device": options.device,
+              "report": functools.partial(print, flush=True)}
+    if options.name in TABLES:
+        _refuse(options, "framework", "steps", "seed", "every", "samples")
+        run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, **shared)
+        print(f"saved in {options.out / f'{options.name}.json'}")
+        return
+    if options.name == "programs":
+        _refuse(options, "framework", "steps", "seed", "every", "samples", "jobs", "device")
+        run_programs(only=options.only or "*", minutes=options.minutes, out=options.out / "programs",
+                     report=shared["report"])
+        print(f"saved in {options.out / 'programs'}")
+        return
+    if options.name == "search":
+        _refuse(options, "framework", "steps", "seed", "every", "samples", "only", "jobs", "minutes")
+        searches.run_searches(out=options.out, device=options.device, report=shared["report"])
+        print(f"saved in {options.out / 'search.json'}")
+        return
+    _refuse(options, "only", "jobs")
+    framework = options.framework or FRAMEWORKS[0]
+    fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
+    print(f"{options.name} with {figures.TITLES[framework]}", flush=True)
+    EXPERIMENTS[options.name](framework, recipe=RECIPE_OF[options.name].replace(**fields), every=options.every,
+                              samples=options.samples, **shared)
+    print(f"saved in {options.out / f'{options.name}_{framework}.json'}")
+
+
+def tune(options: argparse.Namespace) -> None:
+    """Search for good settings of a recipe, or go on with a search, and score the winner again on fresh seeds."""
+    changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
+    tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
+    problem = dataclasses.replace(PROBLEMS[options.problem], **changes)
+    default = f"search-{problem.name}.journal" if options.workers == 1 else f"search-{problem.name}.db"
+    storage = options.study or (str(RUNS / default) if options.workers == 1 else f"sqlite:///{RUNS / default}")
+    if options.study is None:
+        RUNS.mkdir(exist_ok=True)
+    try:
+        study = optuna_studies.open_study(problem, open_storage(storage, options.workers), **tools)
+        begun, found = study.user_attrs, len(optuna_studies.finished(study))
+    except (StorageError, optuna_studies.StudyError):
+        raise
+    except Exception as error:  # Optuna's readers raise whatever a damaged file leads them to
+        raise ValueError(f"study is {shown(storage)!r}, which cannot be read ({type(error).__name__}: {error}); "
+                         "accepted: one that python -m ganbook tune wrote, whole, or a new one") from error
+    print(f"{problem.name} with {figures.TITLES[problem.framework]}, {begun['sampler']}, seed {begun['seed']}, in "
+          f"{shown(storage)}: {found} of {options.trials} trials are there", flush=True)
+    try:
+        if options.workers == 1:
+            optuna_studies.run_trials(study, problem, options.trials, device=options.device)
+        else:
+            run_workers(problem, storage, options.workers, options.trials, device=options.device)
+    except WorkerError as error:
+        raise ValueError(str(error)) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
+                                "trials. To go on, give the same command again") from None
+    _print_best(study, problem, options.fresh, options.device)
+
+
+def _print_best(study: Any, problem: SearchProblem, fresh: int, device: str | None) -> None:
+    best, trials = optuna_studies.best_trial(study), optuna_studies.finished(study)
+    pruned = sum(trial.state.name == "PRUNED" for trial in trials)
+    print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
+    for name, value in best.params.items():
+        print(f"  {name:<20}{value:.4g}" if isinstance(value, float) else f"  {name:<20}{value}")
+    mean, deviation = noise_floor(problem)
+    print(f"its distance, median of {len(problem.seeds)} seeds {best.value:9.4f}")
+    if fresh:
+        again = rescore(problem, best.params, tuple(range(100, 100 + fresh)), device)
+        print(f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
+              f"{max(again):.4f}")
+    print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")
+
+
+def _refuse(options: argparse.Namespace, *names: str) -> None:
+    """An option that would do nothing is an error, not a surprise."""
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ValueError(f"{name} is {getattr(options, name)!r}; accepted with {options.name}: none")
+
+
+def classifier(options: argparse.Namespace) -> None:
+    """Train the digit classifier whose features the metrics compare, and write its weights and record."""
+    _check_writable("out", options.out)
+    record = make_classifier(options.side, options.framework or FRAMEWORKS[0], seed=options.seed, steps=options.steps,
+                             out=options.out, device=options.device, report=functools.partial(print, flush=True))
+    print(f"saved in {options.out / f'classifier_{options.side}.safetensors'}, SHA-256 {record['sha256']}")
+
+
+def info(options: argparse.Namespace) -> None:
+    """Print what a run's folder holds: recipe, step, last losses, networks; without a folder, the named recipes."""
+    if options.recipe:
+        if options.folder is None:
+            raise ValueError("recipe is given without a folder; accepted: the folder of a run")
+        print(checkpoint.read_recipe(options.folder).to_json())
+        return
+    if options.folder is None:
+        for name, recipe in RECIPES.items():
+            print(f"{name:<13}{recipe.data}, {recipe.loss} loss, batch {recipe.batch}, {recipe.steps:,} steps")
+    else:
+        _print_run(options.folder)
+    print("\nversions")
+    print(f"  ganbook {ganbook.__version__}, Python {platform.python_version()}, "
+          + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+
+
+def _print_run(folder: Path) -> None:
+    recipe, state, _ = checkpoint.load(folder)
+    print(f"{folder}, written with {figures.TITLES[state['framework']]}")
+    print(_progress(state["step"], state.get("steps", recipe.steps), state["seconds"], state["history"]))
+    if state.get("data"):
+        print(f"trained on {sources.told(state['data'])}")
+    print("\nrecipe")
+    for name, value in json.loads(recipe.to_json()).items():
+        print(f"  {name:<25}{json.dumps(value)}")
+    for role in checkpoint.ROLES:
+        print(f"\n{role}\n{blueprint_of(getattr(recipe, role)).summary()}")
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
