@@ -86,6 +86,10 @@ def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, A
 
     Raises:
         ResultError: there is no such file, it is not JSON, or it lacks a field, which is named.
+
+    Example:
+        >>> read_result("colour_dcgan_pytorch.json")["framework"]
+        'pytorch'
     """
     path = Path(path)
     path = results_folder() / path if path.parent == Path() else path
@@ -104,6 +108,10 @@ def results_folder() -> Path:
 
     Raises:
         ResultError: there is neither.
+
+    Example:
+        >>> results_folder().name
+        'results'
     """
     installed = Path(sysconfig.get_path("data")) / "share" / "ganbook" / "results"
     folders = Path(__file__).resolve().parents[3] / "results", installed

@@ -28,9 +28,9 @@ def pictures(side, channels=1, n=7):
     return np.tanh(rng.standard_normal((n, side, side, channels))).astype(np.float32)
 
 
-def held_out(name, side):
+def halves(name, side):
     try:
-        return classifier.held_out_split(name, side)[1]
+        return classifier.held_out_split(name, side)
     except data.DataError as error:
         pytest.skip(f"{name} is not at hand: {error}")
 
@@ -53,7 +53,7 @@ def test_the_recorded_accuracy_is_that_of_the_weights(side, framework):
     read = reader(framework, side)
     assert set(read.record["accuracy"]) == set(classifier.TRAININGS[side].data)
     for name, recorded in read.record["accuracy"].items():
-        digits = held_out(name, side)
+        _, digits = halves(name, side)
         assert len(digits) == read.record["held_out"][name]
         # The record was made in float32, which may see one image in a thousand otherwise.
         assert read.accuracy(digits) == pytest.approx(recorded, abs=1e-3)
@@ -122,7 +122,7 @@ def test_images_that_are_none_are_refused(framework):
 
 @pytest.mark.parametrize("side", [16, 0, "8"])
 def test_another_size_has_no_classifier(side):
-    for refuse in (classifier.load_weights, classifier.digits_of, lambda side: classifier.digit_network(side=side)):
+    for refuse in (classifier.load_weights, classifier.digit_network, classifier.make_classifier):
         with pytest.raises(classifier.ClassifierError, match=r"side is .*; accepted: 8, 28, 32"):
             refuse(side)
 
@@ -142,15 +142,12 @@ def test_files_that_do_not_belong_together_are_refused(damage, message, tmp_path
         classifier.load_weights(8, tmp_path)
 
 
-def test_held_out_digits_are_no_training_digits():
-    for side in classifier.SIDES:
-        try:
-            parts = classifier.digits_of(side)
-        except data.DataError:
-            parts = {"digits": classifier.held_out_split("digits", side)}
-        for train, other in parts.values():
-            assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in other.images}
-            assert len(set(other.labels.tolist())) == 10
+@sides
+@pytest.mark.parametrize("name", ["digits", "mnist"])
+def test_held_out_digits_are_no_training_digits(name, side):
+    train, other = halves(name, side)
+    assert not {image.tobytes() for image in train.images} & {image.tobytes() for image in other.images}
+    assert len(set(other.labels.tolist())) == 10
 
 
 def test_moving_an_image():
@@ -172,13 +169,13 @@ def test_moving_an_image():
 def test_both_twins_learn_alike():
     """Three updates in float64 from the same weights."""
     (train, _), rng = classifier.held_out_split("digits", 8), np.random.default_rng(1)
-    arrays = classifier.initial_arrays(classifier.digit_network(side=8).layers, rng)
+    arrays = classifier.initial_arrays(classifier.digit_network(8).layers, rng)
     readers = [reader(framework, arrays=arrays) for framework in FRAMEWORKS]
     for t in (1, 2, 3):
         planes, targets = classifier._batch(classifier.TRAININGS[8], [train], rng)
         losses = [r.step(planes, targets, 1e-3, t) for r in readers]
         assert losses[0] == pytest.approx(losses[1], abs=1e-10)
-    one, other = (r.export() for r in readers)
+    one, other = (r.network.export() for r in readers)
     for name in one:
         assert relative_error(one[name], other[name]) < 1e-10, name
         assert np.abs(one[name] - arrays[name]).max() > 1e-4, name
@@ -194,7 +191,7 @@ def test_a_classifier_is_made_by_one_command(framework, tmp_path):
     assert record["command"] == f"python -m ganbook classifier --side 8 --framework {framework} --seed 3 --steps 40"
     assert len(lines) == 10
     read = reader(framework, arrays=arrays)
-    assert read.accuracy(held_out("digits", 8)) == pytest.approx(made["accuracy"]["digits"], abs=2e-3)
+    assert read.accuracy(halves("digits", 8)[1]) == pytest.approx(made["accuracy"]["digits"], abs=2e-3)
     assert 0.3 < made["accuracy"]["digits"] < 0.99
     assert {path.name for path in tmp_path.iterdir()} == {"classifier_8.json", "classifier_8.safetensors"}
 
@@ -208,18 +205,14 @@ def test_missing_data_are_named_before_anything_is_written(monkeypatch, tmp_path
 
 @sides
 def test_features_have_their_unit(side):
-    planes = []
-    for name in classifier.TRAININGS[side].data:
-        held_out(name, side)  # skips where the data are not at hand
-        planes.append(classifier.held_out_split(name, side)[0].images)
-    squares = reader("pytorch", side).features(np.concatenate(planes)) ** 2
-    assert squares.mean() == pytest.approx(1, abs=1e-4)
+    planes = np.concatenate([halves(name, side)[0].images for name in classifier.TRAININGS[side].data])
+    assert (reader("pytorch", side).features(planes) ** 2).mean() == pytest.approx(1, abs=1e-4)
 
 
 @frameworks
 def test_the_unit_changes_no_logit(framework):
-    plain = reader(framework, arrays=classifier.initial_arrays(classifier.digit_network(side=8).layers,
-                                                               np.random.default_rng(2)))
+    arrays = classifier.initial_arrays(classifier.digit_network(8).layers, np.random.default_rng(2))
+    plain = reader(framework, arrays=arrays)
     images = pictures(8)
     scaled = reader(framework, arrays=classifier.in_unit(plain, images))
     np.testing.assert_allclose(scaled.logits(images), plain.logits(images), rtol=1e-5, atol=1e-6)

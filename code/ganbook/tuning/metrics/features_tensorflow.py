@@ -29,7 +29,7 @@ class DigitNetwork(Network):
 class DigitClassifier(Classifier):
     """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitClassifier`."""
 
-    def __init__(self, side: int = 28, dtype: str = "float64", device: str | None = None,
+    def __init__(self, side: int, dtype: str = "float64", device: str | None = None,
                  arrays: Mapping[str, np.ndarray] | None = None) -> None:
         super().__init__(side, arrays)
         self.network = DigitNetwork(digit_network(side), 0, dtype, device)
@@ -62,9 +62,6 @@ class DigitClassifier(Classifier):
             for slot, value in values.items():
                 self.slots[name][slot].assign(value)
         return loss
-
-    def export(self) -> dict[str, np.ndarray]:
-        return self.network.export()
 
     def _native(self, array: np.ndarray) -> tf.Tensor:
         return to_native(array, self.network.dtype_name, self.network.device_name)

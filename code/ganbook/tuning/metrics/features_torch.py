@@ -52,7 +52,7 @@ class DigitClassifier(Classifier):
         ValueError: another dtype or device, or weights of other names or shapes.
     """
 
-    def __init__(self, side: int = 28, dtype: str = "float64", device: str | None = None,
+    def __init__(self, side: int, dtype: str = "float64", device: str | None = None,
                  arrays: Mapping[str, np.ndarray] | None = None) -> None:
         """Build the network and load its weights."""
         super().__init__(side, arrays)
@@ -79,10 +79,6 @@ class DigitClassifier(Classifier):
                                          self.slots, t, learning_rate)
             self.network.assign(new)
         return loss.item()
-
-    def export(self) -> dict[str, np.ndarray]:
-        """The weights as they are now, by canonical name."""
-        return self.network.export()
 
     def _native(self, array: np.ndarray) -> Tensor:
         return to_native(array, self.network.dtype_name, self.network.device_name)

@@ -14,6 +14,9 @@ import numpy as np
 from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics.checks import checked, checked_pair
 
+#: Most blocks that the sets are cut into to carry their distance on: the points on the line.
+BLOCKS = 4
+
 
 def pixels(images: np.ndarray) -> np.ndarray:
     """The plainest features of images: their pixels.
@@ -26,6 +29,10 @@ def pixels(images: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: an array of another shape.
+
+    Example:
+        >>> pixels(np.zeros((3, 8, 8, 1))).shape
+        (3, 64)
     """
     images = np.asarray(images)
     if images.ndim != 4:
@@ -50,6 +57,11 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     Raises:
         ValueError: arrays of other shapes, too few rows, or a value that is not finite.
 
+    Example:
+        >>> x = np.array([[0.0], [2.0]])
+        >>> round(frechet_distance(x, x + 3), 4)
+        9.0
+
     Reference: Heusel, Ramsauer, Unterthiner, Nessler and Hochreiter, NIPS 2017, equation 6, arXiv:1706.08500; Dowson
     and Landau, The Frechet distance between multivariate normal distributions, 1982.
     """
@@ -63,34 +75,37 @@ def frechet_distance(x: np.ndarray, y: np.ndarray) -> float:
     return max(float(squares - 2 * overlap), 0.0)
 
 
-def gaussian_frechet_bias(covariance: np.ndarray, n: int, m: int | None = None) -> float:
-    r"""How far apart two samples of one Gaussian are on average, to first order in 1/n and 1/m.
+def gaussian_frechet_bias(covariance: np.ndarray, n: int) -> float:
+    r"""How far apart two samples of n examples of one Gaussian are on average, to first order in 1/n.
 
-    .. math:: \Bigl(\frac1n + \frac1m\Bigr) \Bigl(\sum_i \lambda_i
+    .. math:: \frac2n \Bigl(\sum_i \lambda_i
               + \frac12 \sum_{i,j} \frac{\lambda_i \lambda_j\,(1 + \delta_{ij})}{\lambda_i + \lambda_j}\Bigr)
 
-    with the eigenvalues of the covariance.  For N(0, I) in d dimensions and m = n this is 2d/n + d(d + 1)/2n.  Good
-    where n and m are many times d.
+    with the eigenvalues of the covariance.  For N(0, I) in d dimensions this is 2d/n + d(d + 1)/2n.  Good where n is
+    many times d.
 
     Args:
-        covariance: shape (D, D), symmetric, no negative eigenvalue, or (D,), its eigenvalues.
-        n, m: sizes of the samples, at least 2; None means m = n.
+        covariance: shape (D, D), symmetric, no negative eigenvalue.
+        n: size of the samples, at least 2.
 
     Returns:
         A number of at least 0, in squared units of the features.
 
     Raises:
         ValueError: an array of another shape, a negative eigenvalue, or a sample below 2.
+
+    Example:
+        >>> round(gaussian_frechet_bias(np.eye(2), 100), 4)
+        0.07
     """
     covariance = np.asarray(covariance, dtype=np.float64)
-    if covariance.ndim not in (1, 2) or len(set(covariance.shape)) != 1:
-        raise ValueError(f"covariance has shape {covariance.shape}; accepted: (D, D), or (D,) for its eigenvalues")
-    values = covariance if covariance.ndim == 1 else np.linalg.eigvalsh(covariance)
+    if covariance.ndim != 2 or len(set(covariance.shape)) != 1:
+        raise ValueError(f"covariance has shape {covariance.shape}; accepted: (D, D)")
+    values = np.linalg.eigvalsh(covariance)
     if not values.min() >= -1e-9 * abs(values).max():
         raise ValueError(f"covariance has the eigenvalue {values.min():g}; accepted: none below 0")
     values = values.clip(0)
-    squares = np.outer(values, values) * (1 + np.eye(len(values)))
-    return _bias(values, squares, n, m)
+    return _bias(values, np.outer(values, values) * (1 + np.eye(len(values))), n, n)
 
 
 def frechet_bias(features: np.ndarray, n: int, m: int | None = None) -> float:
@@ -111,46 +126,55 @@ def frechet_bias(features: np.ndarray, n: int, m: int | None = None) -> float:
 
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or a sample below 2.
+
+    Example:
+        >>> round(frechet_bias(np.random.default_rng(0).standard_normal((10_000, 2)), 100), 2)
+        0.07
     """
     features = checked("features", features)
     features = features - features.mean(0)
     values, directions = np.linalg.eigh(features.T @ features / (len(features) - 1))
     values = values.clip(0)
     squares = (features @ directions) ** 2
-    return _bias(values, (squares.T @ squares / len(features) - np.diag(values**2)).clip(0), n, m)
+    return _bias(values, (squares.T @ squares / len(features) - np.diag(values**2)).clip(0), n, n if m is None else m)
 
 
-def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator, blocks: int = 4) -> float:
+def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """The Frechet distance carried on to infinitely many samples, by a straight line in 1/n.
 
-    For each k from 1 to ``blocks`` both sets are cut, in random order, into k blocks, and the distances of the k pairs
+    For each k from 1 to 4 both sets are cut, in random order, into k blocks, and the distances of the k pairs
     of blocks are averaged.  To first order their bias is k times that of the whole sets, so the line through these
     means meets k = 0 at the distance without bias.  (Chong and Forsyth let the number of generated examples alone
     grow; here both sets do.)  Good where the smallest block still has many times D rows; the result may be below 0.
 
     Args:
-        x, y: features, shapes (N, D) and (M, D), at least 2 * ``blocks`` rows each, finite.
+        x, y: features, shapes (N, D) and (M, D), at least 8 rows each, finite.
         rng: draws the order.
-        blocks: number of points on the line, at least 2.
 
     Returns:
         A number, in squared units of the features.
 
     Raises:
-        ValueError: arrays of other shapes, too few rows, a value that is not finite, or ``blocks`` below 2.
+        ValueError: arrays of other shapes, too few rows, or a value that is not finite.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> x, y = rng.standard_normal((2, 500, 10))
+        >>> round(frechet_distance(x, y), 1), round(frechet_infinite(x, y, rng), 1)
+        (0.2, 0.0)
 
     Reference: Chong and Forsyth, CVPR 2020, section 3, arXiv:1911.07023.
     """
-    x, y = checked_pair(x, y, 2 * check_int("blocks", blocks, 2))
+    x, y = checked_pair(x, y, 2 * BLOCKS)
     x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
-    counts = np.arange(1, blocks + 1)
+    counts = np.arange(1, BLOCKS + 1)
     means = [np.mean([frechet_distance(*pair) for pair in zip(np.array_split(x, k), np.array_split(y, k), strict=True)])
              for k in counts]
     return float(np.polyfit(counts, means, 1)[1])
 
 
 def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.ndarray, rng: np.random.Generator,
-                repeats: int = 10) -> np.ndarray:
+                repeats: int) -> np.ndarray:
     """What a metric gives for two random halves of one set: the score, and its scatter, of a perfect generator.
 
     Args:
@@ -164,6 +188,11 @@ def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.nd
 
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or what the metric refuses.
+
+    Example:
+        >>> half_splits(lambda x, y: (len(x), len(y)), np.zeros((9, 2)), np.random.default_rng(0), 2)
+        array([[4., 5.],
+               [4., 5.]])
     """
     features = checked("features", features, 4)
     half = len(features) // 2
@@ -175,23 +204,23 @@ def half_split_floor(features: np.ndarray, rng: np.random.Generator, repeats: in
     """The Frechet distance between two random halves of one set: what a perfect generator scores at that size.
 
     Args:
-        features: shape (N, D), at least 4 rows, finite.
-        rng: source of the halves.
+        features, rng: see :func:`half_splits`.
         repeats: number of random splits to average over.
 
-    Returns:
-        The mean of ``repeats`` distances.
-
     Raises:
-        ValueError: an array of another shape, too few rows, or a value that is not finite.
+        ValueError: as :func:`half_splits`.
+
+    Example:
+        >>> rng = np.random.default_rng(0)
+        >>> round(half_split_floor(rng.standard_normal((2000, 2)), rng, repeats=50), 3)
+        0.007
     """
     return float(half_splits(frechet_distance, features, rng, repeats).mean())
 
 
-def _bias(values: np.ndarray, variances: np.ndarray, n: int, m: int | None) -> float:
+def _bias(values: np.ndarray, variances: np.ndarray, n: int, m: int) -> float:
     """The first-order bias from the eigenvalues and the variances of the products of components."""
-    check_int("n", n, 2)
-    sizes = 1 / n + 1 / (n if m is None else check_int("m", m, 2))
+    sizes = 1 / check_int("n", n, 2) + 1 / check_int("m", m, 2)
     sums = values[:, None] + values
     # A direction without variance has no product that varies.
     known = sums > 1e-12 * values.max()

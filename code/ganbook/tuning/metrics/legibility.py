@@ -12,7 +12,6 @@ import dataclasses
 import numpy as np
 
 from ganbook.data import Images
-from ganbook.data.recipe import check_int
 from ganbook.tuning.metrics.classifier import Classifier
 from ganbook.tuning.metrics.frechet import frechet_distance
 from ganbook.tuning.metrics.modes import gaussian_images, gaussian_stacks
@@ -58,13 +57,7 @@ class DigitJudge:
         """Read the real digits once."""
         self.reader, self.real = reader, real
         self._features = reader.features(real)
-        self.threshold = float(np.quantile(self.confidence(real), 1 - SURE))
-
-    def confidence(self, images: np.ndarray) -> np.ndarray:
-        """The probability of the likeliest digit in every channel: shape (N, C)."""
-        import scipy.special
-
-        return scipy.special.softmax(self.reader.logits(images).astype(np.float64), axis=-1).max(axis=-1)
+        self._threshold = float(np.quantile(self._confidence(real), 1 - SURE))
 
     def score(self, images: np.ndarray) -> Legibility:
         """The score of generated images, shape (M, side, side, C), in [-1, 1].
@@ -73,24 +66,23 @@ class DigitJudge:
             ValueError: images of another shape, or a value outside the range.
         """
         return Legibility(frechet_distance(self._features, self.reader.features(images)),
-                          float((self.confidence(images) > self.threshold).mean()))
+                          float((self._confidence(images) > self._threshold).mean()))
 
-    def yardsticks(self, others: Images, count: int, seed: int = 0) -> dict[str, Legibility]:
+    def yardsticks(self, others: Images, count: int) -> dict[str, Legibility]:
         """What sets that no generator made score.
 
         Args:
             others: images that are not among the real ones, of as many channels; single-channel ones are stacked.
-            count: images of each set.
-            seed: of the choice.
+            count: images of each set, drawn by seed 0.
 
         Returns:
             ``real``: the others, the floor of the distance; ``digitless``: from one Gaussian with the mean and
             covariance of the others, cut off at -1 and 1; ``noise``: uniform on [-1, 1].
 
         Raises:
-            ValueError: others of another size or number of channels, or a number outside its range.
+            ValueError: others of another size or number of channels, or no image.
         """
-        rng, channels = np.random.default_rng(check_int("seed", seed, 0)), self.real.shape[-1]
+        rng, channels = np.random.default_rng(0), self.real.shape[-1]
         if others.shape[2] == 1:
             without = gaussian_stacks(others, channels, count, rng)
             chosen = others.images[rng.integers(len(others), size=(count, channels)), :, :, 0]
@@ -100,3 +92,9 @@ class DigitJudge:
             real = others.batch(rng, count)
         sets = {"real": real, "digitless": without, "noise": rng.uniform(-1, 1, without.shape).astype(np.float32)}
         return {name: self.score(images) for name, images in sets.items()}
+
+    def _confidence(self, images: np.ndarray) -> np.ndarray:
+        """The probability of the likeliest digit in every channel: shape (N, C)."""
+        import scipy.special
+
+        return scipy.special.softmax(self.reader.logits(images).astype(np.float64), axis=-1).max(axis=-1)

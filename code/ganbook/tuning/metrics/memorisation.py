@@ -57,6 +57,10 @@ def nearest_known(features: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, 
 
     Raises:
         ValueError: arrays of other shapes, or a value that is not finite.
+
+    Example:
+        >>> nearest_known(np.array([[3.0, 4.0], [9.0, 9.0]]), np.array([[9.0, 9.0], [0.0, 0.0]]))
+        (array([5., 0.]), array([1, 0]))
     """
     from sklearn.metrics import pairwise_distances_argmin
 
@@ -85,6 +89,12 @@ def measure_memorisation(generated: np.ndarray, train: np.ndarray, held_out: np.
 
     Raises:
         ValueError: arrays of other shapes, too few rows, or a value that is not finite.
+
+    Example:
+        >>> train, held_out = np.zeros((1, 1)), np.ones((8, 1))
+        >>> found = measure_memorisation(np.zeros((8, 1)), train, held_out)
+        >>> found.closer, found.copies, found.score > 3
+        (1.0, 1.0, True)
     """
     from scipy.stats import rankdata
 

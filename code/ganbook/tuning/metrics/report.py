@@ -155,6 +155,12 @@ def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any 
         ValueError: too few examples for a metric, or examples that are not finite.
         CheckpointError: ``source`` is not what the run was trained on, or None where only Python can give that.
         DataError: the run's data are not at hand.
+
+    Example:
+        >>> from ganbook.data.recipe import Recipe
+        >>> report = evaluate_run(start_run(Recipe(), device="cpu"), 20)
+        >>> report.rows[0].metric, report.rows[0].value > report.rows[0].reference
+        ('pixel-space Frechet distance', True)
     """
     source, record = find_source(run.recipe, run.trained_on, source)
     least = len(source.means) if isinstance(source, Mixture) else FEWEST
