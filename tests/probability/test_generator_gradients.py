@@ -25,6 +25,10 @@ def derivative(function, x: float, step: float = 5e-3) -> float:
     return (8 * one - two) / (12 * step)
 
 
+def line(w: float, b: float) -> oracle.Discriminator:
+    return oracle.Discriminator(lambda x: w * x + b, lambda x: np.full_like(x, w))
+
+
 def nodes(name: str) -> tuple:
     """Noise, real examples or None, and weights."""
     if name == "relativistic":
@@ -34,24 +38,16 @@ def nodes(name: str) -> tuple:
     return noise, None, weights
 
 
-def by_twin(gradients, twin: str, name: str, theta: float, **extra) -> float:
+def by_twin(gradients, twin: str, name: str, theta: float) -> float:
     """The expected gradient: autodiff through a twin's loss at every node."""
     noise, real, weights = nodes(name)
     real = None if real is None else native(twin, real, "float64")
-    each = gradients.frozen_gradients(name, theta, native(twin, noise, "float64"), real, **extra)
+    each = gradients.frozen_gradients(name, theta, native(twin, noise, "float64"), real)
     assert as_numpy(each).dtype == np.float64
     return float(weights @ as_numpy(each))
 
 
 # The optimal discriminators.
-
-def test_quadrature():
-    noise, weights = oracle.quadrature_nodes()
-    for power, moment in ((0, 1), (1, 0), (2, 1), (4, 3), (6, 15)):
-        assert abs(weights @ noise**power - moment) < 1e-12
-    x, z, weights = oracle.paired_nodes()
-    assert abs(weights @ np.cos(x + 2 * z) - math.exp(-2.5)) < 1e-12
-
 
 @pytest.mark.parametrize("name", ["minimax", "least_squares", "hinge"])
 @pytest.mark.parametrize("theta", [1.5, -2.0])
@@ -69,19 +65,6 @@ def test_discriminators_are_optimal(name, theta):
             half = constant / 2
             return p * (real - half) + q * (fake - half)
         assert cost(float(judge(np.array([x]))[0])) <= min(cost(d) for d in other) + 1e-12
-
-
-def test_the_logit_is_the_log_density_ratio():
-    x = np.linspace(-3, 4, 29)
-    expected = stats.norm.logpdf(x) - stats.norm.logpdf(x, 1.5)
-    assert np.abs(oracle.optimal_discriminator("minimax", 1.5)(x) - expected).max() < 1e-12
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_slopes(name):
-    judge, x = oracle.optimal_discriminator(name, 1.5), np.linspace(-3, 4, 28)  # not where the step of the hinge is
-    for point, slope in zip(x, judge.slope(x), strict=True):
-        assert abs(finite_differences(lambda a: judge(a)[0], np.array([point]))[0] - slope) < 1e-7
 
 
 # Closed forms.
@@ -175,11 +158,6 @@ def test_steps_of_the_way(name, start, allowed):
     assert abs(counted / predicted - 1) < allowed
 
 
-def test_near_the_data_both_give_half_of_kl():
-    for name in ("minimax", "non_saturating"):
-        assert abs(oracle.expected_gradient(name, 1e-4) / 1e-4 - 0.5) < 1e-4
-
-
 def test_wasserstein_and_hinge():
     for theta in THETAS:
         assert oracle.expected_gradient("wasserstein", theta) == np.sign(theta)
@@ -233,7 +211,7 @@ def test_a_line_that_is_not_optimal(w, b):
         def integrand(x, sign=sign):
             return stats.norm.pdf(x, 1.5) / (1 + math.exp(-sign * (w * x + b)))
         expected = -w * integrate.quad(integrand, -12, 15, epsabs=1e-12, limit=400)[0]
-        value = weights @ oracle.frozen_gradients(name, 1.5, noise, None, oracle.linear_discriminator(w, b))
+        value = weights @ oracle.frozen_gradients(name, 1.5, noise, None, line(w, b))
         assert abs(value - expected) < 1e-9
 
 
@@ -306,8 +284,7 @@ def test_every_example(twin, name):
     ours = as_numpy(gradients.frozen_gradients(name, 1.5, *args))
     assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real)).max() < 1e-12
     ours = as_numpy(gradients.frozen_gradients(name, 1.5, *args, discriminator=lambda x: 0.3 * x - 0.2))
-    line = oracle.linear_discriminator(0.3, -0.2)
-    assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real, line)).max() < 1e-12
+    assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real, line(0.3, -0.2))).max() < 1e-12
     assert np.abs(as_numpy(gradients.optimal_discriminator(name, 1.5)(args[0]))
                   - oracle.optimal_discriminator(name, 1.5)(noise)).max() < 1e-12
 
@@ -339,15 +316,6 @@ def test_precision_is_the_noise_s(twin, dtype):
         assert as_numpy(gradients.logit_gradients(name, noise, noise)).dtype == dtype
 
 
-@pytest.mark.parametrize("twin", TWINS)
-def test_a_planted_mistake_fails(twin):
-    """A discriminator whose slope has the wrong sign, and one that is optimal for another theta."""
-    gradients = module("probability.generator_gradients", twin)
-    for wrong in (gradients.optimal_discriminator("minimax", -1.5), gradients.optimal_discriminator("minimax", 1.4)):
-        value = by_twin(gradients, twin, "minimax", 1.5, discriminator=wrong)
-        assert abs(value - oracle.expected_gradient("minimax", 1.5)) > 1e-3
-
-
 # Samples.
 
 @pytest.mark.parametrize("name", SMOOTH)
@@ -373,22 +341,6 @@ def test_batch_for_a_tenth(name):
     assert abs(math.sqrt(variance / batch) / mean - 0.1) < 0.003  # N is a whole number
     error = math.sqrt((np.mean((means - mean) ** 4) - np.var(means) ** 2) / batches)
     assert abs(np.var(means) - variance / batch) < 3 * error
-
-
-def test_both_losses_have_one_variance():
-    """The two gradients of an example add up to theta, so that their variances are equal."""
-    for theta in THETAS:
-        one, other = (oracle.gradient_variance(name, theta) for name in ("minimax", "non_saturating"))
-        assert abs(one - other) < 1e-12
-
-
-def test_the_score_sees_the_step_of_the_hinge():
-    """d/dtheta E_q[-D*] = E_q[-D* (x - theta)]: no slope of D* is needed, so the step counts."""
-    for theta in (1.5, 4.0):
-        rng, n = np.random.default_rng(4), 200_000
-        z = rng.normal(size=n)
-        each = -oracle.optimal_discriminator("hinge", theta)(theta + z) * z
-        assert abs(each.mean() - oracle.expected_gradient("hinge", theta)) < 3 * each.std() / math.sqrt(n)
 
 
 # Wrong input.

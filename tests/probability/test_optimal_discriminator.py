@@ -1,4 +1,4 @@
-"""The optimal discriminator: every equation of its section, what a wrong one loses, errors, and planted mistakes."""
+"""The optimal discriminator: every equation of its section, what a wrong one loses, and errors."""
 
 from __future__ import annotations
 
@@ -235,13 +235,12 @@ def test_reweighted_mean_of_samples():
 
 @pytest.mark.parametrize("prior", [0.1, 0.5, 0.8])
 def test_the_prior_shifts_the_logit(prior):
+    """The slope of pi p zeta(-D) + (1 - pi) q zeta(D) by the logit vanishes at D* + ln(pi / (1 - pi))."""
     p, q = PAIRS["twice as wide"]
-    x = np.linspace(-3, 3, 13)
-    shifted = optimal.optimal_logit(p, q, x, prior)
-    expected = prior * p.density(x) / (prior * p.density(x) + (1 - prior) * q.density(x))
-    assert np.allclose(optimal.optimal_discriminator(p, q, x, prior), expected, 1e-12, 0)
-    assert np.allclose(shifted - optimal.optimal_logit(p, q, x), math.log(prior / (1 - prior)), 1e-12, 1e-12)
-    assert np.allclose(optimal.density_ratio(shifted, prior), p.density(x) / q.density(x), 1e-12, 0)
+    for x in np.linspace(-3, 3, 13):
+        a, b = prior * p.density(x), (1 - prior) * q.density(x)
+        found = scipy.optimize.brentq(lambda d, a=a, b=b: a * expit(-d) - b * expit(d), -20, 20, xtol=1e-14)
+        assert abs(found - math.log(prior / (1 - prior)) - optimal.optimal_logit(p, q, x)) < 1e-9
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, 0.3), (0.45, 0.55), (0.6, 0.99)])
@@ -266,11 +265,6 @@ def test_wrong_input_is_named():
             function("normal", q)
         with pytest.raises(ValueError, match=r"q is Empirical.*; accepted: a distribution with a density"):
             function(p, Empirical([0.0, 1.0]))
-    for prior in (0.0, 1.0, -0.5, 2.0, math.nan, "half"):
-        with pytest.raises(ValueError, match=f"prior is {prior!r}; accepted"):
-            optimal.optimal_logit(p, q, 0.0, prior)
-        with pytest.raises(ValueError, match=f"prior is {prior!r}; accepted"):
-            optimal.density_ratio([0.0], prior)
     with pytest.raises(ValueError, match=r"p is Uniform.*; accepted: a Normal"):
         optimal.normal_logit(Uniform(), q)
     with pytest.raises(ValueError, match=r"logit gave shape \(2,\) for numbers of shape \(\); accepted"):
@@ -290,35 +284,3 @@ def test_wrong_input_is_named():
     for ratio in (-1.0, math.inf):
         with pytest.raises(ValueError, match="ratios has numbers that are negative or not finite"):
             optimal.reweighted_mean([1, 2], [1, ratio])
-
-
-# Planted mistakes: each must fail the checks above.
-
-def checks():
-    test_the_value_is_minus_the_discriminators_loss("shifted")
-    test_the_optimum_is_p_over_p_plus_q("shifted")
-    test_the_optimal_value_is_js("shifted")
-    test_the_gap_is_an_expected_divergence("shifted", "line")
-    test_a_small_error_loses_half_its_weighted_square("shifted")
-    test_the_prior_shifts_the_logit(0.8)
-    test_reweighted_mean_of_samples()
-
-
-MISTAKES = {
-    "both sides swapped": ("log_expit", lambda right: lambda d: right(-d)),
-    "logarithm of the square": ("log_expit", lambda right: lambda d: 2 * right(d)),
-    "prior upside down": ("_log_odds", lambda right: lambda prior: -right(prior)),
-    "logit doubled": ("optimal_logit", lambda right: lambda *arguments: 2 * right(*arguments)),
-    "ratio upside down": ("density_ratio", lambda right: lambda *arguments: 1 / right(*arguments)),
-    "half the divergence": ("implied_js", lambda right: lambda value: right(value) / 2),
-    "gap over p alone": ("_weighted", lambda right: lambda side, x, values: right(side, x, values) * (side.mean == 0)),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_mutants_fail(mistake, monkeypatch):
-    checks()
-    name, wrong = MISTAKES[mistake]
-    monkeypatch.setattr(optimal, name, wrong(getattr(optimal, name)))
-    with pytest.raises(AssertionError):
-        checks()

@@ -30,12 +30,12 @@ CUTS = (-9.0, -3.0, 0.0, 3.0, 9.0)  # standard deviations at which quadrature is
 class Continuous:
     """What all distributions on the line have in common.
 
-    A subclass gives ``support`` and ``breaks``, and ``_log_density``, ``_cdf``, ``_quantile`` for arrays inside the
-    support, which the methods here check and complete.
+    A subclass gives ``_log_density``, ``_cdf`` and ``_quantile`` for arrays inside the support, which the methods here
+    check and complete.
     """
 
-    support: tuple[float, float]
-    breaks: tuple[float, ...]
+    support: tuple[float, float] = (-math.inf, math.inf)
+    breaks: tuple[float, ...] = ()
 
     def log_density(self, x: ArrayLike) -> np.ndarray:
         r""":math:`\log p(x)`, minus infinity outside the support; shape as ``x``."""
@@ -74,7 +74,7 @@ class Normal(Continuous):
         sigma: standard deviation, above 0.
 
     Raises:
-        ValueError: a mean that is not finite or sigma not above 0.
+        ValueError: a field outside its range.
     """
 
     mean: float = 0.0
@@ -82,13 +82,8 @@ class Normal(Continuous):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        _number("mean", self.mean)
+        check_range("mean", self.mean, -math.inf)
         check_range("sigma", self.sigma, 0.0, open_low=True)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The whole line."""
-        return -math.inf, math.inf
 
     @property
     def breaks(self) -> tuple[float, ...]:
@@ -120,7 +115,7 @@ class Uniform(Continuous):
         high: b, finite, above ``low``.
 
     Raises:
-        ValueError: an end that is not finite, or ``high`` not above ``low``.
+        ValueError: a field outside its range.
     """
 
     low: float = 0.0
@@ -128,17 +123,12 @@ class Uniform(Continuous):
 
     def __post_init__(self) -> None:
         """Check the fields."""
-        check_range("high", self.high, _number("low", self.low), open_low=True)
+        check_range("high", self.high, check_range("low", self.low, -math.inf), open_low=True)
 
     @property
     def support(self) -> tuple[float, float]:
         """Both ends."""
         return self.low, self.high
-
-    @property
-    def breaks(self) -> tuple[float, ...]:
-        """None: the density is constant."""
-        return ()
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
         return np.full(x.shape, -math.log(self.high - self.low))
@@ -162,8 +152,7 @@ class NormalMixture(Continuous):
         weights: shape (K,), at least 0, summing to one; None makes them equal.
 
     Raises:
-        ValueError: shapes that do not match, a mean that is not finite, a sigma not above 0, a negative weight, or
-            weights that do not sum to one.
+        ValueError: a field of another shape or outside its range.
     """
 
     means: ArrayLike
@@ -177,16 +166,11 @@ class NormalMixture(Continuous):
             raise ValueError(f"means has shape {means.shape}; accepted: (K,), at least one mean")
         sigmas = _finite("sigmas", self.sigmas)
         if sigmas.shape not in ((), means.shape) or (sigmas <= 0).any():
-            raise ValueError(f"sigmas is {_short(self.sigmas)}; accepted: {len(means)} numbers above 0, one for each "
-                             "mean, or one number above 0")
-        weights = _probabilities("weights", self.weights, len(means))
+            raise ValueError(f"sigmas is {np.array2string(sigmas, threshold=6)}; accepted: {len(means)} numbers above "
+                             "0, one for each mean, or one number above 0")
+        weights = probabilities("weights", self.weights, len(means))
         for name, value in (("means", means), ("sigmas", np.broadcast_to(sigmas, means.shape)), ("weights", weights)):
             object.__setattr__(self, name, value)
-
-    @property
-    def support(self) -> tuple[float, float]:
-        """The whole line."""
-        return -math.inf, math.inf
 
     @property
     def breaks(self) -> tuple[float, ...]:
@@ -372,7 +356,7 @@ class Discrete:
         probabilities: shape (K,), at least 0, summing to one; None makes them equal.
 
     Raises:
-        ValueError: points of another shape or not finite, negative probabilities, or ones that do not sum to one.
+        ValueError: a field of another shape or outside its range.
     """
 
     points: ArrayLike
@@ -384,7 +368,7 @@ class Discrete:
         if points.ndim not in (1, 2) or not points.size:
             raise ValueError(f"points has shape {points.shape}; accepted: (K,) or (K, d), at least one point")
         object.__setattr__(self, "points", points)
-        object.__setattr__(self, "probabilities", _probabilities("probabilities", self.probabilities, len(points)))
+        object.__setattr__(self, "probabilities", probabilities("probabilities", self.probabilities, len(points)))
 
     def mean(self) -> np.ndarray:
         """The mean, a number or shape (d,)."""
@@ -396,20 +380,11 @@ class Discrete:
 
     def cdf(self, x: ArrayLike) -> np.ndarray:
         r""":math:`F(x) = P(X \le x)` on the line; shape as ``x``."""
-        points, below = self._steps()
-        return np.concatenate([[0.0], below])[np.searchsorted(points, _numbers("x", x), side="right")]
-
-    def quantile(self, u: ArrayLike) -> np.ndarray:
-        r"""The smallest point with :math:`F(x) \ge u`, on the line, for ``u`` in [0, 1]; shape as ``u``."""
-        points, below = self._steps()
-        # Sums of probabilities round: a level is reached where it lacks no more than that.
-        return points[np.minimum(np.searchsorted(below, _levels(u) - 1e-12, side="left"), len(points) - 1)]
-
-    def _steps(self) -> tuple[np.ndarray, np.ndarray]:
         if self.points.ndim != 1:
             raise ValueError(f"points has shape {self.points.shape}; accepted here: (K,), points on the line")
         order = np.argsort(self.points, kind="stable")
-        return self.points[order], np.cumsum(self.probabilities[order])
+        below = np.concatenate([[0.0], np.cumsum(self.probabilities[order])])
+        return below[np.searchsorted(self.points[order], _numbers("x", x), side="right")]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -422,7 +397,7 @@ class Empirical(Discrete):
         points: the examples, shape (N,) or (N, d), finite.
 
     Raises:
-        ValueError: points of another shape or not finite.
+        ValueError: as :class:`Discrete`.
     """
 
     probabilities: ArrayLike | None = dataclasses.field(default=None, init=False)
@@ -443,6 +418,10 @@ def integrate(function: Callable[[np.ndarray], ArrayLike], *distributions: Conti
     Raises:
         ValueError: no distribution.
         ArithmeticError: an integral that is infinite or not a number, or whose error quadrature cannot bring down.
+
+    Example:
+        >>> round(integrate(lambda x: x**2, Uniform(0.0, 3.0)), 6)
+        9.0
 
     Reference: Piessens, de Doncker-Kapenga, Ueberhuber and Kahaner, QUADPACK, 1983.
     """
@@ -507,24 +486,26 @@ def _levels(u: ArrayLike) -> np.ndarray:
     return u
 
 
-def _number(name: str, value: float) -> float:
-    return check_range(name, value, -math.inf)
+def probabilities(name: str, values: ArrayLike | None, count: int | None = None) -> np.ndarray:
+    """Return a vector of probabilities as float64, scaled to sum to one exactly, if it is one.
 
+    Args:
+        name: of the argument, for the error.
+        values: shape (K,), at least 0, summing to one within 1e-6; None for ``count`` equal ones.
+        count: K, None for any.
 
-def _probabilities(name: str, values: ArrayLike | None, n: int) -> np.ndarray:
-    """Checked probabilities of shape (n,), scaled to sum to one exactly; equal ones for None."""
-    if values is None:
-        return np.full(n, 1 / n)
-    values = _finite(name, values)
-    if values.shape != (n,):
-        raise ValueError(f"{name} has shape {values.shape}; accepted: ({n},), one for each point")
-    if (values < 0).any():
-        raise ValueError(f"{name} has {values.min():g}; accepted: numbers of at least 0")
-    if not abs(values.sum() - 1) <= TOTAL_TOLERANCE:
-        raise ValueError(f"{name} sums to {values.sum():.9g}; accepted: numbers that sum to one within "
+    Raises:
+        ValueError: names the argument, what came and what is accepted.
+    """
+    if values is None and count:
+        return np.full(count, 1 / count)
+    vector = np.asarray(values, np.float64)
+    if vector.ndim != 1 or not vector.size or count not in (None, vector.size):
+        raise ValueError(f"{name} has shape {vector.shape}; accepted: probabilities of shape "
+                         + (f"({count},), one for each point" if count else "(K,), K at least 1"))
+    if not np.isfinite(vector).all() or vector.min() < 0:
+        raise ValueError(f"{name} has {vector.min():g}; accepted: probabilities, finite and at least 0")
+    if not abs(vector.sum() - 1.0) <= TOTAL_TOLERANCE:
+        raise ValueError(f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within "
                          f"{TOTAL_TOLERANCE:g}")
-    return values / values.sum()
-
-
-def _short(values: ArrayLike) -> str:
-    return np.array2string(np.asarray(values), threshold=6)
+    return vector / vector.sum()

@@ -19,35 +19,15 @@ from typing import NamedTuple
 import numpy as np
 import scipy.optimize
 import scipy.sparse
+import scipy.stats
 from numpy.typing import ArrayLike
 
-from ganbook.probability.distributions import TOTAL_TOLERANCE, Continuous, Discrete, Normal, integrate
+from ganbook.probability.distributions import Continuous, Discrete, Normal, integrate, probabilities
 
 Term = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Distribution = Continuous | Discrete
 SLACK = 1e-9  # what rounding and quadrature may add to the smaller side of an inequality
 NEGLIGIBLE = -69.0  # log of 1e-30: next to nothing, so a zero beside it may be an underflow
-
-
-def probabilities(name: str, values: ArrayLike) -> np.ndarray:
-    """Return a vector of probabilities as float64, scaled to sum to one exactly, if it is one.
-
-    Args:
-        name: of the argument, for the error.
-        values: shape (K,), at least 0, summing to one within 1e-6.
-
-    Raises:
-        ValueError: names the argument, what came and what is accepted.
-    """
-    vector = np.asarray(values, np.float64)
-    if vector.ndim != 1 or not vector.size:
-        raise ValueError(f"{name} has shape {vector.shape}; accepted: probabilities of shape (K,), K at least 1")
-    if not np.isfinite(vector).all() or vector.min() < 0:
-        raise ValueError(f"{name} has {vector.min():g}; accepted: probabilities, finite and at least 0")
-    if not abs(vector.sum() - 1.0) <= TOTAL_TOLERANCE:
-        raise ValueError(f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within "
-                         f"{TOTAL_TOLERANCE:g}")
-    return vector / vector.sum()
 
 
 def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
@@ -64,6 +44,10 @@ def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     Raises:
         ValueError: no probabilities, shapes that differ, or something that is no distribution.
 
+    Example:
+        >>> round(kl([1.0, 0.0], [0.5, 0.5]), 4), kl([0.5, 0.5], [1.0, 0.0])  # ln 2 there, infinite back
+        (0.6931, inf)
+
     Reference: Kullback and Leibler, On Information and Sufficiency, 1951.
     """
     return max(0.0, total(kl_term, p, q))
@@ -75,13 +59,14 @@ def js(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     .. math:: JS(p, q) = \tfrac12 KL(p \Vert m) + \tfrac12 KL(q \Vert m), \quad m = \tfrac12 (p + q)
 
     Args:
-        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+        p, q: as of :func:`kl`, with the same errors.
 
     Returns:
         a number from 0 to ln 2, which disjoint supports reach.
 
-    Raises:
-        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+    Example:
+        >>> round(js([1.0, 0.0], [0.0, 1.0]), 4), round(js([0.5, 0.5], [0.5, 0.5]), 4)
+        (0.6931, 0.0)
 
     Reference: Lin, Divergence Measures Based on the Shannon Entropy, 1991.
     """
@@ -94,13 +79,14 @@ def total_variation(p: ArrayLike | Distribution, q: ArrayLike | Distribution) ->
     .. math:: TV(p, q) = \tfrac12 \int |p - q|
 
     Args:
-        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+        p, q: as of :func:`kl`, with the same errors.
 
     Returns:
         a number from 0 to 1, which disjoint supports reach.
 
-    Raises:
-        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+    Example:
+        >>> round(total_variation([0.5, 0.5], [0.25, 0.75]), 4)
+        0.25
     """
     return min(total(total_variation_term, p, q), 1.0)
 
@@ -111,13 +97,14 @@ def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> flo
     .. math:: \chi^2(p \Vert q) = \int \frac{(p - q)^2}{q}
 
     Args:
-        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+        p, q: as of :func:`kl`, with the same errors.
 
     Returns:
         a number of at least 0; ``inf`` where p has mass that q lacks, or where the tails of p are too heavy.
 
-    Raises:
-        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+    Example:
+        >>> round(chi_squared([0.5, 0.5], [0.25, 0.75]), 4)  # a sixteenth over a quarter and over three
+        0.3333
     """
     return total(chi_squared_term, p, q)
 
@@ -155,13 +142,10 @@ def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) 
 
     Args:
         term: maps two arrays of log densities to the values to add up; asked only where not both densities vanish.
-        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+        p, q: as of :func:`kl`, with the same errors.
 
     Returns:
         a number; ``inf`` as soon as one value is.
-
-    Raises:
-        ValueError: no probabilities, shapes that differ, or something that is no distribution.
     """
     if _kind("p", p) == _kind("q", q) == "density":
         return _integral(term, p, q)
@@ -186,6 +170,10 @@ def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: Arra
 
     Raises:
         ValueError: no probabilities, a function where values are due or the reverse, or values of another shape.
+
+    Example:
+        >>> expectation([1.0, 5.0], [0.25, 0.75]), round(expectation(np.square, Normal(1.0, 2.0)), 6)
+        (4.0, 5.0)
     """
     kind = _kind(name, p)
     if callable(function) == (kind == "vector"):
@@ -292,12 +280,8 @@ def _vectors(p: object, q: object) -> tuple[np.ndarray, np.ndarray]:
     return p, q
 
 
-def weighted_points(name: str, given: Discrete) -> tuple[np.ndarray, np.ndarray]:
-    """The points of a discrete or empirical distribution as rows (K, d), and their probabilities (K,).
-
-    Raises:
-        ValueError: names the argument, what came and what is accepted.
-    """
+def _weighted_points(name: str, given: Discrete) -> tuple[np.ndarray, np.ndarray]:
+    """The points as rows (K, d), and their probabilities (K,)."""
     if not isinstance(given, Discrete):
         raise ValueError(f"{name} is {given!r}; accepted: a Discrete or an Empirical distribution")
     return given.points.reshape(len(given.points), -1), given.probabilities
@@ -311,7 +295,7 @@ def _common_points(p: Discrete, q: Discrete) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _same_space(p: Discrete, q: Discrete) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    first, second = weighted_points("p", p), weighted_points("q", q)
+    first, second = _weighted_points("p", p), _weighted_points("q", q)
     if first[0].shape[1] != second[0].shape[1]:
         raise ValueError(f"p has points of {first[0].shape[1]} coordinates and q of {second[0].shape[1]}; accepted: "
                          "points of one space")
@@ -331,6 +315,10 @@ def kl_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0, in nats.
+
+    Example:
+        >>> kl_of_normals(Normal(0.0, 1.0), Normal(3.0, 1.0))  # half the square of the distance
+        4.5
     """
     return math.log(q.sigma / p.sigma) + (p.sigma**2 + (p.mean - q.mean) ** 2) / (2 * q.sigma**2) - 0.5
 
@@ -346,6 +334,10 @@ def chi_squared_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0; ``inf`` unless sigma_p < sqrt(2) sigma_q.
+
+    Example:
+        >>> round(chi_squared_of_normals(Normal(), Normal(1.0)), 4), chi_squared_of_normals(Normal(0.0, 2.0), Normal())
+        (1.7183, inf)
     """
     spare = 2 * q.sigma**2 - p.sigma**2
     if spare <= 0:
@@ -366,6 +358,10 @@ def total_variation_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number from 0 to 1.
+
+    Example:
+        >>> round(total_variation_of_normals(Normal(0.0), Normal(2.0)), 4)  # 2 Phi(1) - 1
+        0.6827
     """
     a, b = 1 / q.sigma**2 - 1 / p.sigma**2, 2 * (p.mean / p.sigma**2 - q.mean / q.sigma**2)
     c = (q.mean / q.sigma) ** 2 - (p.mean / p.sigma) ** 2 + 2 * math.log(q.sigma / p.sigma)
@@ -385,6 +381,10 @@ def wasserstein_of_normals(p: Normal, q: Normal) -> float:
 
     Returns:
         a number of at least 0, in the unit of the points.
+
+    Example:
+        >>> wasserstein_of_normals(Normal(0.0, 1.0), Normal(3.0, 1.0))
+        3.0
     """
     shift, spread = p.mean - q.mean, abs(p.sigma - q.sigma)
     if spread == 0:
@@ -421,13 +421,15 @@ def inequalities(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tu
         \tfrac12 TV^2 \le JS \le TV \ln 2 \le \ln 2, \quad JS \le \tfrac14 (KL(p \Vert q) + KL(q \Vert p))
 
     Args:
-        p, q: two vectors of probabilities of equal shape (K,), or two distributions.
+        p, q: as of :func:`kl`, with the same errors.
 
     Returns:
         eight inequalities.
 
-    Raises:
-        ValueError: no probabilities, shapes that differ, or something that is no distribution.
+    Example:
+        >>> pinsker = inequalities([0.5, 0.5], [0.25, 0.75])[0]
+        >>> pinsker.name, pinsker.holds, round(pinsker.smaller, 4), round(pinsker.larger, 4)
+        ('Pinsker: TV and KL', True, 0.25, 0.2682)
 
     Reference: Tsybakov, Introduction to Nonparametric Estimation, 2009, section 2.4; Lin, 1991.
     """
@@ -459,7 +461,7 @@ class Transport:
         p_potential: price f of mass at every point of p, shape (K,).
         q_potential: price g of mass at every point of q, shape (L,).
         value: what the plan costs.
-        dual_value: what the prices earn.
+        dual_value: what the prices earn; equal to ``value`` up to rounding, which proves both optimal.
         targets: the points of q, shape (L, d).
     """
 
@@ -469,11 +471,6 @@ class Transport:
     value: float
     dual_value: float
     targets: np.ndarray
-
-    @property
-    def gap(self) -> float:
-        """How far the plan's cost lies above what the prices earn; 0 up to rounding proves both optimal."""
-        return self.value - self.dual_value
 
     def critic(self, points: ArrayLike) -> np.ndarray:
         r"""The optimal critic: the prices carried on to any point by a function of slope at most 1.
@@ -511,6 +508,11 @@ def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
     Raises:
         ValueError: something that is no set of weighted points, or points of different spaces.
 
+    Example:
+        >>> best = wasserstein_plan(Discrete([0.0, 1.0]), Discrete([2.0, 3.0]))
+        >>> round(best.value, 6), round(best.dual_value, 6)
+        (2.0, 2.0)
+
     Reference: Kantorovich, On the Translocation of Masses, 1942; solver: HiGHS through ``scipy.optimize.linprog``.
     """
     (x, p_mass), (y, q_mass) = _same_space(p, q)
@@ -531,8 +533,8 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
 
     .. math:: W_1(p, q) = \int_0^1 |P^{-1}(u) - Q^{-1}(u)|\, du = \int_{-\infty}^{\infty} |P(x) - Q(x)|\, dx
 
-    Two sets of weighted points are summed exactly, over the intervals of u on which both quantile functions are
-    constant.  As soon as one side has a density, the second form is integrated.
+    Two sets of weighted points are summed exactly, by SciPy.  As soon as one side has a density, the second form is
+    integrated.
 
     Args:
         p, q: two distributions on the line.
@@ -543,33 +545,21 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
     Raises:
         ValueError: points of more than one coordinate, or something that is no distribution.
 
+    Example:
+        >>> wasserstein_quantiles(Discrete([0.0, 1.0]), Discrete([2.0, 3.0]))
+        2.0
+
     Reference: Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line, 1974.
     """
     for name, given in (("p", p), ("q", q)):
         if _kind(name, given) == "vector":
             raise ValueError(f"{name} is a vector of probabilities without points; accepted: a distribution")
-        if isinstance(given, Discrete) and weighted_points(name, given)[0].shape[1] != 1:
-            raise ValueError(f"{name} has points of {weighted_points(name, given)[0].shape[1]} coordinates; accepted: "
-                             "points on the line")
+        if isinstance(given, Discrete) and given.points[0].size != 1:
+            raise ValueError(f"{name} has points of {given.points[0].size} coordinates; accepted: points on the line")
     if isinstance(p, Discrete) and isinstance(q, Discrete):
-        return _quantile_sum(*_sorted_line(p), *_sorted_line(q))
+        return float(scipy.stats.wasserstein_distance(p.points.ravel(), q.points.ravel(), p.probabilities,
+                                                      q.probabilities))
     return _area_between(p, q)
-
-
-def _sorted_line(given: Discrete) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the line in rising order, and the probability of being at most there."""
-    points, mass = weighted_points("points", given)
-    order = np.argsort(points[:, 0], kind="stable")
-    return points[order, 0], np.cumsum(mass[order])
-
-
-def _quantile_sum(x: np.ndarray, p: np.ndarray, y: np.ndarray, q: np.ndarray) -> float:
-    steps = np.sort(np.concatenate([p[:-1], q[:-1]]))
-    widths = np.diff(steps, prepend=0.0, append=1.0)
-    # The quantile on the interval that ends at a step is the first point whose probability reaches that step.
-    ends = np.append(steps, 1.0)
-    first, second = np.searchsorted(p[:-1], ends), np.searchsorted(q[:-1], ends)
-    return float(widths @ np.abs(x[first] - y[second]))
 
 
 def _area_between(p: Distribution, q: Distribution) -> float:

@@ -34,7 +34,7 @@ def optimal_discriminator(loss: str, theta: float) -> Function:
     if loss == "hinge":
         return lambda x: torch.sign(ratio(x))
     if loss == "wasserstein":
-        return lambda x: -math.copysign(1.0, theta) * x if theta else torch.zeros_like(x) * x
+        return lambda x: ((theta < 0) - (theta > 0)) * x
     return ratio
 
 

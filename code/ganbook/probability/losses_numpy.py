@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
 from ganbook.data.recipe import LOSSES, check_choice
 
@@ -40,14 +41,14 @@ def minimax_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
     .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`discriminator_loss`, with the same errors.
 
     Returns:
-        a scalar, at least 0; 2 ln 2 at zero logits.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(round(minimax_discriminator([0.0], [0.0]), 4))  # 2 ln 2
+        1.3863
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
     """
@@ -60,14 +61,14 @@ def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
     .. math:: -E\,\zeta(D(G(z)))
 
     Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`generator_loss`, with the same errors.
 
     Returns:
-        a scalar, at most 0; -ln 2 at zero logits.
+        a scalar, at most 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(round(minimax_generator(None, [0.0]), 4))  # -ln 2
+        -0.6931
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
     """
@@ -75,19 +76,17 @@ def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
 
 
 def non_saturating_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
-    r"""The discriminator's loss of the non-saturating game, equal to minimax's.
-
-    .. math:: E\,\zeta(-D(x)) + E\,\zeta(D(G(z)))
+    r"""The discriminator's loss of the non-saturating game: :func:`minimax_discriminator`.
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`discriminator_loss`, with the same errors.
 
     Returns:
-        a scalar, at least 0; 2 ln 2 at zero logits.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(round(non_saturating_discriminator([50.0], [-50.0]), 4))  # where it wins
+        0.0
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
     """
@@ -100,14 +99,14 @@ def non_saturating_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
     .. math:: E\,\zeta(-D(G(z)))
 
     Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`generator_loss`, with the same errors.
 
     Returns:
-        a scalar, at least 0; ln 2 at zero logits.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(round(non_saturating_generator(None, [-50.0]), 4))  # where the discriminator wins
+        50.0
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
     """
@@ -120,16 +119,16 @@ def least_squares_discriminator(real: ArrayLike, fake: ArrayLike, a: float = 0.0
     .. math:: \tfrac12 E\,(D(x) - b)^2 + \tfrac12 E\,(D(G(z)) - a)^2
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`discriminator_loss`, with the same errors.
         a: target of generated examples.
         b: target of real examples.
 
     Returns:
-        a scalar, at least 0; 1/2 at zero logits and default targets.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(least_squares_discriminator([0.0], [1.0]), least_squares_discriminator([1.0], [0.0]))
+        1.0 0.0
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
     """
@@ -142,15 +141,15 @@ def least_squares_generator(real: ArrayLike | None, fake: ArrayLike, c: float = 
     .. math:: \tfrac12 E\,(D(G(z)) - c)^2
 
     Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`generator_loss`, with the same errors.
         c: the value that the generator wants the discriminator to give.
 
     Returns:
-        a scalar, at least 0; 1/2 at zero logits and the default target.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(least_squares_generator(None, [0.0]), least_squares_generator(None, [0.0], c=0.0))
+        0.5 0.0
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
     """
@@ -163,14 +162,14 @@ def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
     .. math:: E\max(0, 1 - D(x)) + E\max(0, 1 + D(G(z)))
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`discriminator_loss`, with the same errors.
 
     Returns:
-        a scalar, at least 0; 2 at zero logits.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(hinge_discriminator([0.0], [0.0]), hinge_discriminator([1.0, 9.0], [-1.0, -9.0]))
+        2.0 0.0
 
     Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
     """
@@ -178,23 +177,17 @@ def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
 
 def hinge_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
-    r"""The generator's loss in the hinge game: raise the fake logits.
-
-    .. math:: -E\,D(G(z))
+    r"""The generator's loss in the hinge game: :func:`wasserstein_generator`.
 
     Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`generator_loss`, with the same errors.
 
     Returns:
-        a scalar; 0 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape.
+        a scalar.
 
     Reference: Miyato et al., 2018, equation 17, arXiv:1802.05957.
     """
-    return -np.mean(_logits("fake", fake))
+    return wasserstein_generator(real, fake)
 
 
 def wasserstein_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
@@ -203,14 +196,14 @@ def wasserstein_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
     .. math:: E\,D(G(z)) - E\,D(x)
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`discriminator_loss`, with the same errors.
 
     Returns:
-        a scalar; 0 at zero logits.
+        a scalar.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(wasserstein_discriminator([2.0, 4.0], [-1.0]))
+        -4.0
 
     Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
     """
@@ -223,14 +216,14 @@ def wasserstein_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
     .. math:: -E\,D(G(z))
 
     Args:
-        real: not used; None is accepted.
-        fake: logits of the generated batch, shape (M,).
+        real, fake: as of :func:`generator_loss`, with the same errors.
 
     Returns:
-        a scalar; 0 at zero logits.
+        a scalar.
 
-    Raises:
-        ValueError: logits of another shape.
+    Example:
+        >>> print(wasserstein_generator(None, [2.0, 4.0]))
+        -3.0
 
     Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
     """
@@ -243,14 +236,14 @@ def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
     .. math:: E\,\zeta(-(D(x) - D(G(z))))
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (N,), example i paired with real example i.
+        real, fake: as of :func:`discriminator_loss`, with the same errors; M = N, example i paired with example i.
 
     Returns:
-        a scalar, at least 0; ln 2 at zero logits.
+        a scalar, at least 0.
 
-    Raises:
-        ValueError: logits of another shape, or two batches of different sizes.
+    Example:
+        >>> print(round(relativistic_discriminator([7.0], [7.0]), 4))  # ln 2
+        0.6931
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
     """
@@ -258,19 +251,13 @@ def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
 
 def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
-    r"""The generator's relativistic pairing loss, the discriminator's with its sides swapped.
-
-    .. math:: E\,\zeta(D(x) - D(G(z)))
+    r"""The generator's relativistic pairing loss: :func:`relativistic_discriminator` with its sides swapped.
 
     Args:
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (N,), example i paired with real example i.
+        real, fake: as of :func:`relativistic_discriminator`.
 
     Returns:
-        a scalar, at least 0; ln 2 at zero logits.
-
-    Raises:
-        ValueError: logits of another shape, or two batches of different sizes.
+        a scalar, at least 0.
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
     """
@@ -302,6 +289,10 @@ def discriminator_loss(name: str, real: ArrayLike, fake: ArrayLike) -> float:
 
     Raises:
         ValueError: an unknown name, or logits of a wrong shape.
+
+    Example:
+        >>> [float(round(discriminator_loss(name, [0.0], [0.0]), 2)) for name in LOSSES]
+        [1.39, 1.39, 0.5, 2.0, 0.0, 0.69]
     """
     return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
 
@@ -312,15 +303,15 @@ def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
     .. math:: L_G(D(x), D(G(z)))
 
     Args:
-        name: one of ``ganbook.data.recipe.LOSSES``.
+        name, fake: as of :func:`discriminator_loss`, with the same errors.
         real: logits of the real batch, shape (N,); only ``relativistic`` reads them, others accept None.
-        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
 
     Returns:
         a scalar, the mean over the batch.
 
-    Raises:
-        ValueError: an unknown name, or logits of a wrong shape.
+    Example:
+        >>> [float(round(generator_loss(name, [0.0], [0.0]), 2)) for name in LOSSES]
+        [-0.69, 0.69, 0.5, -0.0, -0.0, 0.69]
     """
     return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)
 
@@ -331,24 +322,19 @@ def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tupl
     .. math:: \partial L_D / \partial D(x_i), \quad \partial L_D / \partial D(G(z_j))
 
     Args:
-        name: one of ``ganbook.data.recipe.LOSSES``; least squares with its default targets.
-        real: logits of the real batch, shape (N,).
-        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+        name, real, fake: as of :func:`discriminator_loss`, with the same errors; least squares with default targets.
 
     Returns:
         two arrays of the shapes of ``real`` and ``fake``; at a kink of the hinge the derivative is 0.
-
-    Raises:
-        ValueError: an unknown name, or logits of a wrong shape.
     """
     check_choice("loss", name, LOSSES)
     r, f = _logits("real", real), _logits("fake", fake)
     if name == "relativistic":
-        gap = _sigmoid(-_pairs(real, fake))
+        gap = expit(-_pairs(real, fake))
         return -gap / r.size, gap / f.size
     by_real, by_fake = {
-        "minimax": lambda: (-_sigmoid(-r), _sigmoid(f)),
-        "non_saturating": lambda: (-_sigmoid(-r), _sigmoid(f)),
+        "minimax": lambda: (-expit(-r), expit(f)),
+        "non_saturating": lambda: (-expit(-r), expit(f)),
         "least_squares": lambda: (r - 1.0, f),
         "hinge": lambda: (-1.0 * (r < 1.0), 1.0 * (f > -1.0)),
         "wasserstein": lambda: (-np.ones_like(r), np.ones_like(f)),
@@ -362,28 +348,25 @@ def generator_gradient(name: str, real: ArrayLike | None, fake: ArrayLike) -> np
     .. math:: \partial L_G / \partial D(G(z_j))
 
     Args:
-        name: one of ``ganbook.data.recipe.LOSSES``; least squares with its default target.
-        real: logits of the real batch, shape (N,); only ``relativistic`` reads them, others accept None.
-        fake: logits of the generated batch, shape (M,); ``relativistic`` pairs them, M = N.
+        name, real, fake: as of :func:`generator_loss`, with the same errors; least squares with its default target.
 
     Returns:
         an array of the shape of ``fake``.
 
-    Raises:
-        ValueError: an unknown name, or logits of a wrong shape.
+    Example:
+        >>> generator_gradient("minimax", None, [0.0, -50.0]).round(4)  # saturated at the second logit
+        array([-0.25, -0.  ])
+        >>> generator_gradient("non_saturating", None, [0.0, -50.0]).round(4)
+        array([-0.25, -0.5 ])
     """
     check_choice("loss", name, LOSSES)
     f = _logits("fake", fake)
     by_fake = {
-        "minimax": lambda: -_sigmoid(f),
-        "non_saturating": lambda: -_sigmoid(-f),
+        "minimax": lambda: -expit(f),
+        "non_saturating": lambda: -expit(-f),
         "least_squares": lambda: f - 1.0,
         "hinge": lambda: -np.ones_like(f),
         "wasserstein": lambda: -np.ones_like(f),
-        "relativistic": lambda: -_sigmoid(_pairs(real, fake)),
+        "relativistic": lambda: -expit(_pairs(real, fake)),
     }[name]()
     return by_fake / f.size
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.exp(-_softplus(-x))

@@ -73,7 +73,7 @@ def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
 
 def hinge_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.hinge_generator`."""
-    return -tf.reduce_mean(_logits("fake", fake))
+    return wasserstein_generator(real, fake)
 
 
 def wasserstein_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:

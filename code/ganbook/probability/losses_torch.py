@@ -74,7 +74,7 @@ def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
 
 def hinge_generator(real: Tensor | None, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.hinge_generator`."""
-    return -torch.mean(_logits("fake", fake))
+    return wasserstein_generator(real, fake)
 
 
 def wasserstein_discriminator(real: Tensor, fake: Tensor) -> Tensor:

@@ -15,53 +15,55 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import expit, log_expit
 
-from ganbook.data.recipe import check_range
 from ganbook.probability.distributions import Continuous, Normal, integrate
 
 Logit = Callable[[np.ndarray], np.ndarray]
 
 
-def optimal_logit(p: Continuous, q: Continuous, x: ArrayLike, prior: float = 0.5) -> np.ndarray:
+def optimal_logit(p: Continuous, q: Continuous, x: ArrayLike) -> np.ndarray:
     r"""The logit of the best discriminator between p and q.
 
-    .. math:: D^*(x) = \ln p(x) - \ln q(x) + \ln \frac{\pi}{1 - \pi}
+    .. math:: D^*(x) = \ln p(x) - \ln q(x)
 
     Args:
         p, q: distributions on the line, of the real and of the generated examples.
         x: numbers, any shape.
-        prior: pi, the share of real examples among all, inside (0, 1); a half for the GAN's loss, whose two means
-            count alike however many examples stand on either side.
 
     Returns:
         shape as ``x``; infinite where one density vanishes, NaN where both do: there no example ever asks.
 
     Raises:
-        ValueError: p or q is no distribution on the line, or a prior outside (0, 1).
+        ValueError: p or q is no distribution on the line.
+
+    Example:
+        >>> optimal_logit(Normal(), Normal(2.0), [0.0, 1.0, 2.0]).round(6)  # 0 halfway
+        array([ 2.,  0., -2.])
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661.
     """
     _check_distributions(p, q)
     with np.errstate(invalid="ignore"):
-        return p.log_density(x) - q.log_density(x) + _log_odds(prior)
+        return p.log_density(x) - q.log_density(x)
 
 
-def optimal_discriminator(p: Continuous, q: Continuous, x: ArrayLike, prior: float = 0.5) -> np.ndarray:
+def optimal_discriminator(p: Continuous, q: Continuous, x: ArrayLike) -> np.ndarray:
     r"""The probability of "real" that the best discriminator gives.
 
-    .. math:: \sigma(D^*(x)) = \frac{\pi\, p(x)}{\pi\, p(x) + (1 - \pi)\, q(x)}
+    .. math:: \sigma(D^*(x)) = \frac{p(x)}{p(x) + q(x)}
 
     Args:
-        p, q, x, prior: as of :func:`optimal_logit`.
+        p, q, x: as of :func:`optimal_logit`, with the same errors.
 
     Returns:
         numbers in [0, 1], shape as ``x``; NaN where both densities vanish.
 
-    Raises:
-        ValueError: as :func:`optimal_logit`.
+    Example:
+        >>> optimal_discriminator(Normal(), Normal(2.0), [-9.0, 1.0, 9.0]).round(4)
+        array([1. , 0.5, 0. ])
 
     Reference: Goodfellow et al., 2014, equation 2, arXiv:1406.2661.
     """
-    return expit(optimal_logit(p, q, x, prior))
+    return expit(optimal_logit(p, q, x))
 
 
 def normal_logit(p: Normal, q: Normal) -> tuple[float, float, float]:
@@ -80,6 +82,10 @@ def normal_logit(p: Normal, q: Normal) -> tuple[float, float, float]:
 
     Raises:
         ValueError: p or q is not normal.
+
+    Example:
+        >>> normal_logit(Normal(), Normal(2.0))
+        (2.0, -2.0, 0.0)
     """
     for name, given in (("p", p), ("q", q)):
         if not isinstance(given, Normal):
@@ -103,6 +109,10 @@ def value(p: Continuous, q: Continuous, logit: Logit) -> float:
     Raises:
         ValueError: p or q is no distribution on the line, or logits of another shape or not a number.
 
+    Example:
+        >>> round(value(Normal(), Normal(2.0), np.zeros_like), 4)  # a coin: -ln 4
+        -1.3863
+
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
     """
     return _integral(p, q, logit, lambda x, d: _weighted(p, x, log_expit(d)) + _weighted(q, x, log_expit(-d)))
@@ -114,13 +124,14 @@ def optimal_value(p: Continuous, q: Continuous) -> float:
     .. math:: V(D^*) = -\ln 4 + 2\, JS(p, q)
 
     Args:
-        p, q: distributions on the line.
+        p, q: as of :func:`optimal_logit`, with the same errors.
 
     Returns:
         a number from -ln 4 (equal distributions) to 0 (disjoint ones).
 
-    Raises:
-        ValueError: p or q is no distribution on the line.
+    Example:
+        >>> round(optimal_value(Normal(), Normal()), 4), round(optimal_value(Normal(), Normal(2.0)), 4)
+        (-1.3863, -0.7126)
 
     Reference: Goodfellow et al., 2014, theorem 1, arXiv:1406.2661.
     """
@@ -143,6 +154,10 @@ def implied_js(value: float) -> float:
     Raises:
         ValueError: a value above 0, which no discriminator has.
 
+    Example:
+        >>> round(implied_js(0.0), 4)  # ln 2
+        0.6931
+
     Reference: Goodfellow et al., 2014, theorem 1, arXiv:1406.2661.
     """
     if not value <= 0:
@@ -159,14 +174,15 @@ def value_gap(p: Continuous, q: Continuous, logit: Logit) -> float:
     Computed as written, without a difference of two values, so that a small gap keeps its digits.
 
     Args:
-        p, q, logit: as of :func:`value`.
+        p, q, logit: as of :func:`value`, with the same errors.
 
     Returns:
         a number of at least 0, up to the rounding of the integral; infinite for a discriminator that is certain and
         wrong.
 
-    Raises:
-        ValueError: as :func:`value`.
+    Example:
+        >>> round(value_gap(Normal(), Normal(2.0), np.zeros_like), 4)  # of a coin: -0.7126 + 1.3863
+        0.6737
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661.
     """
@@ -183,13 +199,15 @@ def logit_error(p: Continuous, q: Continuous, logit: Logit) -> tuple[float, floa
     .. math:: \sqrt{E_p (D - D^*)^2}, \qquad \sqrt{E_q (D - D^*)^2}
 
     Args:
-        p, q, logit: as of :func:`value`.
+        p, q, logit: as of :func:`value`, with the same errors.
 
     Returns:
         both errors; infinite where a whole region belongs to one side alone.
 
-    Raises:
-        ValueError: as :func:`value`.
+    Example:
+        >>> p, q = Normal(), Normal(2.0)
+        >>> [round(error, 4) for error in logit_error(p, q, lambda x: optimal_logit(p, q, x) + 0.3)]
+        [0.3, 0.3]
     """
     def squares(x: np.ndarray, d: np.ndarray) -> np.ndarray:
         return np.square(d - optimal_logit(p, q, x))
@@ -199,20 +217,23 @@ def logit_error(p: Continuous, q: Continuous, logit: Logit) -> tuple[float, floa
     return math.sqrt(by_p), math.sqrt(by_q)
 
 
-def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
+def density_ratio(logits: ArrayLike) -> np.ndarray:
     r"""The ratio of densities that a discriminator's logits estimate.
 
-    .. math:: r(x) = \frac{1 - \pi}{\pi}\, e^{D(x)} \approx \frac{p(x)}{q(x)}
+    .. math:: r(x) = e^{D(x)} \approx \frac{p(x)}{q(x)}
 
     Args:
         logits: D(x), any shape.
-        prior: pi, the share of real examples that the discriminator learned from, inside (0, 1).
 
     Returns:
         numbers of at least 0, shape as ``logits``; infinite for logits above some 709.
 
     Raises:
-        ValueError: logits that are not numbers, or a prior outside (0, 1).
+        ValueError: logits that are not numbers.
+
+    Example:
+        >>> density_ratio(np.log([1.0, 3.0])).round(6)
+        array([1., 3.])
 
     Reference: Sugiyama, Suzuki and Kanamori, Density Ratio Estimation in Machine Learning, 2012, chapter 4.
     """
@@ -220,7 +241,7 @@ def density_ratio(logits: ArrayLike, prior: float = 0.5) -> np.ndarray:
     if np.isnan(logits).any():
         raise ValueError("logits has NaN; accepted: numbers")
     with np.errstate(over="ignore"):
-        return np.exp(logits - _log_odds(prior))
+        return np.exp(logits)
 
 
 def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]:
@@ -238,6 +259,10 @@ def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]
     Raises:
         ValueError: shapes that differ, fewer than two examples, or a ratio that is negative or not finite.
 
+    Example:
+        >>> reweighted_mean([1.0, 3.0], [1.0, 1.0])
+        (2.0, 1.0)
+
     Reference: Robert and Casella, Monte Carlo Statistical Methods, 2004, section 3.3.
     """
     values, ratios = np.asarray(values, np.float64), np.asarray(ratios, np.float64)
@@ -254,12 +279,6 @@ def _check_distributions(p: Continuous, q: Continuous) -> None:
     for name, given in (("p", p), ("q", q)):
         if not isinstance(given, Continuous):
             raise ValueError(f"{name} is {given!r}; accepted: a distribution with a density on the line")
-
-
-def _log_odds(prior: float) -> float:
-    if check_range("prior", prior, 0.0, 1.0, open_low=True) == 1.0:
-        raise ValueError(f"prior is {prior!r}; accepted: a number above 0 and below 1")
-    return math.log(prior / (1.0 - prior))
 
 
 def _decided(logits: np.ndarray) -> np.ndarray:
