@@ -33,7 +33,7 @@ def course(recipe: Recipe, framework: str, seconds: float, every: float,
     run = training.start_run(recipe, framework, device="cpu")
     source = training.load_source(recipe)
     real, found, due = pixels(source.images), [], min(every, seconds)
-    for _ in training.iterate(run, 1, source=source):
+    for _ in training.iterate(run, 1, sampler=training.make_sampler(run, source)):
         if run.seconds < due and run.step < recipe.steps:
             continue
         found.append((run.seconds, run.step, frechet_distance(real, pixels(run.sample(len(real))))))

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from commands import call, refused
-from ganbook import cli, data
+from ganbook import cli
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe
 from ganbook.gradient_descent import checkpoint, training
 from ganbook.gradient_descent.checkpoint import ROLES
@@ -24,7 +24,6 @@ from ganbook.pages.figures import TITLES
 from ganbook.tuning.experiments import tables
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.metrics.classifier import load_weights
-from ganbook.tuning.metrics.frechet import frechet_distance, pixels
 from ganbook.tuning.metrics.report import evaluate_run
 from ganbook.tuning.results import read_result
 from ganbook.tuning.search import scores
@@ -90,12 +89,6 @@ def test_a_run_has_its_files_and_the_recipe(folder):
     assert checkpoint.load(folder)[1]["step"] == 6
 
 
-def test_both_frameworks_write_the_same_run(recipe, tmp_path):
-    for framework in FRAMEWORKS:
-        assert call("train", "--recipe", recipe, "--framework", framework, "--out", tmp_path / framework)[0] == 0
-    assert 0 < distance(tmp_path / "pytorch", tmp_path / "tensorflow") < 1e-10
-
-
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -109,10 +102,6 @@ def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
     assert {path.name for path in run.iterdir()} - {".lock"} == FILES
     assert "--resume" in refused("train")
     assert call("train", "--resume")[0] == 0
-
-
-def test_pytorch_is_the_default():
-    assert FRAMEWORKS[0] == "pytorch"
 
 
 def test_options_change_the_recipe(recipe, tmp_path):
@@ -137,17 +126,14 @@ def test_a_run_in_the_way_is_left_alone(recipe, folder):
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.parametrize("first", FRAMEWORKS)
-@pytest.mark.parametrize("second", FRAMEWORKS)
-def test_a_resumed_run_is_the_uninterrupted_one(first, second, recipe, tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    assert call("train", "--recipe", recipe, "--framework", first, "--out", whole)[0] == 0
-    assert call("train", "--recipe", recipe, "--framework", first, "--until", 3, "--out", parts)[0] == 0
-    assert checkpoint.load(parts)[1]["step"] == 3
-    code, out, _ = call("train", "--resume", "--framework", second, "--out", parts)
-    assert code == 0
-    assert "from step 3" in out
-    assert distance(whole, parts) == 0 if first == second else distance(whole, parts) < 1e-10
+def test_a_resumed_run_is_the_uninterrupted_one(folder, recipe, tmp_path):
+    """In either framework, whichever of them began it."""
+    for framework in FRAMEWORKS:
+        out = tmp_path / framework
+        assert call("train", "--recipe", recipe, "--framework", folder.name, "--until", 3, "--out", out)[0] == 0
+        assert checkpoint.load(out)[1]["step"] == 3
+        assert "from step 3" in call("train", "--resume", "--framework", framework, "--out", out)[1]
+        assert distance(folder, out) == 0 if framework == folder.name else 0 < distance(folder, out) < 1e-10
 
 
 def test_resuming_keeps_recipe_and_framework_of_the_run(folder):
@@ -163,10 +149,9 @@ def test_resuming_refuses_another_recipe(folder):
     assert "recipe differ" in refused("train", "--resume", "--recipe", "quickstart", "--out", folder)
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_more_steps_extend_a_run(framework, recipe, tmp_path):
+def test_more_steps_extend_a_run(recipe, tmp_path):
     """The command is given again with another number; its recipe and its schedules stay."""
-    command = ("train", "--framework", framework, "--out", tmp_path / "run", "--recipe", recipe)
+    command = ("train", "--out", tmp_path / "run", "--recipe", recipe)
     assert call(*command)[0] == 0
     code, out, _ = call(*command, "--resume", "--steps", 9, "--until", 8)
     assert code == 0
@@ -178,7 +163,7 @@ def test_more_steps_extend_a_run(framework, recipe, tmp_path):
     assert "step 9 of 9 after" in call("info", tmp_path / "run")[1]
     assert "at step 9 of 9 against" in call("evaluate", tmp_path / "run", "--count", 8)[1]
     assert "steps is 5; accepted: a whole number of at least 9" in refused(*command, "--resume", "--steps", 5)
-    run = training.train(TINY, framework, steps=9, device="cpu")
+    run = training.train(TINY, steps=9, device="cpu")
     made = training.load_run(tmp_path / "run", device="cpu")
     assert np.array_equal(run.sample(5), made.sample(5))
 
@@ -203,16 +188,14 @@ def test_samples_on_the_way(recipe, tmp_path):
     assert (last == final).all()
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_sample_writes_a_grid(framework, folder, tmp_path):
+def test_sample_writes_a_grid(folder, tmp_path):
     path = tmp_path / "grid.png"
-    code, out, _ = call("sample", folder, "--framework", framework, "--count", 6, "--columns", 2, "--seed", 5,
-                        "--out", path)
+    code, out, _ = call("sample", folder, "--count", 6, "--columns", 2, "--seed", 5, "--out", path)
     assert code == 0
     assert str(path) in out
     picture = np.asarray(Image.open(path))
     assert picture.shape == ((3 * 8 + 2) * 4, (2 * 8 + 1) * 4, 3)
-    images = training.load_run(folder, framework).sample(6, 5)
+    images = training.load_run(folder).sample(6, 5)
     tile = picture[18 * 4:, 9 * 4:][::4, ::4, 0]
     assert np.abs(tile / 127.5 - 1 - images[5, :, :, 0]).max() <= 1 / 255 + 1e-6
 
@@ -242,17 +225,11 @@ def test_a_run_is_read_in_the_framework_asked_for(framework, command, folder, mo
     assert used == [(framework or folder.name, "cpu")]
 
 
-@pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_evaluate_prints_every_metric(framework, folder):
-    code, out, _ = call("evaluate", folder, "--framework", framework)
+def test_evaluate_prints_every_metric(folder):
+    code, out, _ = call("evaluate", folder)
     assert code == 0
-    report = evaluate_run(training.load_run(folder, "pytorch"))
-    assert out == report.text() + "\n"
+    assert out == evaluate_run(training.load_run(folder)).text() + "\n"
     assert out.startswith("tiny: 1,797 generated at step 6 of 6 against all 1,797 real ones of digits, seed 0\n")
-    fake = pixels(training.load_run(folder, framework).sample(1797, 0))
-    distance = frechet_distance(fake, pixels(data.load("digits").images))
-    line = next(line for line in out.splitlines() if line.startswith("pixel-space Frechet distance"))
-    assert float(line.split()[3]) == pytest.approx(distance, abs=6e-5)
     for metric in "kernel distance", "precision", "recall", "density", "coverage", "nearest training image":
         assert f"\n{metric}" in out
 
@@ -285,20 +262,14 @@ def test_evaluate_takes_a_count_and_a_seed(folder):
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_an_experiment_writes_its_result(framework, monkeypatch, tmp_path):
-    wide = RECIPES["colour-dcgan"]
-    narrow = wide.replace(batch=4, generator=wide.generator.with_(channels=(8, 4, 2)),
-                          discriminator=wide.discriminator.with_(channels=(2, 4)))
-    monkeypatch.setattr("ganbook.commands.RECIPE_OF", {"colour_dcgan": narrow})
-    code, out, err = call("experiment", "colour_dcgan", "--framework", framework, "--steps", 2, "--every", 1, "--seed",
-                          3, "--samples", 50, "--minutes", 9.5, "--device", "cpu", "--out", tmp_path / "results")
-    path = tmp_path / "results" / f"colour_dcgan_{framework}.json"
+def test_an_experiment_writes_its_result(framework, tmp_path):
+    code, out, err = call("experiment", "digit_generator", "--framework", framework, "--steps", 2, "--seed", 3,
+                          "--samples", 50, "--device", "cpu", "--out", tmp_path / "results")
+    path = tmp_path / "results" / f"digit_generator_{framework}.json"
     assert (code, err) == (0, "")
     assert f"saved in {path}" in out
     result = read_result(path)
-    assert (result["framework"], result["seed"], result["finished"]) == (framework, 3, True)
-    assert result["curve"]["step"] == [0, 1, 2]
-    assert result["curve"]["samples"] == [50, 50, 50]
+    assert (result["framework"], result["seed"], result["recipe"]["steps"], result["samples"]) == (framework, 3, 2, 50)
 
 
 def test_a_classifier_is_made(tmp_path):
@@ -324,10 +295,10 @@ def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
     assert f"saved in {out / 'trial.json'}" in printed
     assert "1 of 4 cells are there" in call("experiment", "trial", "--out", out, "--device", "cpu")[1]
     assert len(tables.read_table(made, out)) == 4
-    for option in ("--framework", "pytorch"), ("--steps", 2), ("--seed", 1), ("--every", 1), ("--samples", 9):
+    for option in ("--framework", "pytorch"), ("--steps", 2), ("--seed", 1), ("--samples", 9):
         assert "accepted with trial: none" in refused("experiment", "trial", *option, "--out", out)
-    for option in ("--only", "x"), ("--jobs", 2):
-        assert "accepted with colour_dcgan: none" in refused("experiment", "colour_dcgan", *option, "--out", out)
+    for option in ("--only", "x"), ("--jobs", 2), ("--minutes", 1):
+        assert "accepted with digit_generator: none" in refused("experiment", "digit_generator", *option, "--out", out)
 
 
 def test_points_of_the_plane(tmp_path):
@@ -429,7 +400,6 @@ def test_the_book_s_searches_take_no_settings(monkeypatch, tmp_path):
     (("train", "--device", "tpu"), "auto, cpu, gpu or gpu:N"),
     (("train", "--device", "gpu:99"), "'gpu:99'; accepted: 'cpu'"),
     (("train", "--steps", "0"), "'0'; accepted: a whole number of at least 1"),
-    (("train", "--steps", "many"), "'many'; accepted: a whole number of at least 1"),
     (("train", "--seed", "-1"), "'-1'; accepted: a whole number of at least 0"),
     (("train", "--recipe", "best"), "recipe is 'best'; accepted: quickstart, article-000, dcgan, recommended"),
     (("train", "--data", "ring"), "data is 'ring'; accepted with recipe 'quickstart'.*: digits, mnist"),
@@ -438,12 +408,26 @@ def test_the_book_s_searches_take_no_settings(monkeypatch, tmp_path):
     (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
     (("classifier", "--side", "16"), "invalid choice: 16.*8, 28, 32"),
     (("tune", "alchemy"), "invalid choice: 'alchemy'.*digits.*rates"),
-    (("tune", "--trials", "0"), "'0'; accepted: a whole number of at least 1"),
     (("tune", "--sampler", "grid"), "invalid choice: 'grid'.*tpe.*random"),
     (("tune", "--study", "redis://here"), "storage is 'redis://here'; accepted: the path of a journal file"),
     (("experiment", "alchemy"), "invalid choice: 'alchemy'.*colour_dcgan"),
-    (("experiment", "colour_dcgan", "--minutes", "0"), "'0'; accepted: a number above 0"),
     (("experiment", "colour_dcgan", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
+    (("train", "--size", 100_000), r"--size 100000 does not fit the generator of recipe 'quickstart': the generator "
+                                   r"has [\d,]+ weights; accepted: at most 1,000,000,000"),
+    (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit the \w+ of recipe 'article-000': "),
+    (("train", "--batch", 10**12), r"batch is 1,000,000,000,000; accepted with the generator, .*: at most \d"),
+    (("train", "--steps", 10**30), "and at most 9,223,372,036,854,775,807"),
+    (("train", "--out", ""), "argument --out: ''; accepted: a text that is not empty"),
+    (("train", "--recipe", ""), "argument --recipe: ''; accepted"),
+    (("info", ""), "argument FOLDER: ''; accepted"),
+    (("evaluate", "x", "--json", ""), "argument --json: ''; accepted"),
+    (("sample", "x", "--count", 10**9), "'1000000000'; accepted: a whole number of at least 1 and at most 1,000,000"),
+    (("sample", "x", "--out", "s.jpg"), r"'s\.jpg'; accepted: a file whose name ends in \.png"),
+    (("tune", "--workers", 10**6), "and at most 1,024"),
+    (("tune", "--study", ""), "argument --study: ''; accepted"),
+    (("tune", "--study", "sqlite:///"), "'sqlite:///'; accepted: a database in a file, sqlite:///FILE"),
+    (("tune", "--study", "sqlite:///:memory:"), "a database in a file"),
+    (("tune", "--study", "sqlite://?a=b"), "a database in a file"),
 ])
 def test_a_wrong_value_lists_the_right_ones(arguments, listed, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
@@ -454,16 +438,6 @@ def test_a_wrong_value_lists_the_right_ones(arguments, listed, monkeypatch, tmp_
 @pytest.mark.parametrize("command", ["sample", "evaluate", "info"])
 def test_a_folder_without_a_run_is_named(command, tmp_path):
     assert str(tmp_path / "nowhere") in refused(command, tmp_path / "nowhere")
-
-
-@pytest.mark.parametrize("command", ["sample", "evaluate", "info"])
-@pytest.mark.parametrize("damage", ["cut", "gone"])
-def test_a_damaged_run_names_the_file(command, damage, recipe, tmp_path):
-    run, file = tmp_path / "run", checkpoint.FILE
-    call("train", "--recipe", recipe, "--steps", 1, "--out", run)
-    content = (run / file).read_bytes()
-    (run / file).unlink() if damage == "gone" else (run / file).write_bytes(content[:len(content) // 2])
-    assert file in refused(command, run)
 
 
 @pytest.mark.parametrize(("content", "message"), [
@@ -573,32 +547,6 @@ def test_ctrl_c_before_the_first_checkpoint(recipe, monkeypatch, tmp_path):
 
 # What is refused before memory is asked for or anything is computed.
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("train", "--size", 100_000), r"--size 100000 does not fit the generator of recipe 'quickstart': the generator "
-                                   r"has [\d,]+ weights; accepted: at most 1,000,000,000"),
-    (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit the \w+ of recipe 'article-000': "),
-    (("train", "--batch", 10**12), r"batch is 1,000,000,000,000; accepted with the generator, .*: at most \d"),
-    (("train", "--steps", 10**30), "and at most 9,223,372,036,854,775,807"),
-    (("train", "--out", ""), "argument --out: ''; accepted: a text that is not empty"),
-    (("train", "--recipe", ""), "argument --recipe: ''; accepted"),
-    (("info", ""), "argument FOLDER: ''; accepted"),
-    (("evaluate", "x", "--json", ""), "argument --json: ''; accepted"),
-    (("sample", "x", "--count", 10**9), "'1000000000'; accepted: a whole number of at least 1 and at most 1,000,000"),
-    (("sample", "x", "--out", "s.jpg"), r"'s\.jpg'; accepted: a file whose name ends in \.png"),
-    (("tune", "--workers", 10**6), "and at most 1,024"),
-    (("tune", "--study", ""), "argument --study: ''; accepted"),
-    (("tune", "--study", "sqlite:///"), "'sqlite:///'; accepted: a database in a file, sqlite:///FILE"),
-    (("tune", "--study", "sqlite:///:memory:"), "a database in a file"),
-    (("tune", "--study", "sqlite://?a=b"), "a database in a file"),
-])
-def test_what_cannot_be_is_refused_in_one_line(arguments, message, monkeypatch, tmp_path):
-    monkeypatch.chdir(tmp_path)
-    code, out, err = call(*arguments)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.search(message, err)
-    assert not list(tmp_path.iterdir())
-
-
 def test_more_columns_than_images_and_more_images_than_fit_are_refused(folder, monkeypatch):
     monkeypatch.setattr(training.Run, "sample", None)
     assert "columns is 1000000000; accepted with count 3" in refused("sample", folder, "--count", 3, "--columns", 10**9)
@@ -705,7 +653,5 @@ def test_a_damaged_study_is_refused_in_one_line(damage, monkeypatch, tmp_path):
     assert call(*words, study)[0] == 0
     study.write_text("".join(DAMAGES[damage](study.read_text().splitlines(keepends=True))))
     before = study.read_bytes()
-    code, out, err = call(*words, study)
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert re.match(rf"ganbook: (study|storage) is '{study}', wh(ose line \d|ich cannot be read)", err)
+    assert re.match(rf"ganbook: (study|storage) is '{study}', wh(ose line \d|ich cannot be read)", refused(*words, study))
     assert study.read_bytes() == before

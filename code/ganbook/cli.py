@@ -18,11 +18,11 @@ import ganbook
 from ganbook import commands, data
 from ganbook.commands import RUNS, SAVES
 from ganbook.data.folders import CHANNELS
-from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, check_range
+from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, check_range
 from ganbook.gradient_descent.training import SAMPLES, NonFiniteLoss
 from ganbook.tensors.exchange import parse_device
 from ganbook.tuning.experiments.recipes import RECIPES
-from ganbook.tuning.experiments.registry import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.experiments.registry import TABLES
 from ganbook.tuning.metrics.classifier import SIDES, TRAININGS
 from ganbook.tuning.metrics.report import LARGEST
 from ganbook.tuning.search import optuna_studies, searches
@@ -170,25 +170,22 @@ def _evaluate(command: argparse.ArgumentParser) -> None:
 
 def _experiment(command: argparse.ArgumentParser) -> None:
     add = command.add_argument
-    add("name", metavar="NAME", choices=(*EXPERIMENTS, *TABLES, "programs", "search"), help="an experiment of one "
-        f"run: {', '.join(EXPERIMENTS)}; a table of many: {', '.join(TABLES)}; programs, the book's programs at full "
-        "length; or search, the book's searches for settings")
-    _framework(command, f"{FRAMEWORKS[0]}; only for experiments of one run")
-    add("--steps", type=_whole(1), metavar="N", help="steps of the run; default: the recipe's own, in colour_dcgan "
-        f"{RECIPE_OF['colour_dcgan'].steps}; only for experiments of one run")
-    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0; only for "
-        "experiments of one run")
-    add("--every", type=_whole(1), metavar="N", help="steps between two measurements; default: a tenth of the steps; "
-        "only for experiments of one run")
-    add("--samples", type=_whole(1, MOST_EXAMPLES), metavar="N", help="samples per measurement; default: 26 for each "
-        "mode; only for experiments of one run")
+    add("name", metavar="NAME", choices=(*TABLES, "digit_generator", "programs", "search"), help="a table of runs: "
+        f"{', '.join(TABLES)}; digit_generator, the generator of the book's playground; programs, the book's programs "
+        "at full length; or search, the book's searches for settings")
+    _framework(command, f"{FRAMEWORKS[0]}; only for digit_generator")
+    add("--steps", type=_whole(1), metavar="N", help=f"steps of the run; default: {Recipe().steps}; only for "
+        "digit_generator")
+    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: 0; only for digit_generator")
+    add("--samples", type=_whole(2, MOST_EXAMPLES), metavar="N", help="pictures whose distance from the digits is "
+        "measured; default: as many as there are digits; only for digit_generator")
     add("--only", metavar="PATTERN", help="run the cells whose key DATA/METHOD/FRAMEWORK/SEED matches, as in "
         "'grid/*/pytorch/0'; of programs PROGRAM_DATA/FRAMEWORK/SEED; default: all that are missing; only for tables "
         "and programs")
     add("--jobs", type=_whole(1, MOST_PROCESSES), metavar="N", help="processes that run cells; give each one thread; "
         "default: 1; only for tables")
-    add("--minutes", type=_minutes, metavar="M", help="stop at the last measurement before this time, or begin no cell "
-        "after it; default: no limit")
+    add("--minutes", type=_minutes, metavar="M", help="begin no run after this time; default: no limit; only for "
+        "tables and programs")
     _results(command, "where to write the result")
     _device(command)
 

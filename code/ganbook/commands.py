@@ -32,9 +32,10 @@ from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.pages import figures
 from ganbook.tensors.architectures import blueprint_of
+from ganbook.tuning.experiments.digit_generator import digit_generator
 from ganbook.tuning.experiments.program_runs import run_programs
 from ganbook.tuning.experiments.recipes import RECIPES, on_data
-from ganbook.tuning.experiments.registry import EXPERIMENTS, RECIPE_OF, TABLES
+from ganbook.tuning.experiments.registry import TABLES
 from ganbook.tuning.experiments.tables import run_table
 from ganbook.tuning.metrics.classifier import make_classifier
 from ganbook.tuning.metrics.report import LARGEST, check_target, evaluate_run
@@ -263,31 +264,30 @@ def _check_count(run: training.Run, count: int) -> None:
 def experiment(options: argparse.Namespace) -> None:
     """Run an experiment of the book at full length and write its result, with where it comes from."""
     _check_writable("out", options.out)
-    shared = {"minutes": options.minutes, "out": options.out, "device": options.device,
-              "report": functools.partial(print, flush=True)}
+    shared = {"out": options.out, "device": options.device, "report": functools.partial(print, flush=True)}
     if options.name in TABLES:
-        _refuse(options, "framework", "steps", "seed", "every", "samples")
-        run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, **shared)
+        _refuse(options, "framework", "steps", "seed", "samples")
+        run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, minutes=options.minutes,
+                  **shared)
         print(f"saved in {options.out / f'{options.name}.json'}")
         return
     if options.name == "programs":
-        _refuse(options, "framework", "steps", "seed", "every", "samples", "jobs", "device")
+        _refuse(options, "framework", "steps", "seed", "samples", "jobs", "device")
         run_programs(only=options.only or "*", minutes=options.minutes, out=options.out / "programs",
                      report=shared["report"])
         print(f"saved in {options.out / 'programs'}")
         return
     if options.name == "search":
-        _refuse(options, "framework", "steps", "seed", "every", "samples", "only", "jobs", "minutes")
-        searches.run_searches(out=options.out, device=options.device, report=shared["report"])
+        _refuse(options, "framework", "steps", "seed", "samples", "only", "jobs", "minutes")
+        searches.run_searches(**shared)
         print(f"saved in {options.out / 'search.json'}")
         return
-    _refuse(options, "only", "jobs")
+    _refuse(options, "only", "jobs", "minutes")
     framework = options.framework or FRAMEWORKS[0]
     fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
-    print(f"{options.name} with {figures.TITLES[framework]}", flush=True)
-    EXPERIMENTS[options.name](framework, recipe=RECIPE_OF[options.name].replace(**fields), every=options.every,
-                              samples=options.samples, **shared)
-    print(f"saved in {options.out / f'{options.name}_{framework}.json'}")
+    print(f"digit_generator with {figures.TITLES[framework]}", flush=True)
+    digit_generator(framework, recipe=Recipe(**fields), samples=options.samples, **shared)
+    print(f"saved in {options.out / f'digit_generator_{framework}.json'}")
 
 
 def tune(options: argparse.Namespace) -> None:

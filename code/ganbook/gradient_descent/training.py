@@ -251,11 +251,12 @@ def _loop(run: Run, run_iterations: RunIterations, plan: _Plan) -> Run:
     if plan.steps is not None:
         run.steps = check_int("steps", plan.steps, run.steps)
     source, run.trained_on = find_source(run.recipe, run.trained_on, plan.source)
+    sampler = make_sampler(run, source, plan.check_data)
     # A place that cannot be is better found now than after an hour.
     with checkpoint.alone(out) if out else contextlib.nullcontext():
         # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
-        for _ in iterate(run, plan.save_every if plan.out else 0, plan.sample_every, source=source, until=plan.until,
-                         run_iterations=run_iterations, check_data=plan.check_data, progress=plan.progress):
+        for _ in iterate(run, plan.save_every if plan.out else 0, plan.sample_every, sampler=sampler,
+                         run_iterations=run_iterations, until=plan.until, progress=plan.progress):
             if plan.sample_every and run.step % plan.sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, run.recipe.seed)))
             if out and plan.save_every and run.step % plan.save_every == 0:
@@ -298,27 +299,25 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
                         dropout_layers(run.discriminator), check_data)
 
 
-def iterate(run: Run, *every: int, source: Any = None, until: int | None = None,
-            run_iterations: RunIterations | None = None, check_data: bool = True,
-            progress: bool | None = False) -> Iterator[np.ndarray]:
+def iterate(run: Run, *every: int, sampler: InputSampler | None = None, run_iterations: RunIterations | None = None,
+            until: int | None = None, progress: bool | None = False) -> Iterator[np.ndarray]:
     """Train a run, and stop on the way to let the caller look at it.
 
     Args:
         run: changed in place.
         every: stop after each step that is a multiple of one of these; 0 for no such stop.
-        source: real examples; None means those that the recipe names.
-        until: the last step; None means all steps of the run.
+        sampler: of :func:`make_sampler`; None means one of the examples that the recipe names.
         run_iterations: of :func:`make_runner`, or of devices that train together; None means one by one.
-        check_data, progress: as of :func:`train`.
+        until: the last step; None means all steps of the run.
+        progress: as of :func:`train`.
 
     Yields:
         at each stop and after the last step, the three losses of the step just made, in the order of ``LOSSES``.
 
     Raises:
-        ValueError: the examples, the generator's and the discriminator's shapes are not one.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
     """
-    sampler = make_sampler(run, load_source(run.recipe) if source is None else source, check_data)
+    sampler = sampler or make_sampler(run, load_source(run.recipe))
     run_iterations = run_iterations or run.state.run
     last = run.steps if until is None else min(until, run.steps)
     with tqdm(total=run.steps, initial=run.step, unit="step", disable=not show_bar(progress), leave=False) as bar:

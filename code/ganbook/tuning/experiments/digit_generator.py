@@ -29,15 +29,14 @@ from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, p
 FIELDS = (*results.FIELDS, "sha256", "samples", "distance", "floor", "command")
 
 
-def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None, every: None = None,
-                    samples: int | None = None, minutes: None = None, out: str | Path = "results",
-                    device: str | None = None, report: Callable[[str], None] = print) -> dict[str, Any]:
+def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None, samples: int | None = None,
+                    out: str | Path = "results", device: str | None = None,
+                    report: Callable[[str], None] = print) -> dict[str, Any]:
     """Train the quickstart's recipe, and write the generator's averaged weights and their record.
 
     Args:
         framework: ``pytorch`` or ``tensorflow``.
         recipe: what to run; None means the quickstart's.
-        every, minutes: None, since there is nothing to measure or to stop on the way.
         samples: pictures whose distance from the digits is measured, at least 2; None means as many as there are
             digits.
         out: folder of ``digit_generator_FRAMEWORK.safetensors`` and ``.json``.
@@ -51,9 +50,6 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
         ValueError: an argument outside its range.
         NonFiniteLoss: a loss became infinite or not a number; nothing is written.
     """
-    for name, value in (("every", every), ("minutes", minutes)):
-        if value is not None:
-            raise ValueError(f"{name} is {value!r}; accepted for digit_generator: none, since the run is short")
     check_choice("framework", framework, FRAMEWORKS)
     recipe, digits = Recipe() if recipe is None else recipe, data.load("digits")
     count = len(digits) if samples is None else check_int("samples", samples, 2)

@@ -1,4 +1,4 @@
-"""Stacked digits: 10^n modes to cover, small networks, and four ways of training them.
+"""Stacked digits: 10^n modes to cover, small networks and four ways of training them, and two articles' DCGANs.
 
 Every channel of an example is a digit of 8x8 pixels, so stacks of n digits have 10^n modes.  The classifier learns from
 one stratified half of the digits and the stacks are made of the other half.  Three digits, 1,000 modes and 26,000
@@ -9,9 +9,12 @@ reads on.
 methods a quarter of those steps: networks, noise, batch, optimisers and schedules are equal, and a method's own are
 its loss, its penalties and its packing.
 
-Every run is measured with the moving average of the generator's weights and with the last weights.  A mode counts as
-covered where a classifier reads it, and a classifier reads digits into anything, so :func:`limits` and the share of
-readable channels belong beside every count.
+``ARTICLE_001`` and ``ARTICLE_004`` are those articles' networks, optimisers and batches at their own size, digits of 28
+and 32 pixels, measured again and again on the way.
+
+Every other run is measured with the moving average of the generator's weights and with the last weights.  A mode
+counts as covered where a classifier reads it, and a classifier reads digits into anything, so :func:`limits` and the
+share of readable channels belong beside every count.
 
 Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761; Lin,
 Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
@@ -24,12 +27,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Architecture, Optimiser, Recipe, Schedule, check_choice, check_int
 from ganbook.gradient_descent import training
+from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.tables import Cell, Table
 from ganbook.tuning.metrics import modes
 
@@ -91,9 +96,13 @@ def _check_digits(n: int) -> None:
 
 
 @functools.cache
-def classifier() -> modes.ModeClassifier:
-    """The classifier of 8x8 digits that every run is measured with, fitted on the half that no run sees."""
-    return modes.fit_classifier(*(data.load("digits", split=split) for split in ("train", "test")))
+def classifier(size: int | None = None) -> modes.ModeClassifier:
+    """The classifier that every run is measured with, fitted on the half of the digits that no run sees.
+
+    Args:
+        size: of the digits in pixels; None means their own 8.
+    """
+    return modes.fit_classifier(*(data.load("digits", split=split, size=size) for split in ("train", "test")))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,6 +165,46 @@ def measure_stacks(run: training.Run) -> dict[str, float]:
     return found
 
 
+def measure_dcgan(run: training.Run) -> dict[str, float]:
+    """What a run of full size covers, by 26 samples of each mode: modes, divergence in nats and readable share."""
+    stacks = run.sample(modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2], run.recipe.seed)
+    covered = modes.measure(classifier(run.recipe.size), stacks)
+    return {"modes": covered.modes, "kl": covered.kl,
+            "readable": float(classifier(run.recipe.size).readable(stacks).mean())}
+
+
+def dcgan_limits(recipe: Recipe) -> dict[str, Any]:
+    """Between which bounds :func:`measure_dcgan` lies: as :class:`Limits`, by name, for stacks of three digits.
+
+    Args:
+        recipe: whose size of digits.
+    """
+    reader, rng = classifier(recipe.size), np.random.default_rng(recipe.seed)
+    ceiling = modes.ceiling(reader, training.load_source(recipe), rng)
+    shared = {"possible": ceiling.possible, "samples": ceiling.samples}
+    stacks = modes.gaussian_stacks(data.load("digits", split="test", size=recipe.size), 3, ceiling.samples, rng)
+    control = modes.measure(reader, stacks)
+    return {"accuracy": reader.accuracy,
+            "floor": {"modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
+            "ceiling": {"modes": ceiling.modes, "kl": ceiling.kl, "readable": modes.READABLE},
+            "control": {"modes": control.modes, "kl": control.kl, "readable": float(reader.readable(stacks).mean())}}
+
+
+def examples(run: training.Run) -> np.ndarray:
+    """Forty samples, for a picture."""
+    return run.sample(40, run.recipe.seed)
+
+
+def _as_listed(name: str, recipe: Recipe, frameworks: tuple[str, ...], every: int) -> Table:
+    cells = tuple(Cell("as_listed", framework, recipe) for framework in frameworks)
+    return Table(name, f"Stacks of three digits: the DCGAN of article {name[-3:]} at full width", cells,
+                 ("modes", "kl", "readable"), measure_dcgan, compiled=False, every=every, limits=dcgan_limits,
+                 picture=examples)
+
+
+#: As far as half an hour of a thread brings the one, and as many steps as the other asks for.
+ARTICLE_001 = _as_listed("article_001", RECIPES["colour-dcgan"].replace(steps=1250), FRAMEWORKS, 250)
+ARTICLE_004 = _as_listed("article_004", RECIPES["article-004"], ("tensorflow",), 300)
 STACKED_DIGITS = Table(
     "stacked_digits", "Stacks of three digits: the best method in both frameworks",
     tuple(Cell(BEST, framework, stacked_recipe(3, seed=seed)) for seed in SEEDS for framework in FRAMEWORKS), MEASURES,

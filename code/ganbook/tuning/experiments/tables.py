@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 
+from ganbook.data.grids import save_grid_png
 from ganbook.data.recipe import Recipe, check_int, check_range
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
@@ -69,6 +70,10 @@ class Table:
         measures: names of the numbers that ``measure`` gives.
         measure: takes a trained :class:`ganbook.gradient_descent.training.Run`.
         compiled: run many steps in one compiled call.
+        every: steps between two measurements on the way; 0 for none.  A record keeps them as ``curve``: by ``step``
+            and the names of the measures, equally long lists, from before the first step to the last.
+        limits: of a recipe, numbers between which its measures lie, kept in its records; None for none.
+        picture: of a trained run, images for a grid beside the file, named after the cell; None for none.
 
     Raises:
         ValueError: two cells with one key.
@@ -80,6 +85,9 @@ class Table:
     measures: tuple[str, ...]
     measure: Callable[[training.Run], Mapping[str, float]]
     compiled: bool = True
+    every: int = 0
+    limits: Callable[[Recipe], Mapping[str, Any]] | None = None
+    picture: Callable[[training.Run], np.ndarray] | None = None
 
     def __post_init__(self) -> None:
         keys = [cell.key for cell in self.cells]
@@ -110,9 +118,10 @@ def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, A
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
 
     Returns:
-        A record with ``RECORD`` but its ``provenance``, and the table's measures.  ``seconds`` is the time on the
-        clock spent in training, with compiling; ``processor_seconds`` that of all cores.  Where a loss was not finite,
-        ``failed`` says so and every measure is None.
+        A record with ``RECORD`` but its ``provenance``, the table's measures, and ``curve``, ``limits`` and ``picture``
+        where the table has them.  ``seconds`` is the time on the clock spent in training, with compiling;
+        ``processor_seconds`` that of all cores.  Where a loss was not finite, ``failed`` says so and every measure is
+        None.
 
     Raises:
         ValueError: ``measure`` gives other names than the table announces, or a number that is not finite.
@@ -120,16 +129,36 @@ def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, A
     run = training.start_run(cell.recipe, cell.framework, device=device)
     record = {"data": cell.recipe.data, "method": cell.method, "framework": cell.framework, "seed": cell.recipe.seed,
               "early_losses": None, "failed": None}
-    started, measured = time.process_time(), dict.fromkeys(table.measures)
+    curve: dict[str, list[float]] = {}
+    runner, looking = training.make_runner(run, table.compiled), 0.0
+    if table.every:
+        _look(table, cell, run, curve)
+    started = time.process_time()
     try:
-        record["early_losses"] = _train(run, cell.recipe.steps, table.compiled)
+        [early] = training.iterate(run, until=min(EARLY, run.steps), run_iterations=runner)
+        for _ in training.iterate(run, table.every, run_iterations=runner):
+            looking += _look(table, cell, run, curve) if table.every else 0.0
+        record["early_losses"] = early.tolist()
     except training.NonFiniteLoss as error:
         record["failed"] = str(error).split(". ")[0]
-    processor_seconds = time.process_time() - started
-    if not record["failed"]:
-        measured = {name: float(value) for name, value in table.measure(run).items()}
-    _check_measures(table, cell, measured)
-    return record | {"seconds": round(run.seconds, 2), "processor_seconds": round(processor_seconds, 2)} | measured
+    record |= {"seconds": round(run.seconds, 2), "processor_seconds": round(time.process_time() - started - looking, 2)}
+    if curve:
+        record["curve"] = curve
+    if record["failed"]:
+        return record | dict.fromkeys(table.measures)
+    if table.limits:
+        record["limits"] = table.limits(cell.recipe)
+    if table.picture:
+        record["picture"] = table.picture(run)
+    return record | _measured(table, cell, run)
+
+
+def _look(table: Table, cell: Cell, run: training.Run, curve: dict[str, list[float]]) -> float:
+    """Put what is measured now into the curve: seconds of the processor that this took."""
+    started = time.process_time()
+    for name, value in {"step": run.step, **_measured(table, cell, run)}.items():
+        curve.setdefault(name, []).append(value)
+    return time.process_time() - started
 
 
 def early_losses(cell: Cell, device: str | None = None) -> list[float]:
@@ -143,25 +172,18 @@ def early_losses(cell: Cell, device: str | None = None) -> list[float]:
         Discriminator loss, penalty and generator loss of step ``EARLY``, or of the last one of a shorter run.
     """
     run = training.start_run(cell.recipe, cell.framework, device=device)
-    return _train(run, min(EARLY, cell.recipe.steps), compiled=False)
-
-
-def _train(run: training.Run, last: int, compiled: bool) -> list[float]:
-    """Train to a step: the losses of step ``EARLY``, or of the last one of a shorter run."""
-    runner = training.make_runner(run, compiled)
-    [early] = training.iterate(run, until=min(EARLY, last), run_iterations=runner)
-    for _ in training.iterate(run, until=last, run_iterations=runner):
-        pass
+    [early] = training.iterate(run, until=min(EARLY, cell.recipe.steps))
     return early.tolist()
 
 
-def _check_measures(table: Table, cell: Cell, measured: Mapping[str, float | None]) -> None:
+def _measured(table: Table, cell: Cell, run: training.Run) -> dict[str, float]:
+    measured = {name: float(value) for name, value in table.measure(run).items()}
     if set(measured) != set(table.measures):
         raise ValueError(f"measure gives {', '.join(sorted(measured))} for {cell.key}; accepted: "
                          f"{', '.join(sorted(table.measures))}")
     for name, value in measured.items():
-        if value is not None:
-            check_range(f"{name} of {cell.key}", value, -np.inf)
+        check_range(f"{name} of {cell.key}", value, -np.inf)
+    return measured
 
 
 def run_table(table: Table, out: str | Path = "results", *, only: str = "*", jobs: int = 1,
@@ -200,6 +222,8 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
             left = [cell for cell in cells if cell.key not in done]
             report(f"{table.name}: {len(cells) - len(left)} of {len(cells)} cells are there")
             for number, (cell, record) in enumerate(_records(table, left, jobs, budget, device), 1):
+                if table.picture and not record["failed"]:
+                    save_grid_png(record.pop("picture"), picture_of(table, cell, out))
                 _add(table, content, cell, record)
                 results.write_result(path, content, FIELDS)
                 report(f"{number} of {len(left)}: {_line(table, cell, record)}")
@@ -207,6 +231,17 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
         raise results.ResultError(f"{path} is being written by another process; accepted: one at a time, or --jobs "
                                   "for several processes at once") from None
     return content["records"]
+
+
+def picture_of(table: Table, cell: Cell, folder: str | Path | None = None) -> Path:
+    """The file of a cell's picture.
+
+    Args:
+        table, cell: whose.
+        folder: where the table's file lies; None means the project's folder ``results``.
+    """
+    folder = results.results_folder() if folder is None else Path(folder)
+    return folder / f"{table.name}_{cell.method}_{cell.framework}_{cell.recipe.seed}.png"
 
 
 def _records(table: Table, cells: Sequence[Cell], jobs: int, budget: float,
