@@ -6,11 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
+from ganbook.tuning import results
 from ganbook.tuning.experiments import stacked_digits, tables
+from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.registry import TABLES
 from ganbook.tuning.metrics import modes
 
@@ -141,3 +144,63 @@ def test_stacks_are_as_deep_as_the_networks():
     with pytest.raises(ValueError, match="accepted: three equal shapes"):
         training.train(deeper, device="cpu", until=1)
     assert json.loads(recipe.to_json())["generator"]["settings"]["shape"] == [8, 8, 2]
+
+
+# The articles' own DCGANs.
+
+def narrow(recipe):
+    return recipe.replace(batch=4, steps=7, generator=recipe.generator.with_(channels=(8, 4, 2)),
+                          discriminator=recipe.discriminator.with_(channels=(2, 4)))
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_dcgan_is_measured_on_the_way(framework, tmp_path, monkeypatch):
+    monkeypatch.setattr(modes, "SAMPLES_PER_MODE", 0.06)
+    recipe = narrow(RECIPES["colour-dcgan"])
+    made = stacked_digits._as_listed("article_001", recipe, (framework,), 3)
+    [record] = tables.run_table(made, tmp_path, device="cpu", report=lambda line: None)
+    assert record["curve"]["step"] == [0, 3, 6, 7]
+    again = training.train(recipe, framework, until=3, device="cpu")
+    expected = stacked_digits.measure_dcgan(again)
+    assert {name: values[1] for name, values in record["curve"].items() if name != "step"} == expected
+    assert {name: record["curve"][name][-1] for name in made.measures} == {name: record[name] for name in made.measures}
+    limits = record["limits"]
+    assert limits["control"]["readable"] < 0.5 < limits["ceiling"]["readable"] == modes.READABLE
+    assert 0.98 < limits["accuracy"] < 1
+    picture = np.asarray(Image.open(tables.picture_of(made, made.cells[0], tmp_path)))
+    assert picture.shape[2] == 3
+
+
+@pytest.mark.parametrize("made", [stacked_digits.ARTICLE_001, stacked_digits.ARTICLE_004], ids=lambda made: made.name)
+def test_what_was_left_of_the_articles(made):
+    records = tables.read_table(made)
+    assert [record["framework"] for record in records] == [cell.framework for cell in made.cells]
+    for record, cell in zip(records, made.cells, strict=True):
+        assert record["curve"]["step"] == list(range(0, cell.recipe.steps + 1, made.every))
+        assert {len(values) for values in record["curve"].values()} == {len(record["curve"]["step"])}
+        assert record["limits"]["ceiling"]["modes"] == 1000
+        assert tables.picture_of(made, cell).exists()
+
+
+def test_the_recipes_are_the_articles():
+    first, last = (made.cells[0].recipe for made in (stacked_digits.ARTICLE_001, stacked_digits.ARTICLE_004))
+    assert first.generator.settings["shape"] == (28, 28, 3)
+    assert last.generator.settings["shape"] == last.discriminator.settings["shape"] == (32, 32, 3)
+    assert "channels" not in first.generator.settings
+    for rule in (first.generator_optimiser, first.discriminator_optimiser):
+        assert (rule.name, rule.learning_rate.start, rule.beta2, rule.epsilon) == ("rmsprop", 2e-4, 0.5, 1e-7)
+    for rule in (last.generator_optimiser, last.discriminator_optimiser):
+        assert (rule.name, rule.learning_rate.start, rule.beta1, rule.beta2, rule.epsilon) == (
+            "adam", 2e-4, 0.5, 0.999, 1e-7)
+    assert (first.batch, first.loss, first.penalised) == (128, "non_saturating", False)
+
+
+def test_the_published_table_names_its_sources():
+    table = results.read_result("stacked_mnist_published.json", ("title", "protocol", "steps", "rows", "sources"))
+    assert table["steps"] == 50 * 128_000 // 64
+    for row in table["rows"]:
+        assert row["source"] in table["sources"]
+        assert row["protocol"] in table["protocol"]
+        # No divergence is below that of equally frequent modes, up to rounding.
+        assert row["kl"] >= np.log(1000 / row["modes"]) - 0.005
+    assert {row["source"] for row in table["rows"]} == set(table["sources"])
