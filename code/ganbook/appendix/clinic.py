@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from ganbook.appendix import article_000, article_001, article_002, article_003, article_004
-from ganbook.appendix.defects import Defect
 
 Subject = TypeVar("Subject")
 
@@ -35,24 +34,30 @@ def examine(number: str, check: Callable[[Subject], object], *, defect: Subject,
         ValueError: a number that is not in the register.
         AssertionError: the check passes on the defect, or fails on it with another error or message.
         Exception: whatever the check raises on the repair.
+
+    Example:
+        >>> def check(loss):
+        ...     assert loss(0.0) > 0, f"the loss at 0 is {loss(0.0)}"
+        >>> examine("002-11", check, defect=lambda x: x, repair=lambda x: x**2 + 1, says="the loss at 0 is 0.0")
+        002-11 with the defect: AssertionError: the loss at 0 is 0.0
+        002-11 repaired: passes
     """
-    found = REGISTER.get(number)
-    if found is None:
-        raise ValueError(f"number is {number!r}; accepted: a number of the register, as {next(iter(REGISTER), None)}")
-    print(_symptom(found, check, defect, error, says))
+    if number not in REGISTER:
+        raise ValueError(f"number is {number!r}; accepted: a number of the register, as {next(iter(REGISTER))}")
+    symptom = _failure(number, check, defect, error, says)
+    print(f"{number} with the defect: {error.__name__}" + (f": {symptom}" if symptom else ""))
     check(repair)
     print(f"{number} repaired: passes")
 
 
-def _symptom(found: Defect, check: Callable[[Subject], object], defect: Subject, error: type[Exception],
+def _failure(number: str, check: Callable[[Subject], object], defect: Subject, error: type[Exception],
              says: str) -> str:
-    """The line that says how the check failed."""
+    """What the check said when it failed, in one line."""
     try:
         check(defect)
     except Exception as raised:
-        lines = [line.strip() for line in str(raised).splitlines() if line.strip()]
         if type(raised) is not error or says not in str(raised):
-            raise AssertionError(f"{found.number} fails otherwise than expected: {type(raised).__name__}: {raised}; "
+            raise AssertionError(f"{number} fails otherwise than expected: {type(raised).__name__}: {raised}; "
                                  f"expected: {error.__name__} that says {says!r}") from raised
-        return f"{found.number} with the defect: {error.__name__}" + (f": {says or lines[0]}" if says or lines else "")
-    raise AssertionError(f"{found.number}: the check passes on the defect, so it reveals nothing")
+        return says or str(raised).strip().partition("\n")[0].strip()
+    raise AssertionError(f"{number}: the check passes on the defect, so it reveals nothing")
