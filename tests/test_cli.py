@@ -653,5 +653,6 @@ def test_a_damaged_study_is_refused_in_one_line(damage, monkeypatch, tmp_path):
     assert call(*words, study)[0] == 0
     study.write_text("".join(DAMAGES[damage](study.read_text().splitlines(keepends=True))))
     before = study.read_bytes()
-    assert re.match(rf"ganbook: (study|storage) is '{study}', wh(ose line \d|ich cannot be read)", refused(*words, study))
+    line = refused(*words, study)
+    assert re.match(rf"ganbook: (study|storage) is '{study}', wh(ose line \d|ich cannot be read)", line)
     assert study.read_bytes() == before

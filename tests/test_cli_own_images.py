@@ -79,11 +79,8 @@ def test_convolutions_train_on_a_folder(photos, tmp_path):
     assert "200 images of 16x16 in grey, PixelShuffleGenerator against DCGANDiscriminator, batch 4" in out
 
 
-def test_the_run_knows_the_folder(run, photos):
+def test_info_tells_the_folder(run, photos):
     kept = checkpoint.load(run)[1]["data"]
-    source = data.load(photos, size=16, skip_unreadable=True, background="black")
-    assert kept == {"name": f"folder:{photos}", "shape": [16, 16, 3], "count": 200, "sha256": data.fingerprint(source),
-                    "background": "black", "skip_unreadable": True, "unreadable": 3}
     assert (f"trained on folder:{photos} (200 of shape 16x16x3, 3 files left out, SHA-256 {kept['sha256'][:12]})"
             in call("info", run)[1])
 
@@ -161,10 +158,8 @@ def test_a_run_on_examples_from_python_says_what_it_needs(photos, tmp_path):
     (("--size", 8, "--recipe", "ring"), r"data is 'folder:.*'; accepted with recipe 'ring'.*\(2,\): ring, grid$"),
 ])
 def test_what_cannot_be_is_said_in_one_line(options, message, photos, tmp_path):
-    code, _, err = call("train", "--data", photos, *options, *SHORT, "--out", tmp_path / "run")
-    assert code == 2
-    assert re.search(f"^ganbook: .*{message}", err)
-    assert err.count("\n") == 1
+    line = refused("train", "--data", photos, *options, *SHORT, "--out", tmp_path / "run")
+    assert re.search(f"^ganbook: .*{message}", line)
     assert not (tmp_path / "run").exists()
 
 
@@ -178,12 +173,6 @@ def test_what_cannot_be_is_said_in_one_line(options, message, photos, tmp_path):
 def test_what_does_not_belong_to_the_data_is_refused(options, message, tmp_path):
     assert re.search(message, refused("train", *options, *SHORT, "--out", tmp_path / "run"))
     assert not (tmp_path / "run").exists()
-
-
-def test_an_empty_folder(tmp_path):
-    (tmp_path / "empty").mkdir()
-    line = refused("train", "--data", tmp_path / "empty", "--size", 8, "--out", tmp_path / "run")
-    assert "holds no image that Pillow reads" in line
 
 
 def test_the_training_part_of_a_folder(photos, recipe, tmp_path):

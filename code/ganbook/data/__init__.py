@@ -108,6 +108,11 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
         DataError: a file is missing, damaged or not the published one, or no source of it can be reached; a folder
             does not exist, holds no image, or one that cannot be used.
 
+    Example:
+        >>> digits = load("digits", split="test", size=16)
+        >>> len(digits), digits.shape
+        (898, (16, 16, 1))
+
     Reference: Deng, The MNIST database, IEEE Signal Processing Magazine 29 (2012); Xiao, Rasul and Vollgraf,
     Fashion-MNIST, 2017, arXiv:1708.07747; Krizhevsky, Learning multiple layers of features from tiny images, 2009; Lin,
     Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, arXiv:1712.04086 (stacks, ring and grid).

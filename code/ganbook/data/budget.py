@@ -38,5 +38,9 @@ def budget(small: T, large: T) -> T:
 
     Returns:
         One of the two, unchanged.
+
+    Example:
+        >>> budget(200, 20_000)  # steps of a training, on the reader's own machine
+        200
     """
     return large if on_colab() and has_gpu() else small

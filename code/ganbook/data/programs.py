@@ -108,6 +108,10 @@ def images_for(name: str, split: str, size: int, channels: int, skip_unreadable:
     Raises:
         ValueError: points, or colours where grey is wanted.
         DataError: as :func:`ganbook.data.load`.
+
+    Example:
+        >>> images_for("digits", "train", size=8, channels=3).shape
+        (899, 8, 8, 3)
     """
     full = data.full_name(name)
     own = {"channels": channels} if data.is_folder(full) else {"count": STACKS} if full.startswith("stacked_") else {}

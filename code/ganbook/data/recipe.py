@@ -45,7 +45,7 @@ def check_choice(name: str, value: str, accepted: tuple[str, ...]) -> str:
 
 
 def parameter_dtype(dtype: str) -> str:
-    """The type that weights, slots and losses have in a run of this ``dtype``: mixed precision keeps them float32."""
+    """The type of weights, optimiser state and losses in a run of this ``dtype``: in mixed precision float32."""
     return "float32" if dtype == "mixed_bfloat16" else dtype
 
 
@@ -232,7 +232,7 @@ class Recipe:
         dequantisation: width of the uniform noise added to real images, in units of the range [-1, 1]; 0 for none.
         seed: of the one random generator that draws everything.
         dtype: one of ``DTYPES``; ``mixed_bfloat16`` computes the layers in bfloat16, and keeps weights, optimiser
-            slots, losses and penalties in float32.
+            optimiser state, losses and penalties in float32.
 
     Raises:
         ValueError: a field outside its range or an unknown name.

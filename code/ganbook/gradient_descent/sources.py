@@ -32,6 +32,11 @@ def load_source(recipe: Recipe, **options: Any) -> Any:
     Raises:
         ValueError: a combination of data, split, size and scale that does not exist.
         DataError: a file is missing or damaged, or a folder holds fewer images than a batch.
+
+    Example:
+        >>> source = load_source(Recipe(data="digits"))
+        >>> source.name, len(source), source.shape
+        ('digits', 1797, (8, 8, 1))
     """
     made = blueprint_of(recipe.generator).output_shape
     name, size = data.full_name(recipe.data), recipe.size
