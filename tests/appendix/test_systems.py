@@ -56,7 +56,7 @@ def test_twins_make_one_run(article):
     assert samples.shape == (5, *system(article).generator.settings["shape"])
     assert np.abs(samples).max() <= 1
     for role in ("generator", "discriminator"):  # an optimiser of its own
-        assert set(runs[0].state.slots[role]) == set(getattr(runs[0].state, role).trainable())
+        assert set(runs[0].state.optimiser_state[role]) == set(getattr(runs[0].state, role).trainable())
 
 
 @pytest.mark.parametrize("mistake", [

@@ -78,7 +78,7 @@ def _generator(recipe: Recipe, state: dict, draws: dict) -> tuple[float, dict]:
 def _update(recipe: Recipe, state: dict, role: str, gradients: dict, rates: dict) -> None:
     settings, arrays = getattr(recipe, f"{role}_optimiser"), state[role]
     for name, gradient in gradients.items():
-        slots = {slot: arrays[f"{slot}/{name}"] for slot in rules.initial_slots(settings, gradient)}
+        slots = {slot: arrays[f"{slot}/{name}"] for slot in rules.initial_state(settings, gradient)}
         new, slots = rules.update(settings, arrays[name], gradient, slots, rates["t"], rates["learning_rate"])
         bounded = role == "discriminator" and recipe.clip
         arrays[name] = np.clip(new, -recipe.clip, recipe.clip) if bounded else new

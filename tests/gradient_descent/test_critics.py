@@ -93,7 +93,7 @@ def test_twins_run_alike_on_images():
 def linear_oracle(loss, real, fake, weight, bias, optimiser, steps):
     """A linear critic by derivatives written by hand."""
     tensors = {"dense_1.weight": weight, "dense_1.bias": bias}
-    slots = {name: rules.initial_slots(optimiser, tensor) for name, tensor in tensors.items()}
+    state = {name: rules.initial_state(optimiser, tensor) for name, tensor in tensors.items()}
     record = []
     for t in range(steps):
         logits = [x @ tensors["dense_1.weight"][:, 0] + tensors["dense_1.bias"] for x in (real, fake)]
@@ -102,7 +102,7 @@ def linear_oracle(loss, real, fake, weight, bias, optimiser, steps):
         gradients = {"dense_1.weight": (by_real @ real + by_fake @ fake)[:, None],
                      "dense_1.bias": np.array([by_real.sum() + by_fake.sum()])}
         for name, gradient in gradients.items():
-            tensors[name], slots[name] = rules.update(optimiser, tensors[name], gradient, slots[name], t + 1,
+            tensors[name], state[name] = rules.update(optimiser, tensors[name], gradient, state[name], t + 1,
                                                       optimiser.learning_rate.value(t, steps))
     return np.array(record), tensors
 
@@ -180,7 +180,7 @@ def test_the_seed_decides_the_draws_and_nothing_else_does(twin):
 
 @twins
 def test_training_goes_on_from_the_present_weights(twin):
-    """Without slots, two runs of six steps are one run of twelve."""
+    """Without state, two runs of six steps are one run of twelve."""
     net = network(twin)
     first = fit(twin, net=net, steps=6, optimiser=SGD)[0]
     second = fit(twin, net=net, steps=6, optimiser=SGD)
@@ -269,7 +269,7 @@ def doubled(objective):
 
 
 def late(update):
-    return lambda settings, weights, gradients, slots, t, rate: update(settings, weights, gradients, slots, t + 1, rate)
+    return lambda settings, weights, gradients, state, t, rate: update(settings, weights, gradients, state, t + 1, rate)
 
 
 MISTAKES = {"sides swapped": ("discriminator_objective", swapped), "loss doubled": ("discriminator_objective", doubled),

@@ -184,12 +184,12 @@ def test_bias_correction():
     for noise in (0.0, 2.0):
         gradients = 1.0 + noise * rng.normal(size=(steps, n))
         x = np.zeros(n)
-        slots = optimisers_numpy.initial_slots(config, x)
+        state = optimisers_numpy.initial_state(config, x)
         for t, g in enumerate(gradients, start=1):
-            x, slots = optimisers_numpy.update(config, x, g, slots, t, 0.1)
+            x, state = optimisers_numpy.update(config, x, g, state, t, 0.1)
             for slot, beta, mean in (("m", 0.9, 1.0), ("v", 0.99, 1.0 + noise**2)):
-                error = abs(slots[slot].mean() - (1 - beta**t) * mean)
-                assert error <= 3 * slots[slot].std() / math.sqrt(n) + 1e-12
+                error = abs(state[slot].mean() - (1 - beta**t) * mean)
+                assert error <= 3 * state[slot].std() / math.sqrt(n) + 1e-12
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -200,10 +200,10 @@ def test_paths_of_the_twins(twin, name):
     config = Optimiser(name, beta1=0.9, beta2=0.99, learning_rate=Schedule(1e-3, 1e-4, "linear"))
     path = descent.descend(problem.gradient, problem.start, config, 100)
     x = native(twin, problem.start, "float64")
-    slots = rules.initial_slots(config, x)
+    state = rules.initial_state(config, x)
     for t in range(1, 101):
         gradient = native(twin, problem.gradient(as_numpy(x)), "float64")
-        x, slots = rules.update(config, x, gradient, slots, t, config.learning_rate.value(t - 1, 100))
+        x, state = rules.update(config, x, gradient, state, t, config.learning_rate.value(t - 1, 100))
         assert np.abs(as_numpy(x) - path[t]).max() < 1e-9
 
 
@@ -231,7 +231,7 @@ def test_a_rate_that_changes_parts_keras_from_the_rule():
 
     problem, config = descent.problem("valley"), Optimiser("momentum", beta1=0.5)
     rates = np.repeat([2.0**-5, 2.0**-8], 10)  # exact in float32, in which Keras holds its rate
-    x, slots = problem.start, optimisers_numpy.initial_slots(config, problem.start)
+    x, state = problem.start, optimisers_numpy.initial_state(config, problem.start)
     variable = keras.Variable(problem.start, dtype="float64")
     own = keras.optimizers.SGD(rates[0], momentum=0.5)
     velocity, apart = np.zeros(2), []
@@ -241,7 +241,7 @@ def test_a_rate_that_changes_parts_keras_from_the_rule():
         own.apply([tf.constant(problem.gradient(variable.numpy()))], [variable])
         velocity = 0.5 * velocity - rate * problem.gradient(by_hand)
         by_hand = by_hand + velocity
-        x, slots = optimisers_numpy.update(config, x, problem.gradient(x), slots, t, rate)
+        x, state = optimisers_numpy.update(config, x, problem.gradient(x), state, t, rate)
         assert np.abs(variable.numpy() - by_hand).max() < 1e-12
         apart.append(np.abs(variable.numpy() - x).max())
     assert max(apart[:10]) < 1e-12
@@ -282,10 +282,10 @@ def test_stationary_variance_is_sampled(rate, batch, beta):
     rng = np.random.default_rng(6)
     x = np.zeros(chains)
     settings = Optimiser("momentum" if beta else "sgd", beta1=beta)
-    slots = optimisers_numpy.initial_slots(settings, x)
+    state = optimisers_numpy.initial_state(settings, x)
     for t in range(1, steps + 1):
         noise = s / math.sqrt(batch) * rng.normal(size=chains)
-        x, slots = optimisers_numpy.update(settings, x, curvature * x + noise, slots, t, rate)
+        x, state = optimisers_numpy.update(settings, x, curvature * x + noise, state, t, rate)
     predicted = descent.stationary_variance(curvature, rate, s**2, batch=batch, beta=beta)
     assert abs(x.var() - predicted) < 3 * predicted * math.sqrt(2 / chains)
 

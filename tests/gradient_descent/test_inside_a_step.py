@@ -12,7 +12,7 @@ import pytest
 from ganbook.data.recipe import Optimiser
 from ganbook.probability import losses_numpy as losses
 from ganbook.tensors import layers
-from gradient_descent.runs_at_hand import BASE, deal, start
+from gradient_descent.runs_at_hand import BASE, deal, make_step, start
 from parity import TWINS, as_numpy, module, native, relative_error
 
 twins = pytest.mark.parametrize("twin", TWINS)
@@ -147,9 +147,9 @@ def test_second_player_under_a_shared_clock(ending, betas):
     rules, (beta1, beta2) = module("gradient_descent.optimisers", ending), betas
     config = Optimiser("adam", 1.0, beta1, beta2, epsilon=1e-300)
     place, gradient = (_give(ending, value) for value in (0.0, -0.3))
-    slots = rules.initial_slots(config, place)
+    state = rules.initial_state(config, place)
     for k in range(1, 200):
-        new, slots = rules.update(config, _give(ending, 0.0), gradient, slots, 2 * k, 1.0)
+        new, state = rules.update(config, _give(ending, 0.0), gradient, state, 2 * k, 1.0)
         expected = math.sqrt(1 + beta2**k) / (1 + beta1**k)
         assert float(new) == pytest.approx(expected, rel=1e-9), k
 
@@ -178,8 +178,8 @@ def test_a_zero_gradient_moves_a_player_with_memory(ending, betas):
     rules, (beta1, beta2) = module("gradient_descent.optimisers", ending), betas
     config = Optimiser("adam", 1.0, beta1, beta2, epsilon=1e-300)
     place = _give(ending, 0.0)
-    _, slots = rules.update(config, place, _give(ending, 0.3), rules.initial_slots(config, place), 1, 1.0)
-    new, _ = rules.update(config, place, _give(ending, 0.0), slots, 2, 1.0)
+    _, state = rules.update(config, place, _give(ending, 0.3), rules.initial_state(config, place), 1, 1.0)
+    new, _ = rules.update(config, place, _give(ending, 0.0), state, 2, 1.0)
     assert float(new) == pytest.approx(-beta1 / (1 + beta1) * math.sqrt((1 + beta2) / beta2), rel=1e-9, abs=1e-15)
 
 
@@ -206,16 +206,16 @@ def test_moving_mean_after_one_discriminator_step(twin):
     recipe = BASE.replace(generator=BASE.generator.with_(batch_norm=True),
                           discriminator=BASE.discriminator.with_(batch_norm=True, momentum=0.8))
     run, sampler = start(twin, recipe)
-    draws = run.state.native(deal(run, sampler)[0])
-    first, steps = draws["discriminator"][0], module("gradient_descent.steps", twin)
+    inputs = deal(run, sampler)[0]
+    first = run.state.native(inputs["discriminator"][0])
     fake = run.state.generator(first["noise"], training=True)
     weight = run.state.discriminator.export()["dense_1.weight"]
     to_numpy = module("tensors.networks", twin).to_numpy
     real, fake = (to_numpy(x).reshape(len(x), -1) @ weight for x in (first["real"], fake))
     exports = [run.state.export()]
-    steps.discriminator_step(run.state, first)
+    make_step(twin, run.state, "discriminator", inputs["discriminator"][0])
     exports.append(run.state.export())
-    steps.generator_step(run.state, draws["generator"])
+    make_step(twin, run.state, "generator", inputs["generator"])
     exports.append(run.state.export())
 
     start_mean, end = (export["discriminator"]["batch_norm_1.moving_mean"] for export in exports[:2])

@@ -1,4 +1,4 @@
-"""Mixed precision: layers in bfloat16; weights, slots, losses and penalties in float32."""
+"""Mixed precision: layers in bfloat16; weights, optimiser state, losses and penalties in float32."""
 
 from __future__ import annotations
 

@@ -29,23 +29,23 @@ def run(rules, config: Optimiser, give, number=int, steps: int = STEPS, rate=RAT
     It starts at 0 so that position is distance travelled: elsewhere the position would hide an error of a small step.
     """
     parameter = give(np.zeros_like(GOAL))
-    slots = rules.initial_slots(config, parameter)
+    state = rules.initial_state(config, parameter)
     for t in range(1, steps + 1):
         gradient = parameter - give(GOAL) + give(NOISE[t - 1])
-        parameter, slots = rules.update(config, parameter, gradient, slots, number(t), rate)
-    return parameter, slots
+        parameter, state = rules.update(config, parameter, gradient, state, number(t), rate)
+    return parameter, state
 
 
 def check_rule(rules, twin: str, dtype: str, config: Optimiser, tensors: bool = False, steps: int = STEPS) -> None:
-    """Hold many steps of one twin's rule, parameter and slots, to the oracle; planted mistakes go through it too."""
+    """Hold many steps of one twin's rule, parameter and state, to the oracle; planted mistakes go through it too."""
     def give(array):
         return native(twin, array, dtype)
 
     number, rate = (lambda t: native(twin, t, "int64"), give(RATE)) if tensors else (int, RATE)
-    parameter, slots = run(rules, config, give, number, steps, rate)
+    parameter, state = run(rules, config, give, number, steps, rate)
     expected, expected_slots = run(oracle, config, np.asarray, steps=steps)
     assert_parity(parameter, expected, dtype, what=config.name)
-    assert_parity(slots, expected_slots, dtype, what=f"slots of {config.name}")
+    assert_parity(state, expected_slots, dtype, what=f"state of {config.name}")
 
 
 # Values that a person can work out.
@@ -64,19 +64,19 @@ def test_hand_values(ending):
     for name, positions in expected.items():
         config = Optimiser(name, beta1=0.5, beta2=0.75, epsilon=0.5)
         parameter, two, minus_one = (_give(ending, value) for value in (1.0, 2.0, -1.0))
-        slots = rules.initial_slots(config, parameter)
+        state = rules.initial_state(config, parameter)
         for t, (gradient, position) in enumerate(zip((two, minus_one), positions, strict=True), start=1):
-            parameter, slots = rules.update(config, parameter, gradient, slots, t, 0.1)
+            parameter, state = rules.update(config, parameter, gradient, state, t, 0.1)
             assert_parity(parameter, position, "float64", what=name)
 
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
-def test_initial_slots(ending):
+def test_initial_state(ending):
     rules, names = module("gradient_descent.optimisers", ending), {
         "sgd": [], "momentum": ["velocity"], "rmsprop": ["v"], "adam": ["m", "v"]}
     for name in OPTIMISERS:
-        slots = rules.initial_slots(Optimiser(name), _give(ending, GOAL))
-        assert_parity(slots, {slot: np.zeros((3, 4)) for slot in names[name]}, "float64")
+        state = rules.initial_state(Optimiser(name), _give(ending, GOAL))
+        assert_parity(state, {slot: np.zeros((3, 4)) for slot in names[name]}, "float64")
 
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
@@ -84,10 +84,10 @@ def test_rules_leave_their_arguments_alone(ending):
     rules = module("gradient_descent.optimisers", ending)
     for config in SETTINGS.values():
         parameter, gradient = _give(ending, GOAL), _give(ending, NOISE[0])
-        slots = {name: slot + 1.0 for name, slot in rules.initial_slots(config, parameter).items()}
-        rules.update(config, parameter, gradient, slots, 1, RATE)
+        state = {name: slot + 1.0 for name, slot in rules.initial_state(config, parameter).items()}
+        rules.update(config, parameter, gradient, state, 1, RATE)
         assert_parity([parameter, gradient], [GOAL, NOISE[0]], "float64")
-        assert_parity(slots, {name: np.ones((3, 4)) for name in slots}, "float64")
+        assert_parity(state, {name: np.ones((3, 4)) for name in state}, "float64")
 
 
 # Twin against oracle.
@@ -110,8 +110,8 @@ def test_bias_correction_keeps_its_digits(twin, dtype):
 
 
 def _compiled(twin: str, mode: str, rules, config: Optimiser):
-    def step(parameter, gradient, slots, t, rate):
-        return rules.update(config, parameter, gradient, slots, t, rate)
+    def step(parameter, gradient, state, t, rate):
+        return rules.update(config, parameter, gradient, state, t, rate)
 
     if twin == "torch":
         import torch
@@ -159,10 +159,10 @@ def test_variables(kind):
     for config in SETTINGS.values():
         make = tf.Variable if kind == "tf.Variable" else lambda array: keras.Variable(array, dtype="float64")
         parameter = make(GOAL)
-        slots = rules.initial_slots(config, parameter)
-        new, slots = rules.update(config, parameter, _give("tensorflow", NOISE[0]), slots, 1, RATE)
-        expected = oracle.update(config, GOAL, NOISE[0], oracle.initial_slots(config, GOAL), 1, RATE)
-        assert_parity([new, slots], expected, "float64")
+        state = rules.initial_state(config, parameter)
+        new, state = rules.update(config, parameter, _give("tensorflow", NOISE[0]), state, 1, RATE)
+        expected = oracle.update(config, GOAL, NOISE[0], oracle.initial_state(config, GOAL), 1, RATE)
+        assert_parity([new, state], expected, "float64")
         assert_parity(parameter, GOAL, "float64")
 
 
@@ -254,8 +254,8 @@ def test_adam_and_rmsprop_do_not_see_the_scale_of_the_loss(ending, scale, seed):
         for c in (1.0, scale):
             config = Optimiser(name, beta1=0.5, epsilon=1e-3 * c)
             parameter = _give(ending, GOAL)
-            slots = rules.initial_slots(config, parameter)
-            steps.append(rules.update(config, parameter, _give(ending, c * gradient), slots, 1, RATE)[0])
+            state = rules.initial_state(config, parameter)
+            steps.append(rules.update(config, parameter, _give(ending, c * gradient), state, 1, RATE)[0])
         assert relative_error(steps[1], as_numpy(steps[0])) < 1e-12
 
 
@@ -263,7 +263,7 @@ def test_adam_and_rmsprop_do_not_see_the_scale_of_the_loss(ending, scale, seed):
 @given(gradient=st.floats(-1e6, 1e6), beta1=st.sampled_from([0.0, 0.5, 0.9]))
 def test_the_first_step_of_adam_is_at_most_its_rate(gradient, beta1):
     config = Optimiser("adam", beta1=beta1)
-    new, _ = oracle.update(config, np.array([0.0]), np.array([gradient]), oracle.initial_slots(config, [0.0]), 1, RATE)
+    new, _ = oracle.update(config, np.array([0.0]), np.array([gradient]), oracle.initial_state(config, [0.0]), 1, RATE)
     assert abs(new[0]) <= RATE * (1 + 1e-12)
     assert new[0] * gradient <= 0
 
@@ -285,7 +285,7 @@ def test_errors(ending):
     config = Optimiser("sgd")
     object.__setattr__(config, "name", "adamm")
     with pytest.raises(ValueError, match=r"optimiser is 'adamm'; accepted: sgd, momentum, rmsprop, adam"):
-        rules.initial_slots(config, parameter)
+        rules.initial_state(config, parameter)
     with pytest.raises(ValueError, match=r"optimiser is 'adamm'; accepted: sgd, momentum, rmsprop, adam"):
         rules.update(config, parameter, parameter, {}, 1, RATE)
     with pytest.raises(ValueError, match=r"gradient has shape \(4,\); accepted: the parameter's, \(3, 4\)"):
@@ -338,8 +338,8 @@ MUTANTS = {
 
 
 def _planted(twin: str, name: str, mistake: dict):
-    def update(config, parameter, gradient, slots, t, rate):
-        return RULES[name](parameter, gradient, slots, t, rate, config, **mistake)
+    def update(config, parameter, gradient, state, t, rate):
+        return RULES[name](parameter, gradient, state, t, rate, config, **mistake)
 
     return variant(module("gradient_descent.optimisers", twin), update=update)
 

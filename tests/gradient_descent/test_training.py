@@ -51,7 +51,7 @@ def test_both_frameworks_run_the_same_run():
 @frameworks
 def test_a_run_is_decided_by_its_recipe(framework):
     one, same, other = train(framework), train(framework), train(framework, RECIPE.replace(seed=1))
-    assert identical(one.state.export(), same.players.export())
+    assert identical(one.state.export(), same.state.export())
     assert one.history == same.history
     assert not identical(one.state.export(), other.state.export())
 
@@ -125,7 +125,7 @@ def test_an_extended_run_that_was_cut_off_goes_on_to_its_own_end(tmp_path):
 def test_schedules_end_with_the_recipe(recipe):
     """With constant rates more steps are more of the same; a recipe of more steps would fade later."""
     extended, other = train(recipe=recipe, steps=20), train(recipe=recipe.replace(steps=20))
-    assert identical(extended.players.export(), other.state.export()) == (recipe is RECIPE)
+    assert identical(extended.state.export(), other.state.export()) == (recipe is RECIPE)
     run, source = training.start_run(recipe, device="cpu"), Uniform()
     sampler = training.make_sampler(run, source)
     rates = [sampler.iteration(step, np.random.default_rng(0)) for step in (12, 19)]
@@ -203,7 +203,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
                             generator=GENERATOR.with_(batch_norm=True, bias=False, latent=np.int64(5)))
     run = train(recipe=recipe, until=np.int64(4), save_every=np.int64(2), sample_every=np.int16(2), out=tmp_path)
     run = train(recipe=recipe, resume=True, steps=np.int64(14), out=tmp_path)
-    assert identical(run.state.export(), train(steps=14).players.export())
+    assert identical(run.state.export(), train(steps=14).state.export())
     assert np.array_equal(run.sample(np.int64(5), np.uint8(3)), run.sample(5, 3))
     run.save(tmp_path)
 
@@ -270,7 +270,7 @@ def test_when_a_bar_is_shown(monkeypatch, progress, terminal, tested, shown):
 @frameworks
 def test_samples_on_the_way_do_not_disturb_the_run(framework):
     plain, sampled = train(framework), train(framework, sample_every=5)
-    assert identical(plain.players.export(), sampled.players.export())
+    assert identical(plain.state.export(), sampled.state.export())
     assert plain.history == sampled.history
     assert plain.rng.bit_generator.state == sampled.rng.bit_generator.state
     assert plain.samples == []
@@ -318,7 +318,7 @@ def test_save_every(monkeypatch, tmp_path):
     monkeypatch.setattr(training.Run, "save", lambda run, folder: (saved.append(run.step), right(run, folder)))
     run = train(out=tmp_path, save_every=5)
     assert saved == [5, 10, 12]
-    assert identical(run.state.export(), train().players.export())
+    assert identical(run.state.export(), train().state.export())
     assert train(save_every=5).step == 12  # nowhere to save
     assert saved == [5, 10, 12]
 
@@ -330,7 +330,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_leaves_what_was_saved(tmp_p
         train(framework, recipe, source=Spoilt(6), out=tmp_path, save_every=4, compiled=compiled, check_data=False)
     run = training.load_run(tmp_path, device="cpu")
     assert run.step == 4
-    assert identical(run.state.export(), train(framework, recipe, until=4, compiled=compiled).players.export())
+    assert identical(run.state.export(), train(framework, recipe, until=4, compiled=compiled).state.export())
     assert train(framework, None, out=tmp_path, resume=True).step == 12
 
 
@@ -375,7 +375,7 @@ def test_a_gpu_that_is_not_there_is_named(framework):
 
 def test_a_folder_that_cannot_be_is_refused_before_training(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    monkeypatch.setattr(training, "advance", None)
+    monkeypatch.setattr(training, "iterate", None)
     for out in (tmp_path / "file", tmp_path / "file" / "below"):
         with pytest.raises(OSError, match="file"):
             train(out=out)

@@ -80,7 +80,7 @@ def test_gradients_against_finite_differences(twin):
     start = module("gradient_descent.vae", twin).VAE(TRAIN.shape, 3, (16, 12), 1e-3, 0.5, rng, "float64", None)
     rows, noise = start.rows(TRAIN.batch(rng, 8)), rng.standard_normal((8, 3)).astype(np.float32)
     for role, network in start.networks.items():
-        moments = network.export({name: slots["m"] for name, slots in vae.slots[role].items()})
+        moments = network.export({name: state["m"] for name, state in vae.optimiser_state[role].items()})
         for name in ("dense_1.weight", "dense_2.bias", "dense_3.weight"):
             weights = network.export()
             index = np.unravel_index(np.argmax(np.abs(moments[name])), moments[name].shape)
@@ -135,10 +135,10 @@ def test_a_loss_that_explodes_is_an_error_that_names_the_step(twin):
 MUTANTS = {  # what is wrong -> the name in the module, and its wrong form from the right one
     "divergence halved": ("gaussian_kl", lambda right: lambda m, v: right(m, v) / 2),
     "noise without a deviation": ("reparameterise", lambda right: lambda m, v, e: m + e),
-    "another update rule": ("updated", lambda right: lambda settings, *rest: right(
+    "another update rule": ("update_all", lambda right: lambda settings, *rest: right(
         Optimiser("adam", settings.learning_rate, 0.9, 0.99), *rest)),
-    "updates counted from 2": ("updated", lambda right: lambda s, w, g, slots, t, rate: right(
-        s, w, g, slots, t + 1, rate)),
+    "updates counted from 2": ("update_all", lambda right: lambda s, w, g, state, t, rate: right(
+        s, w, g, state, t + 1, rate)),
 }
 
 

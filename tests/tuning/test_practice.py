@@ -91,9 +91,9 @@ def test_operations_of_a_penalty(fields, factor):
 
 
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
-@pytest.mark.parametrize(("name", "slots"), [("sgd", 0), ("momentum", 1), ("rmsprop", 1), ("adam", 2)])
+@pytest.mark.parametrize(("name", "moments"), [("sgd", 0), ("momentum", 1), ("rmsprop", 1), ("adam", 2)])
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
-def test_bytes_of_a_run(framework, name, slots, averaging):
+def test_bytes_of_a_run(framework, name, moments, averaging):
     rule = Optimiser(name, 1e-3)
     players = training.start_run(BASE.replace(
         generator_optimiser=rule, discriminator_optimiser=rule, averaging=averaging,
@@ -102,7 +102,7 @@ def test_bytes_of_a_run(framework, name, slots, averaging):
              for net in (players.generator, players.discriminator)]
     moving = sum(math.prod(w.shape) for w in players.generator.moving().values())
     copies = 1 if averaging else 0
-    counted = 8 * ((1 + slots) * sum(sizes) + copies * sizes[0] + (1 + copies) * moving)
+    counted = 8 * ((1 + moments) * sum(sizes) + copies * sizes[0] + (1 + copies) * moving)
     assert sum(array.nbytes for group in players.export().values() for array in group.values()) == counted
 
 

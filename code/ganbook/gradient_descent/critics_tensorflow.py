@@ -13,7 +13,7 @@ import tensorflow as tf
 from ganbook.data.recipe import Optimiser, Recipe, check_int
 from ganbook.gradient_descent.critics import ADAM, CriticSampler, Sampler, as_examples, critic_recipe, record
 from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update_all
+from ganbook.gradient_descent.optimisers_tensorflow import initial_state, update_all
 from ganbook.gradient_descent.penalties_tensorflow import clip_weights
 from ganbook.gradient_descent.steps_tensorflow import discriminator_objective
 from ganbook.gradient_descent.train_state_tensorflow import native
@@ -29,13 +29,13 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
                            clip=clip, r1=r1)
     sampler, rng = CriticSampler(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
-    slots = {name: initial_slots(optimiser, weight) for name, weight in network.trainable().items()}
+    state = {name: initial_state(optimiser, weight) for name, weight in network.trainable().items()}
     # One graph for a step: run eagerly, a small one costs twenty times as much.
-    graph_step = tf.function(lambda slots, inputs: _step(network, recipe, slots, inputs), autograph=False)
+    graph_step = tf.function(lambda state, inputs: _step(network, recipe, state, inputs), autograph=False)
     losses = []
     for step in range(steps):
         inputs = native(sampler.draw(step, rng), network.dtype_name, network.device_name)
-        loss_before, slots = graph_step(slots, inputs)
+        loss_before, state = graph_step(state, inputs)
         losses.append(loss_before)
     return record(tf.stack(losses).numpy())
 
@@ -47,15 +47,15 @@ def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
     return logits.reshape(()) if np.ndim(x) == 0 else logits
 
 
-def _step(network: Network, recipe: Recipe, slots: dict[str, Any], inputs: Inputs) -> tuple[tf.Tensor, dict[str, Any]]:
-    """One update in place: the loss before it, and the new slots."""
+def _step(network: Network, recipe: Recipe, state: dict[str, Any], inputs: Inputs) -> tuple[tf.Tensor, dict[str, Any]]:
+    """One update in place: the loss before it, and the new state."""
     with tf.GradientTape() as tape:
         objective, report = discriminator_objective(recipe, network, inputs["fake"], inputs)
     weights, rates = network.trainable(), inputs["rates"]
     gradients = dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True))
-    new, slots = update_all(recipe.discriminator_optimiser, weights, gradients, slots, rates["t"],
+    new, state = update_all(recipe.discriminator_optimiser, weights, gradients, state, rates["t"],
                             rates["learning_rate"])
     if recipe.clip:
         new = clip_weights(new, recipe.clip)
     network.assign(new | report["statistics"])
-    return report["loss"], slots
+    return report["loss"], state

@@ -130,14 +130,14 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
     x = np.asarray(start, np.float64)
     if noise is not None and np.shape(noise) != (steps, *x.shape):
         raise ValueError(f"noise has shape {np.shape(noise)}; accepted: {(steps, *x.shape)}, one array per step")
-    path, slots = [x], optimisers_numpy.initial_slots(settings, x)
+    path, state = [x], optimisers_numpy.initial_state(settings, x)
     for t in range(1, steps + 1):
         rate = settings.learning_rate.value(t - 1, steps) if learning_rate is None else learning_rate
         with np.errstate(over="ignore", invalid="ignore"):  # named below instead
             slope = np.asarray(gradient(x), np.float64)
             if noise is not None:
                 slope = slope + noise[t - 1]
-            x, slots = optimisers_numpy.update(settings, x, slope, slots, t, rate)
+            x, state = optimisers_numpy.update(settings, x, slope, state, t, rate)
         if not np.isfinite(x).all():
             raise FloatingPointError(f"position is not finite after step {t}; take a smaller learning rate than {rate}")
         path.append(x)

@@ -1,6 +1,6 @@
 r"""Update rules in NumPy: the oracle of both twins.
 
-A rule is a pure function: parameter, gradient and slots in, new parameter and new slots out, all in float64 and
+A rule is a pure function: parameter, gradient and state in, new parameter and new state out, all in float64 and
 straight from the published equations.
 
 Explained in the book's section "Descent".
@@ -16,11 +16,11 @@ from numpy.typing import ArrayLike
 from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
 Scalar = float
-Slots = Mapping[str, np.ndarray]
+State = Mapping[str, np.ndarray]
 Update = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def sgd(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+def sgd(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
         settings: Optimiser) -> Update:
     r"""Gradient descent: one step against the gradient.
 
@@ -29,20 +29,20 @@ def sgd(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, lear
     Args:
         parameter: theta, any shape.
         gradient: g, of the same shape.
-        slots: none, an empty mapping.
+        state: none, an empty mapping.
         t: number of this step, counted from 1; not used.
         learning_rate: eta, at least 0.
         settings: the constants; not used.
 
     Returns:
-        the new parameter and the new slots.
+        the new parameter and the new state.
 
     Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
     """
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+def momentum(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
              settings: Optimiser) -> Update:
     r"""Heavy-ball momentum: a step along the decaying sum of gradients.
 
@@ -51,21 +51,21 @@ def momentum(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar,
     Args:
         parameter: theta, any shape.
         gradient: g, of the same shape.
-        slots: ``velocity``, u, 0 at the start.
+        state: ``velocity``, u, 0 at the start.
         t: number of this step, counted from 1; not used.
         learning_rate: eta, at least 0.
         settings: the constants; beta1 is read.
 
     Returns:
-        the new parameter and the new slots.
+        the new parameter and the new state.
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
     """
-    velocity = settings.beta1 * slots["velocity"] + gradient
+    velocity = settings.beta1 * state["velocity"] + gradient
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+def rmsprop(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
             settings: Optimiser) -> Update:
     r"""RMSprop: every gradient divided by the root of its running mean square.
 
@@ -74,21 +74,21 @@ def rmsprop(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, 
     Args:
         parameter: theta, any shape.
         gradient: g, of the same shape.
-        slots: ``v``, 0 at the start.
+        state: ``v``, 0 at the start.
         t: number of this step, counted from 1; not used.
         learning_rate: eta, at least 0.
         settings: the constants; beta2 (often called rho) and epsilon are read.
 
     Returns:
-        the new parameter and the new slots.
+        the new parameter and the new state.
 
     Reference: Tieleman and Hinton, Neural Networks for Machine Learning, lecture 6.5, 2012.
     """
-    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
+    v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * np.square(gradient)
     return parameter - learning_rate * gradient / (np.sqrt(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, learning_rate: Scalar,
+def adam(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
          settings: Optimiser) -> Update:
     r"""Adam: momentum over the root of the mean square, both corrected for their start at 0.
 
@@ -98,18 +98,18 @@ def adam(parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar, lea
     Args:
         parameter: theta, any shape.
         gradient: g, of the same shape.
-        slots: ``m`` and ``v``, 0 at the start.
+        state: ``m`` and ``v``, 0 at the start.
         t: number of this step, counted from 1.
         learning_rate: eta, at least 0.
         settings: the constants; beta1, beta2 and epsilon are read; epsilon stands outside the root.
 
     Returns:
-        the new parameter and the new slots.
+        the new parameter and the new state.
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
     """
-    m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
-    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * np.square(gradient)
+    m = settings.beta1 * state["m"] + (1.0 - settings.beta1) * gradient
+    v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * np.square(gradient)
     m_hat, v_hat = m / (1.0 - settings.beta1**t), v / (1.0 - settings.beta2**t)
     return parameter - learning_rate * m_hat / (np.sqrt(v_hat) + settings.epsilon), {"m": m, "v": v}
 
@@ -122,8 +122,8 @@ _RULES = {
 }
 
 
-def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.ndarray]:
-    r"""The slots that a rule starts from: zeros of the parameter's shape.
+def initial_state(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.ndarray]:
+    r"""The state that a rule starts from: zeros of the parameter's shape.
 
     .. math:: u = m = v = 0
 
@@ -132,7 +132,7 @@ def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
         parameter: any shape.
 
     Returns:
-        the slots by name, {} for ``sgd``.
+        the state by name, {} for ``sgd``.
 
     Raises:
         ValueError: an unknown rule.
@@ -143,7 +143,7 @@ def initial_slots(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
     return {name: np.zeros_like(parameter, np.float64) for name in names}
 
 
-def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots: Slots, t: Scalar,
+def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar,
            learning_rate: Scalar) -> Update:
     r"""One step of the rule that the settings name.
 
@@ -153,12 +153,12 @@ def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots
         settings: which rule, and its constants; its learning rate schedule is not read.
         parameter: theta, any shape.
         gradient: g, of the same shape.
-        slots: what :func:`initial_slots` or the step before returned.
+        state: what :func:`initial_state` or the step before returned.
         t: number of this step, counted from 1.
         learning_rate: eta, at least 0.
 
     Returns:
-        the new parameter and the new slots.
+        the new parameter and the new state.
 
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
@@ -167,4 +167,4 @@ def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, slots
     if np.shape(gradient) != np.shape(parameter):
         raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: "
                          f"the parameter's, {np.shape(parameter)}")
-    return rule(parameter, gradient, slots, t, learning_rate, settings)
+    return rule(parameter, gradient, state, t, learning_rate, settings)

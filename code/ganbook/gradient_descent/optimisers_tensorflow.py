@@ -1,6 +1,6 @@
 r"""Update rules in TensorFlow, with the same arithmetic as in PyTorch.
 
-A rule is a pure function: parameter, gradient and slots in, new parameter and new slots out.  It assigns nothing, so
+A rule is a pure function: parameter, gradient and state in, new parameter and new state out.  It assigns nothing, so
 that it runs inside ``tf.function`` and under XLA; the caller assigns what it returns.
 ``t`` and ``learning_rate`` may be scalar tensors, so that a compiled step need not be traced again when they change;
 give a ``learning_rate`` tensor in the parameter's precision.
@@ -19,35 +19,35 @@ import tensorflow as tf
 from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
 Scalar = float | tf.Tensor
-Slots = Mapping[str, tf.Tensor]
+State = Mapping[str, tf.Tensor]
 Update = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
 
-def sgd(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def sgd(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
         settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.sgd`."""
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def momentum(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
              settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.momentum`."""
-    velocity = settings.beta1 * slots["velocity"] + gradient
+    velocity = settings.beta1 * state["velocity"] + gradient
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def rmsprop(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
             settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.rmsprop`."""
-    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
+    v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * tf.square(gradient)
     return parameter - learning_rate * gradient / (_root(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def adam(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
          settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.adam`."""
-    m = settings.beta1 * slots["m"] + (1.0 - settings.beta1) * gradient
-    v = settings.beta2 * slots["v"] + (1.0 - settings.beta2) * tf.square(gradient)
+    m = settings.beta1 * state["m"] + (1.0 - settings.beta1) * gradient
+    v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * tf.square(gradient)
     rate = learning_rate / _correction(settings.beta1, t, parameter)
     root = _root(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
     return parameter - rate * m / root, {"m": m, "v": v}
@@ -61,25 +61,25 @@ _RULES = {
 }
 
 
-def initial_slots(settings: Optimiser, parameter: tf.Tensor) -> dict[str, tf.Tensor]:
-    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_slots`."""
+def initial_state(settings: Optimiser, parameter: tf.Tensor) -> dict[str, tf.Tensor]:
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_state`."""
     names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
     return {name: tf.zeros_like(tf.convert_to_tensor(parameter)) for name in names}
 
 
-def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, slots: Slots, t: Scalar,
+def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar,
            learning_rate: Scalar) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.update`."""
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if not gradient.shape.is_compatible_with(parameter.shape):
         raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "
                          f"the parameter's, {tuple(parameter.shape)}")
-    return rule(parameter, gradient, slots, t, learning_rate, settings)
+    return rule(parameter, gradient, state, t, learning_rate, settings)
 
 
 def update_all(settings: Optimiser, parameters: Mapping[str, tf.Tensor], gradients: Mapping[str, tf.Tensor],
-               state: Mapping[str, Slots], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, Slots]]:
+               state: Mapping[str, State], t: Scalar,
+               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, State]]:
     """The twin of :func:`ganbook.gradient_descent.optimisers_torch.update_all`."""
     new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
            for name, gradient in gradients.items()}

@@ -1,6 +1,6 @@
 r"""Update rules in PyTorch, with the same arithmetic as in TensorFlow.
 
-A rule is a pure function: parameter, gradient and slots in, new parameter and new slots out.  It changes nothing in
+A rule is a pure function: parameter, gradient and state in, new parameter and new state out.  It changes nothing in
 place, so that it runs under ``torch.func`` and ``torch.compile``; in an eager loop call it under ``torch.no_grad()``.
 ``t`` and ``learning_rate`` may be zero-dimensional tensors, so that a compiled step need not be compiled again when
 they change; give a ``learning_rate`` tensor in the parameter's precision.
@@ -19,35 +19,35 @@ from torch import Tensor
 from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
 Scalar = float | Tensor
-Slots = Mapping[str, Tensor]
+State = Mapping[str, Tensor]
 Update = tuple[Tensor, dict[str, Tensor]]
 
 
-def sgd(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def sgd(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
         settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.sgd`."""
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def momentum(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
              settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.momentum`."""
-    velocity = torch.add(gradient, slots["velocity"], alpha=settings.beta1)
+    velocity = torch.add(gradient, state["velocity"], alpha=settings.beta1)
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def rmsprop(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
             settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.rmsprop`."""
-    v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
+    v = torch.lerp(state["v"], gradient.square(), 1.0 - settings.beta2)
     return torch.addcdiv(parameter, gradient * -learning_rate, _root(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar, learning_rate: Scalar,
+def adam(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
          settings: Optimiser) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.adam`."""
-    m = torch.lerp(slots["m"], gradient, 1.0 - settings.beta1)
-    v = torch.lerp(slots["v"], gradient.square(), 1.0 - settings.beta2)
+    m = torch.lerp(state["m"], gradient, 1.0 - settings.beta1)
+    v = torch.lerp(state["v"], gradient.square(), 1.0 - settings.beta2)
     rate = learning_rate / _correction(settings.beta1, t, parameter)
     root = _root(v / _correction(settings.beta2, t, parameter)) + settings.epsilon
     return torch.addcdiv(parameter, m * -rate, root), {"m": m, "v": v}
@@ -61,25 +61,25 @@ _RULES = {
 }
 
 
-def initial_slots(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
-    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_slots`."""
+def initial_state(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
+    """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.initial_state`."""
     names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
     return {name: torch.zeros_like(parameter) for name in names}
 
 
-def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, slots: Slots, t: Scalar,
+def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, state: State, t: Scalar,
            learning_rate: Scalar) -> Update:
     """The twin of :func:`ganbook.gradient_descent.optimisers_numpy.update`."""
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if gradient.shape != parameter.shape:
         raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "
                          f"the parameter's, {tuple(parameter.shape)}")
-    return rule(parameter, gradient, slots, t, learning_rate, settings)
+    return rule(parameter, gradient, state, t, learning_rate, settings)
 
 
 def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor],
-               state: Mapping[str, Slots], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, Slots]]:
+               state: Mapping[str, State], t: Scalar,
+               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, State]]:
     """One update of many parameters.
 
     Args:

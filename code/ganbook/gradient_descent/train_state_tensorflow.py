@@ -13,7 +13,7 @@ import tensorflow as tf
 from ganbook.data.recipe import Optimiser, Recipe, parameter_dtype
 from ganbook.gradient_descent.checkpoint import ROLES, split_names
 from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots
+from ganbook.gradient_descent.optimisers_tensorflow import initial_state
 from ganbook.gradient_descent.steps_tensorflow import Gradients, Networks, State, Tensors, gradients, one_iteration
 from ganbook.tensors.networks_tensorflow import Network, build, find_device, to_native, to_numpy
 
@@ -77,9 +77,9 @@ class TrainState:
         for role in ROLES:
             network: Network = getattr(self, role)
             arrays[role] = network.export()
-            for slot in _slots(self.optimiser_state[role]):
-                moments = network.export({name: slots[slot] for name, slots in self.optimiser_state[role].items()})
-                arrays[role] |= {f"{slot}/{name}": array for name, array in moments.items()}
+            for moment in _moments(self.optimiser_state[role]):
+                exported = network.export({name: parts[moment] for name, parts in self.optimiser_state[role].items()})
+                arrays[role] |= {f"{moment}/{name}": array for name, array in exported.items()}
         if self.average is not None:
             arrays["generator"] |= {f"average/{name}": array for name, array in self.average.export().items()}
         return arrays
@@ -91,16 +91,16 @@ class TrainState:
             network.load(parts.pop("", {}))
             if role == "generator" and self.average is not None:
                 self.average.load(parts.pop("average", {}))
-            if set(parts) != set(_slots(memory)):
-                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(_slots(memory))}")
-            native = {slot: network.convert(group) for slot, group in parts.items()}
-            for slot, tensors in native.items():
+            if set(parts) != set(_moments(memory)):
+                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(_moments(memory))}")
+            native = {moment: network.convert(group) for moment, group in parts.items()}
+            for moment, tensors in native.items():
                 if set(tensors) != set(memory):
-                    raise ValueError(f"{slot} of the {role} has {', '.join(sorted(tensors))}; accepted: "
+                    raise ValueError(f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
                                      f"{', '.join(sorted(memory))}")
-            for name, slots in memory.items():
-                for slot, variable in slots.items():
-                    variable.assign(native[slot][name])
+            for name, parts in memory.items():
+                for moment, variable in parts.items():
+                    variable.assign(native[moment][name])
 
 
 def native(inputs: Inputs, dtype: str, device: str) -> Inputs:
@@ -120,9 +120,9 @@ def state_tensors(network: Network) -> Tensors:
 
 def _initial(settings: Optimiser, network: Network) -> dict[str, dict[str, tf.Variable]]:
     with tf.device(find_device(network.device_name)):
-        return {name: {slot: tf.Variable(zeros) for slot, zeros in initial_slots(settings, weight).items()}
+        return {name: {moment: tf.Variable(zeros) for moment, zeros in initial_state(settings, weight).items()}
                 for name, weight in network.trainable().items()}
 
 
-def _slots(memory: Mapping[str, Mapping[str, tf.Variable]]) -> list[str]:
+def _moments(memory: Mapping[str, Mapping[str, tf.Variable]]) -> list[str]:
     return list(next(iter(memory.values())))

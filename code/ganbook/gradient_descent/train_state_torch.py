@@ -14,7 +14,7 @@ from torch import Tensor
 from ganbook.data.recipe import Optimiser, Recipe
 from ganbook.gradient_descent.checkpoint import ROLES, split_names
 from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.optimisers_torch import initial_slots
+from ganbook.gradient_descent.optimisers_torch import initial_state
 from ganbook.gradient_descent.steps_torch import Gradients, Networks, State, Tensors, gradients, one_iteration
 from ganbook.tensors.networks_torch import Network, build, to_native, to_numpy
 
@@ -102,9 +102,9 @@ class TrainState:
         for role in ROLES:
             network: Network = getattr(self, role)
             arrays[role] = network.export()
-            for slot in _slots(self.optimiser_state[role]):
-                moments = network.export({name: slots[slot] for name, slots in self.optimiser_state[role].items()})
-                arrays[role] |= {f"{slot}/{name}": array for name, array in moments.items()}
+            for moment in _moments(self.optimiser_state[role]):
+                exported = network.export({name: parts[moment] for name, parts in self.optimiser_state[role].items()})
+                arrays[role] |= {f"{moment}/{name}": array for name, array in exported.items()}
         if self.average is not None:
             arrays["generator"] |= {f"average/{name}": array for name, array in self.average.export().items()}
         return arrays
@@ -121,15 +121,15 @@ class TrainState:
             network.load(parts.pop("", {}))
             if role == "generator" and self.average is not None:
                 self.average.load(parts.pop("average", {}))
-            if set(parts) != set(_slots(memory)):
-                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(_slots(memory))}")
-            native = {slot: network.convert(group) for slot, group in parts.items()}
-            for slot, tensors in native.items():
+            if set(parts) != set(_moments(memory)):
+                raise ValueError(f"{role} has arrays for {sorted(parts)}; accepted: {sorted(_moments(memory))}")
+            native = {moment: network.convert(group) for moment, group in parts.items()}
+            for moment, tensors in native.items():
                 if set(tensors) != set(memory):
-                    raise ValueError(f"{slot} of the {role} has {', '.join(sorted(tensors))}; accepted: "
+                    raise ValueError(f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
                                      f"{', '.join(sorted(memory))}")
-            self.optimiser_state[role] = {name: {slot: native[slot][name] for slot in slots}
-                                          for name, slots in memory.items()}
+            self.optimiser_state[role] = {name: {moment: native[moment][name] for moment in parts}
+                                          for name, parts in memory.items()}
 
 
 def native(inputs: Inputs, dtype: str, device: str) -> Inputs:
@@ -151,8 +151,8 @@ def state_tensors(network: Network) -> Tensors:
 
 
 def _initial(settings: Optimiser, network: Network) -> dict[str, Tensors]:
-    return {name: initial_slots(settings, weight.detach()) for name, weight in network.trainable().items()}
+    return {name: initial_state(settings, weight.detach()) for name, weight in network.trainable().items()}
 
 
-def _slots(memory: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
+def _moments(memory: Mapping[str, Mapping[str, Tensor]]) -> list[str]:
     return list(next(iter(memory.values())))

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from ganbook.data import Images
 from ganbook.data.recipe import check_int
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update_all
+from ganbook.gradient_descent.optimisers_tensorflow import initial_state, update_all
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
 from ganbook.probability.variational_tensorflow import gaussian_kl, negative_elbo, reconstruction_loss, reparameterise
 from ganbook.tensors.networks_tensorflow import build, find_device, to_native, to_numpy
@@ -24,8 +24,8 @@ class VAE(VariationalAutoencoder):
         super().__init__(shape, latent, hidden, learning_rate, sigma, rng, dtype, device, build)
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         with tf.device(find_device(self.encoder.device_name)):
-            self.slots = {role: {name: {slot: tf.Variable(zeros)
-                                        for slot, zeros in initial_slots(self.optimiser, weight).items()}
+            self.optimiser_state = {role: {name: {moment: tf.Variable(zeros)
+                                        for moment, zeros in initial_state(self.optimiser, weight).items()}
                                  for name, weight in network.trainable().items()}
                           for role, network in self.networks.items()}
         # One graph for a whole step: run eagerly, so small a step costs many times as much.
@@ -49,12 +49,12 @@ class VAE(VariationalAutoencoder):
         weights = {role: network.trainable() for role, network in self.networks.items()}
         gradients = tape.gradient(loss, weights)
         for role, network in self.networks.items():
-            new, slots = update_all(self.optimiser, weights[role], gradients[role], self.slots[role], t,
-                                 self.optimiser.learning_rate.start)
+            new, state = update_all(self.optimiser, weights[role], gradients[role], self.optimiser_state[role], t,
+                                    self.optimiser.learning_rate.start)
             network.assign(new)
-            for name, values in slots.items():
-                for slot, value in values.items():
-                    self.slots[role][name][slot].assign(value)
+            for name, values in state.items():
+                for moment, value in values.items():
+                    self.optimiser_state[role][name][moment].assign(value)
         return terms
 
     def _native(self, array: np.ndarray) -> tf.Tensor:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ganbook.data import Images
 from ganbook.data.recipe import check_int
-from ganbook.gradient_descent.optimisers_torch import initial_slots, update_all
+from ganbook.gradient_descent.optimisers_torch import initial_state, update_all
 from ganbook.gradient_descent.vae import VariationalAutoencoder, fit
 from ganbook.probability.variational_torch import gaussian_kl, negative_elbo, reconstruction_loss, reparameterise
 from ganbook.tensors.networks_torch import build, to_native, to_numpy
@@ -29,7 +29,7 @@ class VAE(VariationalAutoencoder):
         """Build both networks."""
         super().__init__(shape, latent, hidden, learning_rate, sigma, rng, dtype, device, build)
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        self.slots = {role: {name: initial_slots(self.optimiser, weight.detach())
+        self.optimiser_state = {role: {name: initial_state(self.optimiser, weight.detach())
                              for name, weight in network.trainable().items()}
                       for role, network in self.networks.items()}
 
@@ -50,9 +50,9 @@ class VAE(VariationalAutoencoder):
         gradients = iter(torch.autograd.grad(terms[0], [w for group in weights.values() for w in group.values()]))
         with torch.no_grad():
             for role, network in self.networks.items():
-                new, self.slots[role] = update_all(
+                new, self.optimiser_state[role] = update_all(
                     self.optimiser, weights[role], dict(zip(weights[role], gradients, strict=False)),
-                    self.slots[role], t, self.optimiser.learning_rate.start)
+                    self.optimiser_state[role], t, self.optimiser.learning_rate.start)
                 network.assign(new)
         return terms.tolist()
 

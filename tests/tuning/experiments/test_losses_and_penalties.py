@@ -13,9 +13,9 @@ from ganbook.gradient_descent import games, optimisers_numpy, penalties_numpy
 @pytest.mark.parametrize("gradient", [-3.0, 1e-6, 128.0])
 def test_adam_moves_by_its_rate_where_the_gradient_is_constant(gradient):
     adam, rate = Optimiser("adam", 2e-4, 0.5, 0.999, 1e-7), 2e-4
-    value, slots = 1.0, optimisers_numpy.initial_slots(adam, np.array(1.0))
+    value, state = 1.0, optimisers_numpy.initial_state(adam, np.array(1.0))
     for t in range(1, 51):
-        value, slots = optimisers_numpy.update(adam, value, gradient, slots, t, rate)
+        value, state = optimisers_numpy.update(adam, value, gradient, state, t, rate)
         predicted = 1.0 - rate * t * gradient / (abs(gradient) + adam.epsilon)
         assert value == pytest.approx(predicted, rel=1e-12)
 

@@ -155,7 +155,7 @@ def narrow(recipe):
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_a_dcgan_is_measured_on_the_way(framework, tmp_path, monkeypatch):
-    monkeypatch.setattr(modes, "SAMPLES_PER_MODE", 0.06)
+    monkeypatch.setattr(modes, "SAMPLES_PER_MODE", 1)
     recipe = narrow(RECIPES["colour-dcgan"])
     made = stacked_digits._as_listed("article_001", recipe, (framework,), 3)
     [record] = tables.run_table(made, tmp_path, device="cpu", report=lambda line: None)
