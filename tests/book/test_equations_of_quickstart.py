@@ -88,8 +88,8 @@ def test_the_discriminators_objective_with_both_penalties(twin):
     expected = losses.relativistic_discriminator(judge(real), judge(fake)) + 0.3 / 2 * squares[0] + 0.7 / 2 * squares[1]
     recipe = Recipe(name="both", data="ring", loss="relativistic", r1=0.3, r2=0.7, batch=6)
     x, y, matrix, column = (native(twin, each, "float64") for each in (real, fake, weight, v[:, None]))
-    draws = {"real": x, "masks": {"real": {}, "fake": {}}, "rates": {"r1": 0.3, "r2": 0.7}}
-    found, _ = steps.discriminator_objective(recipe, lambda x, **_: judge(x, matrix, column, tanh), y, draws)
+    inputs = {"real": x, "masks": {"real": {}, "fake": {}}, "rates": {"r1": 0.3, "r2": 0.7}}
+    found, _ = steps.discriminator_objective(recipe, lambda x, **_: judge(x, matrix, column, tanh), y, inputs)
     assert float(found) == pytest.approx(expected, rel=1e-10)
 
 

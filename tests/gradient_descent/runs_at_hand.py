@@ -1,4 +1,4 @@
-"""What the tests of steps, compiled rounds, training and checkpoints share: small recipes, and runs of them."""
+"""What the tests of steps, compiled iterations, training and checkpoints share: small recipes, and runs of them."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ class Uniform:
 
 
 def start(twin: str, recipe: Recipe, source: object = None) -> tuple[training.Run, object]:
-    """A run at step 0, and the sampler of its draws."""
+    """A run at step 0, and the sampler of its inputs."""
     run = training.start_run(recipe, FRAMEWORK[twin], device="cpu")
     return run, training.make_sampler(run, source if source is not None else Uniform(run.generator.output_shape_))
 
 
-def deal(run: training.Run, sampler: object, rounds: int = 1) -> list[dict]:
-    """The next rounds of draws."""
-    return [sampler.iteration(run.step + k, run.rng) for k in range(rounds)]
+def next_inputs(run: training.Run, sampler: object, iterations: int = 1) -> list[dict]:
+    """The inputs of the next iterations."""
+    return [sampler.iteration(run.step + k, run.rng) for k in range(iterations)]
 
 
-def plain_rounds(twin: str, recipe: Recipe, rounds: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
-    """Losses and state after some rounds, each step run operation by operation."""
+def plain_iterations(twin: str, recipe: Recipe, iterations: int = 1, source: object = None) -> tuple[np.ndarray, dict]:
+    """Losses and state after some iterations, each step run operation by operation."""
     run, sampler = start(twin, recipe, source)
-    losses = [run.state.one_iteration(run.state.native(draws)) for draws in deal(run, sampler, rounds)]
+    losses = [run.state.one_iteration(run.state.native(inputs)) for inputs in next_inputs(run, sampler, iterations)]
     return np.array([[float(loss) for loss in row] for row in losses]), run.state.export()
 
 

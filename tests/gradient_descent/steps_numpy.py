@@ -17,21 +17,21 @@ LINEAR = {"generator": Architecture("MLPGenerator", {"latent": 3, "shape": (2,),
           "discriminator": Architecture("MLPDiscriminator", {"shape": (2,), "hidden": ()})}
 
 
-def linear_round(recipe: Recipe, state: dict, draws: dict) -> tuple[list[float], dict]:
+def linear_iteration(recipe: Recipe, state: dict, inputs: dict) -> tuple[list[float], dict]:
     """Losses of one round, and the state after it, in the names of ``Players.export``."""
     state = {role: {name: np.asarray(array, np.float64) for name, array in arrays.items()}
              for role, arrays in state.items()}
     if recipe.order == "simultaneous":
-        [step] = draws["discriminator"]
+        [step] = inputs["discriminator"]
         values, by_discriminator = _discriminator(recipe, state, step)
         loss, by_generator = _generator(recipe, state, step)
         _update(recipe, state, "discriminator", by_discriminator, step["rates"])
     else:
-        for step in draws["discriminator"]:
+        for step in inputs["discriminator"]:
             values, by_discriminator = _discriminator(recipe, state, step)
             _update(recipe, state, "discriminator", by_discriminator, step["rates"])
-        loss, by_generator = _generator(recipe, state, draws["generator"])
-    rates = draws["generator"]["rates"]
+        loss, by_generator = _generator(recipe, state, inputs["generator"])
+    rates = inputs["generator"]["rates"]
     _update(recipe, state, "generator", by_generator, rates)
     for name in ("dense_1.weight", "dense_1.bias") if recipe.averaging else ():
         old, new = state["generator"][f"average/{name}"], state["generator"][name]
@@ -39,27 +39,27 @@ def linear_round(recipe: Recipe, state: dict, draws: dict) -> tuple[list[float],
     return [*values, loss], state
 
 
-def look_ahead_loss(recipe: Recipe, state: dict, draws: dict) -> float:
+def look_ahead_loss(recipe: Recipe, state: dict, inputs: dict) -> float:
     """The generator's loss after the updates of the discriminator that it looks ahead through."""
     state = {role: dict(arrays) for role, arrays in state.items()}
     for k in range(recipe.unrolled):
-        rates = draws["ahead"]["rates"]
-        _, gradients = _discriminator(recipe, state, {**draws, **draws["ahead"]})
+        rates = inputs["ahead"]["rates"]
+        _, gradients = _discriminator(recipe, state, {**inputs, **inputs["ahead"]})
         _update(recipe, state, "discriminator", gradients, {**rates, "t": rates["t"] + k})
-    return _generator(recipe, state, draws)[0]
+    return _generator(recipe, state, inputs)[0]
 
 
-def _forward(state: dict, draws: dict) -> tuple:
+def _forward(state: dict, inputs: dict) -> tuple:
     w, c = state["discriminator"]["dense_1.weight"][:, 0], state["discriminator"]["dense_1.bias"]
-    z = draws["noise"].astype(np.float64)
+    z = inputs["noise"].astype(np.float64)
     fake = z @ state["generator"]["dense_1.weight"] + state["generator"]["dense_1.bias"]
-    real = draws["real"].astype(np.float64) if "real" in draws else None
+    real = inputs["real"].astype(np.float64) if "real" in inputs else None
     return w, z, real, fake, None if real is None else real @ w + c, fake @ w + c
 
 
-def _discriminator(recipe: Recipe, state: dict, draws: dict) -> tuple[list[float], dict]:
-    w, _, real, fake, real_logits, fake_logits = _forward(state, draws)
-    rates, length = draws["rates"], np.linalg.norm(w)
+def _discriminator(recipe: Recipe, state: dict, inputs: dict) -> tuple[list[float], dict]:
+    w, _, real, fake, real_logits, fake_logits = _forward(state, inputs)
+    rates, length = inputs["rates"], np.linalg.norm(w)
     penalty = (rates["r1"] + rates["r2"]) / 2 * length**2 + recipe.gradient_penalty * (length - 1) ** 2
     slope = (rates["r1"] + rates["r2"]) + recipe.gradient_penalty * 2 * (length - 1) / length
     by_real, by_fake = losses.discriminator_gradients(recipe.loss, real_logits, fake_logits)
@@ -68,8 +68,8 @@ def _discriminator(recipe: Recipe, state: dict, draws: dict) -> tuple[list[float
     return [losses.discriminator_loss(recipe.loss, real_logits, fake_logits), penalty], gradients
 
 
-def _generator(recipe: Recipe, state: dict, draws: dict) -> tuple[float, dict]:
-    w, z, _, _, real_logits, fake_logits = _forward(state, draws)
+def _generator(recipe: Recipe, state: dict, inputs: dict) -> tuple[float, dict]:
+    w, z, _, _, real_logits, fake_logits = _forward(state, inputs)
     by_image = losses.generator_gradient(recipe.loss, real_logits, fake_logits)[:, None] * w
     return (losses.generator_loss(recipe.loss, real_logits, fake_logits),
             {"dense_1.weight": z.T @ by_image, "dense_1.bias": by_image.sum(0)})

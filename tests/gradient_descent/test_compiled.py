@@ -1,4 +1,4 @@
-"""Compiled rounds: the numbers of the plain loop, the state handed back, and the plain loop where nothing compiles."""
+"""Compiled iterations: the plain loop's numbers, the state handed back, and the plain loop where nothing compiles."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from ganbook.data.recipe import Optimiser, Schedule
 from ganbook.gradient_descent import training
-from gradient_descent.runs_at_hand import BASE, DIGITS, DISCRIMINATOR, GENERATOR, deal, identical, spread, start
+from gradient_descent.runs_at_hand import BASE, DIGITS, DISCRIMINATOR, GENERATOR, next_inputs, identical, spread, start
 from parity import TWINS, module, variant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,33 +50,33 @@ def case(name):
 
 @pytest.fixture
 def no_compiler(monkeypatch):
-    """PyTorch's compiled rounds run operation by operation: the same functions, in a tenth of a second."""
+    """PyTorch's compiled iterations run operation by operation: the same functions, in a tenth of a second."""
     import torch
 
     monkeypatch.setattr(torch, "compile", lambda function, **options: function)
 
 
-def plain(twin, recipe, rounds):
-    """Losses and state after some rounds in the plain loop."""
+def plain(twin, recipe, iterations):
+    """Losses and state after some iterations in the plain loop."""
     run, sampler = start(twin, recipe)
-    losses = run.state.run(deal(run, sampler, rounds))
+    losses = run.state.run(next_inputs(run, sampler, iterations))
     return losses, run.state.export()
 
 
 def check_compiled(twin, recipe):
-    """Hold 25 compiled rounds, then 3 plain ones from where they ended, to as many plain ones."""
+    """Hold 25 compiled iterations, then 3 plain ones from where they ended, to as many plain ones."""
     run, sampler = start(twin, recipe)
     compiled, losses = module("gradient_descent.compiled", twin).CompiledIterations(run.state), []
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "compiled steps")
         for count in (STEPS_PER_CALL, STEPS_PER_CALL, 5):
-            losses.append(compiled.run(deal(run, sampler, count), STEPS_PER_CALL))
+            losses.append(compiled.run(next_inputs(run, sampler, count), STEPS_PER_CALL))
             run.step += count
             assert losses[-1].shape == (count, 3)
             assert losses[-1].dtype == np.float64
     error = spread((np.concatenate(losses), run.state.export()), plain(twin, recipe, 25))
-    assert error <= SAME[recipe.dtype], f"relative error {error:.3g} after the compiled rounds"
-    losses.append(run.state.run(deal(run, sampler, 3)))
+    assert error <= SAME[recipe.dtype], f"relative error {error:.3g} after the compiled iterations"
+    losses.append(run.state.run(next_inputs(run, sampler, 3)))
     error = spread((np.concatenate(losses), run.state.export()), plain(twin, recipe, 28))
     assert error <= SAME[recipe.dtype], f"relative error {error:.3g} after going on in the plain loop"
 
@@ -93,7 +93,7 @@ def test_xla_compiles_no_convolution_for_a_processor(monkeypatch, name, fused):
     monkeypatch.setattr(compiled, "tf", variant(
         compiled.tf, function=lambda function, **options: asked.append(options) or function))
     run, sampler = start("tensorflow", case(name))
-    compiled.CompiledIterations(run.state).run(deal(run, sampler, 1), STEPS_PER_CALL)
+    compiled.CompiledIterations(run.state).run(next_inputs(run, sampler, 1), STEPS_PER_CALL)
     assert asked == [{"jit_compile": fused}]
 
 
@@ -138,7 +138,7 @@ def test_the_plain_loop_takes_over_with_one_warning(broken, twin, when):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         for count in (STEPS_PER_CALL, 5):
-            losses.append(compiled.run(deal(run, sampler, count), STEPS_PER_CALL))
+            losses.append(compiled.run(next_inputs(run, sampler, count), STEPS_PER_CALL))
             run.step += count
     [warning] = caught
     assert warning.category is RuntimeWarning
@@ -166,10 +166,10 @@ def test_pytorch_without_a_compiler(tmp_path):
     assert spread((np.zeros(0), found), (np.zeros(0), plain("torch", BASE, 3)[1])) < 1e-12
 
 
-def wrong(rounds):
-    """The same draws, but for real examples of another width."""
-    return [{**draws, "discriminator": [{**step, "real": step["real"][:, :, :3]} for step in draws["discriminator"]]}
-            for draws in rounds]
+def wrong(iterations):
+    """The same inputs, but for real examples of another width."""
+    return [{**inputs, "discriminator": [{**step, "real": step["real"][:, :, :3]} for step in inputs["discriminator"]]}
+            for inputs in iterations]
 
 
 @twins
@@ -177,13 +177,13 @@ def test_a_fault_of_our_own_is_not_taken_for_the_compilers(no_compiler, twin):
     run, sampler = start(twin, case("float32"))
     compiled = module("gradient_descent.compiled", twin).CompiledIterations(run.state)
     with pytest.warns(RuntimeWarning, match="compiled steps"), pytest.raises(ValueError, match="x has shape"):
-        compiled.run(wrong(deal(run, sampler, 2)), 2)
+        compiled.run(wrong(next_inputs(run, sampler, 2)), 2)
     compiled = module("gradient_descent.compiled", twin).CompiledIterations(run.state)
-    compiled.run(deal(run, sampler, 2), 2)
+    compiled.run(next_inputs(run, sampler, 2), 2)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", "compiled steps")
         with pytest.raises(ValueError, match="x has shape"):
-            compiled.run(wrong(deal(run, sampler, 2)), 2)
+            compiled.run(wrong(next_inputs(run, sampler, 2)), 2)
 
 
 # Planted mistakes.
@@ -192,14 +192,15 @@ def plant_filling(compiled, twin, monkeypatch):
     """The loop runs the filling of a partly filled call too."""
     right = compiled.CompiledIterations._inputs
     monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
-                        lambda self, rounds, room: right(self, [*rounds, *[rounds[-1]] * (room - len(rounds))], room))
+                        lambda self, iterations, count: right(
+                            self, [*iterations, *[iterations[-1]] * (count - len(iterations))], count))
 
 
 def plant_first_draws(compiled, twin, monkeypatch):
-    """Every round of a call has the draws of the first."""
+    """Every iteration of a call has the inputs of the first."""
     right = compiled.CompiledIterations._inputs
     monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
-                        lambda self, rounds, room: right(self, [rounds[0]] * len(rounds), room))
+                        lambda self, iterations, count: right(self, [iterations[0]] * len(iterations), count))
 
 
 def plant_lost_state(compiled, twin, monkeypatch):

@@ -258,7 +258,7 @@ def test_a_diverging_critic_says_at_which_step(twin):
 # Planted mistakes: each must fail the check above.
 
 def swapped(objective):
-    return lambda recipe, critic, fake, draws: objective(recipe, critic, draws["real"], {**draws, "real": fake})
+    return lambda recipe, critic, fake, inputs: objective(recipe, critic, inputs["real"], {**inputs, "real": fake})
 
 
 def doubled(objective):

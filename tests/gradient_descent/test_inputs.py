@@ -17,59 +17,59 @@ def sampler(recipe=BASE, source=None, generator=None, discriminator=None):
     return InputSampler(recipe, source or Uniform(), 5, generator or {}, discriminator or {})
 
 
-def arrays(draws):
+def arrays(inputs):
     """All arrays of a round, flat."""
-    if isinstance(draws, dict):
-        return [array for value in draws.values() for array in arrays(value)]
-    return [array for value in draws for array in arrays(value)] if isinstance(draws, list) else [np.asarray(draws)]
+    if isinstance(inputs, dict):
+        return [array for value in inputs.values() for array in arrays(value)]
+    return [array for value in inputs for array in arrays(value)] if isinstance(inputs, list) else [np.asarray(inputs)]
 
 
 def test_a_round_has_what_its_steps_read():
-    round_ = sampler().iteration(0, np.random.default_rng(0))
-    assert list(round_) == ["discriminator", "generator"]
-    [step] = round_["discriminator"]
+    iteration = sampler().iteration(0, np.random.default_rng(0))
+    assert list(iteration) == ["discriminator", "generator"]
+    [step] = iteration["discriminator"]
     assert set(step) == {"real", "noise", "masks", "rates"}
-    assert set(round_["generator"]) == {"noise", "masks", "rates"}
+    assert set(iteration["generator"]) == {"noise", "masks", "rates"}
     assert (step["real"].shape, step["noise"].shape) == ((6, 4, 4, 1), (6, 5))
     assert step["masks"] == {"generator": {}, "fake": {}, "real": {}}
-    assert all(array.dtype == np.float32 for array in (step["real"], step["noise"], round_["generator"]["noise"]))
-    assert not np.array_equal(step["noise"], round_["generator"]["noise"])
+    assert all(array.dtype == np.float32 for array in (step["real"], step["noise"], iteration["generator"]["noise"]))
+    assert not np.array_equal(step["noise"], iteration["generator"]["noise"])
 
 
 def test_real_examples_for_the_generator_only_where_the_loss_compares_pairs():
-    round_ = sampler(BASE.replace(loss="relativistic"), discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
-    assert round_["generator"]["real"].shape == (6, 4, 4, 1)
-    assert set(round_["generator"]["masks"]) == {"generator", "fake", "real"}
-    assert not np.array_equal(round_["generator"]["real"], round_["discriminator"][0]["real"])
+    iteration = sampler(BASE.replace(loss="relativistic"), discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
+    assert iteration["generator"]["real"].shape == (6, 4, 4, 1)
+    assert set(iteration["generator"]["masks"]) == {"generator", "fake", "real"}
+    assert not np.array_equal(iteration["generator"]["real"], iteration["discriminator"][0]["real"])
 
 
 def test_simultaneous_players_share_one_set_of_draws():
-    round_ = sampler(BASE.replace(order="simultaneous", loss="relativistic")).iteration(0, np.random.default_rng(0))
-    assert list(round_["generator"]) == ["rates"]
+    iteration = sampler(BASE.replace(order="simultaneous", loss="relativistic")).iteration(0, np.random.default_rng(0))
+    assert list(iteration["generator"]) == ["rates"]
 
 
 def test_several_discriminator_steps_have_draws_and_numbers_of_their_own():
-    deal = sampler(BASE.replace(discriminator_steps=3))
-    rounds = [deal.iteration(step, np.random.default_rng(step)) for step in range(2)]
-    steps = [draws for round_ in rounds for draws in round_["discriminator"]]
-    assert [draws["rates"]["t"] for draws in steps] == [1, 2, 3, 4, 5, 6]
-    assert [round_["generator"]["rates"]["t"] for round_ in rounds] == [1, 2]
-    assert len({draws["real"].tobytes() for draws in steps}) == len({draws["noise"].tobytes() for draws in steps}) == 6
+    one = sampler(BASE.replace(discriminator_steps=3))
+    iterations = [one.iteration(step, np.random.default_rng(step)) for step in range(2)]
+    steps = [inputs for iteration in iterations for inputs in iteration["discriminator"]]
+    assert [inputs["rates"]["t"] for inputs in steps] == [1, 2, 3, 4, 5, 6]
+    assert [iteration["generator"]["rates"]["t"] for iteration in iterations] == [1, 2]
+    assert all(len({inputs[name].tobytes() for inputs in steps}) == 6 for name in ("real", "noise"))
 
 
 def test_scheduled_numbers():
     recipe = BASE.replace(r1=Schedule(4.0, 2.0, "linear"), r2=Schedule(3.0), averaging=0.5, steps=10,
                           generator_optimiser=Optimiser(learning_rate=Schedule(1.0, 0.0, "cosine")),
                           discriminator_optimiser=Optimiser(learning_rate=Schedule(0.4, 0.2, "linear")))
-    round_ = sampler(recipe).iteration(5, np.random.default_rng(0))
-    assert round_["discriminator"][0]["rates"] == pytest.approx({"learning_rate": 0.3, "t": 6, "r1": 3.0, "r2": 3.0})
-    assert round_["generator"]["rates"] == pytest.approx({"learning_rate": 0.5, "t": 6, "decay": 6 / 15})
+    iteration = sampler(recipe).iteration(5, np.random.default_rng(0))
+    assert iteration["discriminator"][0]["rates"] == pytest.approx({"learning_rate": 0.3, "t": 6, "r1": 3.0, "r2": 3.0})
+    assert iteration["generator"]["rates"] == pytest.approx({"learning_rate": 0.5, "t": 6, "decay": 6 / 15})
 
 
 def test_the_average_begins_by_forgetting():
     """The decay rises as (1 + step) / (10 + step) until it is the recipe's."""
-    deal, rng = sampler(BASE.replace(averaging=0.9)), np.random.default_rng(0)
-    found = [deal.iteration(step, rng)["generator"]["rates"]["decay"] for step in (0, 1, 79, 80, 81, 10**6)]
+    one, rng = sampler(BASE.replace(averaging=0.9)), np.random.default_rng(0)
+    found = [one.iteration(step, rng)["generator"]["rates"]["decay"] for step in (0, 1, 79, 80, 81, 10**6)]
     assert found == pytest.approx([0.1, 2 / 11, 80 / 89, 0.9, 0.9, 0.9])
 
 
@@ -87,9 +87,9 @@ def test_latent_noise(latent, mean_square, bound):
 
 
 def test_masks_drop_the_share_that_the_layer_names():
-    deal = sampler(BASE.replace(batch=500), generator={"dropout_2": ((4, 4, 2), 0.6)}, discriminator=DROPOUT)
-    round_ = deal.iteration(0, np.random.default_rng(0))
-    masks, later = round_["discriminator"][0]["masks"], round_["generator"]["masks"]
+    one = sampler(BASE.replace(batch=500), generator={"dropout_2": ((4, 4, 2), 0.6)}, discriminator=DROPOUT)
+    iteration = one.iteration(0, np.random.default_rng(0))
+    masks, later = iteration["discriminator"][0]["masks"], iteration["generator"]["masks"]
     assert set(masks) == {"generator", "fake", "real"}
     assert set(later) == {"generator", "fake"}
     assert masks["generator"]["dropout_2"].shape == (500, 4, 4, 2)
@@ -104,8 +104,8 @@ def test_masks_drop_the_share_that_the_layer_names():
 
 def test_a_pack_has_one_mask_and_one_weight():
     recipe = BASE.replace(discriminator=BASE.discriminator.with_(packing=3), gradient_penalty=1.0, batch=12)
-    round_ = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
-    [step] = round_["discriminator"]
+    iteration = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
+    [step] = iteration["discriminator"]
     assert {use: masks["dropout_1"].shape for use, masks in step["masks"].items()} == {
         "generator": (12, 7), "fake": (4, 7), "real": (4, 7)}
     weights = step["weights"].reshape(4, 3)
@@ -116,13 +116,13 @@ def test_a_pack_has_one_mask_and_one_weight():
 def test_a_generator_that_looks_ahead_has_what_the_next_discriminator_step_reads():
     recipe = BASE.replace(unrolled=2, discriminator_steps=3, gradient_penalty=1.0, steps=10, r2=Schedule(2.0),
                           r1=Schedule(4.0, 2.0, "linear"))
-    round_ = sampler(recipe, discriminator=DROPOUT).iteration(5, np.random.default_rng(0))
-    draws = round_["generator"]
-    assert set(draws) == {"noise", "masks", "rates", "real", "ahead"}
-    assert set(draws["masks"]) == {"generator", "fake", "real"}
-    assert set(draws["ahead"]) == {"weights", "rates"}
-    assert draws["ahead"]["rates"] == {**round_["discriminator"][-1]["rates"], "t": 19.0}
-    assert not np.array_equal(draws["ahead"]["weights"], round_["discriminator"][-1]["weights"])
+    iteration = sampler(recipe, discriminator=DROPOUT).iteration(5, np.random.default_rng(0))
+    inputs = iteration["generator"]
+    assert set(inputs) == {"noise", "masks", "rates", "real", "ahead"}
+    assert set(inputs["masks"]) == {"generator", "fake", "real"}
+    assert set(inputs["ahead"]) == {"weights", "rates"}
+    assert inputs["ahead"]["rates"] == {**iteration["discriminator"][-1]["rates"], "t": 19.0}
+    assert not np.array_equal(inputs["ahead"]["weights"], iteration["discriminator"][-1]["weights"])
     assert "ahead" not in sampler(recipe.replace(unrolled=0)).iteration(5, np.random.default_rng(0))["generator"]
 
 
@@ -144,9 +144,9 @@ def test_dequantisation_adds_noise_of_its_width():
         def batch(self, rng, n):
             return images.copy()
 
-    deal = sampler(BASE.replace(dequantisation=0.1, loss="relativistic"), Same())
-    round_ = deal.iteration(0, np.random.default_rng(0))
-    for real in (round_["discriminator"][0]["real"], round_["generator"]["real"]):
+    one = sampler(BASE.replace(dequantisation=0.1, loss="relativistic"), Same())
+    iteration = one.iteration(0, np.random.default_rng(0))
+    for real in (iteration["discriminator"][0]["real"], iteration["generator"]["real"]):
         assert real.dtype == np.float32
         assert 0.04 < np.abs(real - images).max() <= 0.05 + 1e-6
     plain = sampler(BASE, Same()).iteration(0, np.random.default_rng(0))["discriminator"][0]["real"]
@@ -155,15 +155,15 @@ def test_dequantisation_adds_noise_of_its_width():
 
 def test_the_seed_alone_decides():
     recipe = BASE.replace(gradient_penalty=1.0, loss="relativistic", dequantisation=0.1, discriminator_steps=2)
-    deal = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT)
-    one, same, other = (arrays(deal.iteration(0, np.random.default_rng(seed))) for seed in (0, 0, 1))
+    one = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT)
+    one, same, other = (arrays(one.iteration(0, np.random.default_rng(seed))) for seed in (0, 0, 1))
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
 
 
 def test_the_step_does_not_change_what_is_drawn():
-    deal = sampler(BASE.replace(loss="relativistic"))
-    one, other = (arrays(deal.iteration(step, np.random.default_rng(0))) for step in (0, 7))
+    one = sampler(BASE.replace(loss="relativistic"))
+    one, other = (arrays(one.iteration(step, np.random.default_rng(0))) for step in (0, 7))
     assert all(np.array_equal(a, b) for a, b in zip(one, other, strict=True) if a.ndim)
 
 

@@ -12,7 +12,7 @@ import pytest
 from ganbook.data.recipe import Optimiser
 from ganbook.probability import losses_numpy as losses
 from ganbook.tensors import layers
-from gradient_descent.runs_at_hand import BASE, deal, make_step, start
+from gradient_descent.runs_at_hand import BASE, next_inputs, make_step, start
 from parity import TWINS, as_numpy, module, native, relative_error
 
 twins = pytest.mark.parametrize("twin", TWINS)
@@ -25,7 +25,7 @@ def sigmoid(x: np.ndarray) -> np.ndarray:
 
 @dataclasses.dataclass
 class Point:
-    """Both players after a few rounds, one batch, and what one framework says of it: flat gradients in NumPy.
+    """Both players after a few iterations, one batch, and what one framework says of it: flat gradients in NumPy.
 
     The two functions at the end take the gradient of a weighted sum of logits: with a formula's weights, the formula.
     """
@@ -44,13 +44,13 @@ class Point:
 def point(twin: str) -> Point:
     run, sampler = start(twin, BASE)
     steps = module("gradient_descent.steps", twin)
-    for draws in deal(run, sampler, 8):
-        run.state.one_iteration(run.state.native(draws))
+    for inputs in next_inputs(run, sampler, 8):
+        run.state.one_iteration(run.state.native(inputs))
     return (_torch if twin == "torch" else _tensorflow)(run.state, run.state.native(
-        deal(run, sampler)[0]["discriminator"][0]), steps)
+        next_inputs(run, sampler)[0]["discriminator"][0]), steps)
 
 
-def _torch(players, draws, steps) -> Point:
+def _torch(players, inputs, steps) -> Point:
     import torch
 
     terms = module("probability.losses", "torch")
@@ -61,10 +61,10 @@ def _torch(players, draws, steps) -> Point:
         gradients = torch.autograd.grad(value, weights, outputs, retain_graph=True)
         return np.concatenate([as_numpy(gradient).ravel() for gradient in gradients])
 
-    fake = players.generator(draws["noise"], training=True)
-    loss, report = steps.discriminator_objective(BASE, players.discriminator, fake, draws)
-    cut, _ = steps.discriminator_objective(BASE, players.discriminator, fake.detach(), draws)
-    pictures = torch.cat([draws["real"], torch.tensor(as_numpy(fake))])  # no record of either
+    fake = players.generator(inputs["noise"], training=True)
+    loss, report = steps.discriminator_objective(BASE, players.discriminator, fake, inputs)
+    cut, _ = steps.discriminator_objective(BASE, players.discriminator, fake.detach(), inputs)
+    pictures = torch.cat([inputs["real"], torch.tensor(as_numpy(fake))])  # no record of either
     f = report["fake_logits"]
     return Point(as_numpy(report["real_logits"]), as_numpy(f), flat(loss, D), flat(cut, D), flat(loss, G),
                  flat(terms.non_saturating_generator(None, f), G), flat(terms.minimax_generator(None, f), G),
@@ -72,17 +72,17 @@ def _torch(players, draws, steps) -> Point:
                  lambda weights: flat(f, G, weights))
 
 
-def _tensorflow(players, draws, steps) -> Point:
+def _tensorflow(players, inputs, steps) -> Point:
     import tensorflow as tf
 
     terms = module("probability.losses", "tensorflow")
     D, G = (list(network.trainable().values()) for network in (players.discriminator, players.generator))
     with tf.GradientTape(persistent=True) as tape:
-        fake = players.generator(draws["noise"], training=True)
-        loss, report = steps.discriminator_objective(BASE, players.discriminator, fake, draws)
-        cut, _ = steps.discriminator_objective(BASE, players.discriminator, tf.stop_gradient(fake), draws)
+        fake = players.generator(inputs["noise"], training=True)
+        loss, report = steps.discriminator_objective(BASE, players.discriminator, fake, inputs)
+        cut, _ = steps.discriminator_objective(BASE, players.discriminator, tf.stop_gradient(fake), inputs)
         f = report["fake_logits"]
-        judged = players.discriminator(tf.concat([draws["real"], tf.constant(fake.numpy())], 0), training=True)
+        judged = players.discriminator(tf.concat([inputs["real"], tf.constant(fake.numpy())], 0), training=True)
         losses_of_g = terms.non_saturating_generator(None, f), terms.minimax_generator(None, f)
 
     def flat(value, weights, outputs=None):
@@ -206,7 +206,7 @@ def test_moving_mean_after_one_discriminator_step(twin):
     recipe = BASE.replace(generator=BASE.generator.with_(batch_norm=True),
                           discriminator=BASE.discriminator.with_(batch_norm=True, momentum=0.8))
     run, sampler = start(twin, recipe)
-    inputs = deal(run, sampler)[0]
+    inputs = next_inputs(run, sampler)[0]
     first = run.state.native(inputs["discriminator"][0])
     fake = run.state.generator(first["noise"], training=True)
     weight = run.state.discriminator.export()["dense_1.weight"]

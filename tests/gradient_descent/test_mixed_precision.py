@@ -7,7 +7,7 @@ import pytest
 
 from ganbook.data.recipe import DTYPES, Optimiser, parameter_dtype
 from ganbook.gradient_descent import training
-from gradient_descent.runs_at_hand import BASE, DIGITS, FRAMEWORK, Uniform, deal, start
+from gradient_descent.runs_at_hand import BASE, DIGITS, FRAMEWORK, Uniform, next_inputs, start
 from parity import TWINS, as_numpy, module, relative_error
 
 PENALISED = DIGITS.replace(batch=8, steps=3, loss="relativistic", r1=1.0, r2=1.0, dtype="float32")
@@ -34,7 +34,7 @@ def gradients(twin, recipe):
     run, sampler = start(twin, recipe.replace(order="simultaneous", generator_optimiser=rule, averaging=0.0,
                                              discriminator_optimiser=rule))
     before = run.state.export()
-    run.state.run(deal(run, sampler))
+    run.state.run(next_inputs(run, sampler))
     after = run.state.export()
     return {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
                                   if name.rpartition(".")[2] in ("weight", "gamma", "beta")]) for role in before}

@@ -20,14 +20,14 @@ from gradient_descent.runs_at_hand import (
     DISCRIMINATOR,
     GENERATOR,
     OTHER,
-    deal,
+    next_inputs,
     identical,
     make_step,
-    plain_rounds,
+    plain_iterations,
     spread,
     start,
 )
-from gradient_descent.steps_numpy import LINEAR, linear_round, look_ahead_loss
+from gradient_descent.steps_numpy import LINEAR, linear_iteration, look_ahead_loss
 from parity import TWINS, as_numpy, module, relative_error
 
 STEP = {"float64": 1e-9, "float32": 1e-5}
@@ -112,9 +112,9 @@ def case(name, dtype="float64"):
     return BASE.replace(**CASES[name], dtype=dtype)
 
 
-def check_parity(recipe, rounds=1):
+def check_parity(recipe, iterations=1):
     """Hold every weight, moving tensor, moment and average, and the losses, of one twin to the other's."""
-    error = spread(plain_rounds("torch", recipe, rounds), plain_rounds("tensorflow", recipe, rounds))
+    error = spread(plain_iterations("torch", recipe, iterations), plain_iterations("tensorflow", recipe, iterations))
     assert error <= STEP[recipe.dtype], f"relative error {error:.3g} above {STEP[recipe.dtype]:g} in {recipe.dtype}"
     return error
 
@@ -129,13 +129,13 @@ def test_one_step_is_the_same_in_both(name, dtype):
 
 @cases
 def test_four_steps_are_the_same_in_both(name):
-    check_parity(case(name), rounds=4)
+    check_parity(case(name), iterations=4)
 
 
 @pytest.mark.parametrize("name", ["unrolled 5", "unrolled, pairs, penalties", "packing, unrolled",
                                   "packing, dropout, penalties, pairs"])
 def test_fifty_steps_are_the_same_in_both(name):
-    check_parity(case(name), rounds=50)
+    check_parity(case(name), iterations=50)
 
 
 def check_three_hundred_steps():
@@ -144,7 +144,7 @@ def check_three_hundred_steps():
     for twin in TWINS:
         run, sampler = start(twin, DIGITS, source)
         before = run.state.export()
-        found = run.state.run(deal(run, sampler, 300))
+        found = run.state.run(next_inputs(run, sampler, 300))
         ends.append((found, run.state.export()))
         assert min(relative_error(before[role][name], array) for role, arrays in ends[-1][1].items()
                    for name, array in arrays.items() if name.endswith("weight") and "/" not in name) > 0.05
@@ -164,10 +164,10 @@ def test_the_loop_computes_what_the_steps_compute(twin):
     """TensorFlow's loop traces a graph once and runs it with the numbers of each round."""
     recipe = case("schedules")
     run, sampler = start(twin, recipe)
-    looped = run.state.run(deal(run, sampler, 4))
+    looped = run.state.run(next_inputs(run, sampler, 4))
     assert looped.shape == (4, 3)
     assert looped.dtype == np.float64
-    assert spread((looped, run.state.export()), plain_rounds(twin, recipe, 4)) < 1e-12
+    assert spread((looped, run.state.export()), plain_iterations(twin, recipe, 4)) < 1e-12
 
 
 # Against the oracle.
@@ -185,16 +185,16 @@ ORACLE = {
 }
 
 
-def check_oracle(twin, fields, rounds=3):
-    """Hold several rounds of a twin's linear players to derivatives written out by hand."""
+def check_oracle(twin, fields, iterations=3):
+    """Hold several iterations of a twin's linear players to derivatives written out by hand."""
     recipe = BASE.replace(**LINEAR, **fields)
     run, sampler = start(twin, recipe)
     expected, wanted = run.state.export(), []
-    draws = deal(run, sampler, rounds)
-    for round_ in draws:
-        row, expected = linear_round(recipe, expected, round_)
+    inputs = next_inputs(run, sampler, iterations)
+    for iteration in inputs:
+        row, expected = linear_iteration(recipe, expected, iteration)
         wanted.append(row)
-    found = [run.state.one_iteration(run.state.native(round_)) for round_ in draws]
+    found = [run.state.one_iteration(run.state.native(iteration)) for iteration in inputs]
     found = np.array([[float(loss) for loss in row] for row in found])
     error = spread((found, run.state.export()), (np.array(wanted), expected))
     assert error <= STEP["float64"], f"relative error {error:.3g} to the oracle"
@@ -214,17 +214,17 @@ def judge(arrays, masks, x):
     return (x @ arrays["dense_3.weight"] + arrays["dense_3.bias"])[:, 0]
 
 
-def objective(recipe, spec, state, draws, role):
+def objective(recipe, spec, state, inputs, role):
     """The oracle's objective of one player: its loss, its penalty, and what its step follows."""
-    masks, rates = draws["masks"], draws["rates"]
-    fake, _ = apply_layers(spec, draws["noise"], state["generator"], True, masks["generator"])
+    masks, rates = inputs["masks"], inputs["rates"]
+    fake, _ = apply_layers(spec, inputs["noise"], state["generator"], True, masks["generator"])
     on = {use: functools.partial(judge, state["discriminator"], masks[use]) for use in ("real", "fake") if use in masks}
-    real = draws["real"].astype(np.float64) if "real" in draws else None
+    real = inputs["real"].astype(np.float64) if "real" in inputs else None
     fake_logits, real_logits = on["fake"](fake), None if real is None else on["real"](real)
     if role == "generator":
         return losses.generator_loss(recipe.loss, real_logits, fake_logits), 0.0
     penalty = (rates["r1"] / 2 * penalties.r1(on["real"], real)[0] + rates["r2"] / 2 * penalties.r2(on["fake"], fake)[0]
-               + (recipe.gradient_penalty * penalties.wgan_gp(on["fake"], real, fake, draws["weights"])
+               + (recipe.gradient_penalty * penalties.wgan_gp(on["fake"], real, fake, inputs["weights"])
                   if recipe.gradient_penalty else 0.0))
     return losses.discriminator_loss(recipe.loss, real_logits, fake_logits), penalty
 
@@ -244,12 +244,12 @@ def check_slopes(twin, fields):
                           generator_optimiser=Optimiser("sgd", 1.0), discriminator_optimiser=Optimiser("sgd", 1.0),
                           **fields)
     run, sampler = start(twin, recipe)
-    [round_], players, rng = deal(run, sampler), run.state, np.random.default_rng(5)
-    for role, draws in (("discriminator", round_["discriminator"][0]), ("generator", round_["generator"])):
+    [iteration], players, rng = next_inputs(run, sampler), run.state, np.random.default_rng(5)
+    for role, inputs in (("discriminator", iteration["discriminator"][0]), ("generator", iteration["generator"])):
         before = players.export()
-        report = make_step(twin, players, role, draws)
+        report = make_step(twin, players, role, inputs)
         after = players.export()
-        at = functools.partial(objective, recipe, run.generator.layers_spec, draws=draws, role=role)
+        at = functools.partial(objective, recipe, run.generator.layers_spec, inputs=inputs, role=role)
         loss, penalty = at(state=before)
         assert relative_error(report["loss"], loss) < 1e-10
         assert role == "generator" or relative_error(report["penalty"], penalty) < 1e-10
@@ -269,11 +269,11 @@ def test_steps_follow_the_slope_of_the_stated_objective(twin, name):
 
 # Looking ahead.
 
-def moved_by(twin, recipe, state, draws):
+def moved_by(twin, recipe, state, inputs):
     """What one step of the generator takes away from its weights, by name; the step is SGD of size 1."""
     players = start(twin, recipe)[0].state
     players.load(state)
-    make_step(twin, players, "generator", draws)
+    make_step(twin, players, "generator", inputs)
     after = players.export()["generator"]
     return {name: state["generator"][name] - after[name] for name in players.generator.trainable()}
 
@@ -304,24 +304,24 @@ AHEAD = {
 
 
 def check_ahead(twin, fields, unrolled=3):
-    """Hold the generator's step to the slope of its loss after real steps of the discriminator on the same draws."""
+    """Hold the generator's step to the slope of its loss after real steps of the discriminator on the same inputs."""
     recipe = BASE.replace(**{**SMOOTH, **fields}, unrolled=unrolled)
     steps, (run, sampler) = module("gradient_descent.steps", twin), start(twin, recipe)
-    before, last = deal(run, sampler, 2)  # a first round, so that the optimiser remembers something
+    before, last = next_inputs(run, sampler, 2)  # a first round, so that the optimiser remembers something
     make_step(twin, run.state, "discriminator", before["discriminator"][0])
-    state, draws = run.state.export(), last["generator"]
+    state, inputs = run.state.export(), last["generator"]
     plain = recipe.replace(unrolled=0)
 
     def objective(state):
         players = start(twin, plain)[0].state
         players.load(state)
         for k in range(unrolled):
-            rates = draws["ahead"]["rates"] | {"t": draws["ahead"]["rates"]["t"] + k}
-            make_step(twin, players, "discriminator", {**draws, **draws["ahead"], "rates": rates})
-        loss, _ = steps.generator_objective(plain, players.generator, players.discriminator, players.native(draws))
+            rates = inputs["ahead"]["rates"] | {"t": inputs["ahead"]["rates"]["t"] + k}
+            make_step(twin, players, "discriminator", {**inputs, **inputs["ahead"], "rates": rates})
+        loss, _ = steps.generator_objective(plain, players.generator, players.discriminator, players.native(inputs))
         return float(as_numpy(loss))
 
-    hold_to_slopes(moved_by(twin, recipe, state, draws), state, objective)
+    hold_to_slopes(moved_by(twin, recipe, state, inputs), state, objective)
 
 
 @pytest.mark.parametrize("name", AHEAD)
@@ -336,10 +336,10 @@ def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
     recipe = BASE.replace(**{**LINEAR, **ORACLE[name], "generator_optimiser": Optimiser("sgd", 1.0), "unrolled": 4,
                              "averaging": 0.0})
     run, sampler = start(twin, recipe)
-    before, last = deal(run, sampler, 2)
+    before, last = next_inputs(run, sampler, 2)
     make_step(twin, run.state, "discriminator", before["discriminator"][0])
-    state, draws = run.state.export(), last["generator"]
-    hold_to_slopes(moved_by(twin, recipe, state, draws), state, lambda state: look_ahead_loss(recipe, state, draws))
+    state, inputs = run.state.export(), last["generator"]
+    hold_to_slopes(moved_by(twin, recipe, state, inputs), state, lambda state: look_ahead_loss(recipe, state, inputs))
 
 
 @twins
@@ -349,8 +349,8 @@ def test_looking_ahead_survives_gradients_of_zero(twin):
     players = run.state
     players.load({role: {name: array * (role == "generator") for name, array in arrays.items()}
                   for role, arrays in players.export().items()})
-    [round_] = deal(run, sampler)
-    losses = make_step(twin, players, "generator", round_["generator"])
+    [iteration] = next_inputs(run, sampler)
+    losses = make_step(twin, players, "generator", iteration["generator"])
     assert np.isfinite(float(losses["loss"]))
     assert all(np.isfinite(array).all() for arrays in players.export().values() for array in arrays.values())
 
@@ -364,11 +364,11 @@ EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
 def check_untouched(twin, fields):
     """Hold the other player's tensors, and this player's inputs, to what they were, bit for bit."""
     run, sampler = start(twin, BASE.replace(**fields))
-    [round_] = deal(run, sampler)
-    for role, other, draws in (("discriminator", "generator", round_["discriminator"][0]),
-                               ("generator", "discriminator", round_["generator"])):
+    [iteration] = next_inputs(run, sampler)
+    for role, other, inputs in (("discriminator", "generator", iteration["discriminator"][0]),
+                               ("generator", "discriminator", iteration["generator"])):
         before = run.state.export()
-        make_step(twin, run.state, role, draws)
+        make_step(twin, run.state, role, inputs)
         after = run.state.export()
         assert identical({other: before[other]}, {other: after[other]}), f"the {role}'s step moved the {other}"
         assert all(not np.array_equal(before[role][name], after[role][name])
@@ -389,11 +389,11 @@ def test_batch_norm_of_the_generator_moves_once_a_round(twin, order):
 
 
 def check_moving(twin, order):
-    """Hold the generator's moving statistics to the oracle's after one pass of the draws of its own step."""
+    """Hold the generator's moving statistics to the oracle's after one pass of the inputs of its own step."""
     run, sampler = start(twin, BASE.replace(**NORMALISED, order=order, discriminator_steps=1 + (order[0] == "a")))
-    [round_], before = deal(run, sampler), run.state.export()["generator"]
-    run.state.one_iteration(run.state.native(round_))
-    own = round_["generator"] if order == "alternating" else round_["discriminator"][0]
+    [iteration], before = next_inputs(run, sampler), run.state.export()["generator"]
+    run.state.one_iteration(run.state.native(iteration))
+    own = iteration["generator"] if order == "alternating" else iteration["discriminator"][0]
     _, moved = apply_layers(run.generator.layers_spec, own["noise"],
                             {name: before[name] for name in run.generator.export()}, True)
     assert len(moved) == 4
@@ -405,11 +405,11 @@ def check_moving(twin, order):
 @twins
 def test_spectral_vectors_move_on_in_the_discriminators_step_alone(twin, fields):
     run, sampler = start(twin, BASE.replace(**EVERYTHING, **fields))
-    [round_] = deal(run, sampler)
+    [iteration] = next_inputs(run, sampler)
     before = run.state.export()["discriminator"]
-    make_step(twin, run.state, "discriminator", round_["discriminator"][0])
+    make_step(twin, run.state, "discriminator", iteration["discriminator"][0])
     middle = run.state.export()["discriminator"]
-    make_step(twin, run.state, "generator", round_["generator"])
+    make_step(twin, run.state, "generator", iteration["generator"])
     after = run.state.export()["discriminator"]
     vectors = [name for name in before if name.endswith(".u")]
     assert len(vectors) == 3
@@ -420,25 +420,25 @@ def test_spectral_vectors_move_on_in_the_discriminators_step_alone(twin, fields)
 
 @twins
 def test_simultaneous_gradients_are_taken_at_one_point(twin):
-    """The simultaneous step is each player's own step from the same point, on the same draws."""
+    """The simultaneous step is each player's own step from the same point, on the same inputs."""
     sgd = {f"{role}_optimiser": Optimiser("sgd", 0.1) for role in ("generator", "discriminator")}
     recipe = BASE.replace(**{**EVERYTHING, "discriminator": DISCRIMINATOR}, **sgd, r1=1.0, averaging=0.5)
     steps = module("gradient_descent.steps", twin)
     run, sampler = start(twin, recipe.replace(order="simultaneous"))
-    [round_], before = deal(run, sampler), run.state.export()
-    draws, rates = round_["discriminator"][0], round_["generator"]["rates"]
+    [iteration], before = next_inputs(run, sampler), run.state.export()
+    inputs, rates = iteration["discriminator"][0], iteration["generator"]["rates"]
     ends = {"simultaneous": None, "alternating": None, "discriminator": None, "generator": None}
     for which in ends:
         players = start(twin, recipe)[0].state
         players.load(before)
         if which == "simultaneous":
-            new, _ = steps.simultaneous_step(recipe, players.networks, players.tensors(), players.native(draws),
+            new, _ = steps.simultaneous_step(recipe, players.networks, players.tensors(), players.native(inputs),
                                              players.native({"rates": rates})["rates"])
             players.assign(new)
         if which in ("alternating", "discriminator"):
-            make_step(twin, players, "discriminator", draws)
+            make_step(twin, players, "discriminator", inputs)
         if which in ("alternating", "generator"):
-            make_step(twin, players, "generator", {**draws, "rates": rates})
+            make_step(twin, players, "generator", {**inputs, "rates": rates})
         ends[which] = players.export()
     apart = {role: ends[role][role] for role in ("generator", "discriminator")}
     none = np.zeros(0)
@@ -455,8 +455,8 @@ def check_average(twin):
     """Hold the averaged generator, moving statistics and all, to a = b a + (1 - b) w with the new w."""
     run, sampler = start(twin, BASE.replace(**NORMALISED, averaging=0.5, steps=100))
     average = run.generator.export()
-    for round_, decay in zip(deal(run, sampler, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
-        run.state.one_iteration(run.state.native(round_))
+    for iteration, decay in zip(next_inputs(run, sampler, 6), (0.1, 2 / 11, 3 / 12, 4 / 13, 5 / 14, 0.4), strict=True):
+        run.state.one_iteration(run.state.native(iteration))
         new = run.generator.export()
         average = {name: decay * average[name] + (1 - decay) * new[name] for name in new}
     found = run.state.export()["generator"]
@@ -470,7 +470,7 @@ def check_average(twin):
 
 @twins
 def test_clipped_weights_stay_in_their_box(twin):
-    _, state = plain_rounds(twin, case("clip"), 2)
+    _, state = plain_iterations(twin, case("clip"), 2)
     weights = [array for name, array in state["discriminator"].items() if "/" not in name]
     assert max(np.abs(array).max() for array in weights) == 0.05
     assert max(np.abs(state["generator"][name]).max() for name in ("dense_1.weight", "dense_2.weight")) > 0.05
@@ -508,7 +508,7 @@ def test_judging_and_sampling_change_nothing(twin):
 def test_the_state_goes_on_in_either_twin(twin, name):
     recipe = BASE.replace(**EVERYTHING, **{f"{role}_optimiser": Optimiser(name, 0.01, 0.5)
                                            for role in ("generator", "discriminator")})
-    _, state = plain_rounds(twin, recipe, 2)
+    _, state = plain_iterations(twin, recipe, 2)
     for target in TWINS:
         players = start(target, recipe)[0].state
         players.load(state)
@@ -610,8 +610,8 @@ def plant_old_average(steps, twin, monkeypatch):
 def plant_one_mask(steps, twin, monkeypatch):
     """Real images pass through the fakes' masks."""
     right = steps.discriminator_objective
-    monkeypatch.setattr(steps, "discriminator_objective", lambda recipe, discriminator, fake, draws: right(
-        recipe, discriminator, fake, {**draws, "masks": {**draws["masks"], "real": draws["masks"]["fake"]}}))
+    monkeypatch.setattr(steps, "discriminator_objective", lambda recipe, discriminator, fake, inputs: right(
+        recipe, discriminator, fake, {**inputs, "masks": {**inputs["masks"], "real": inputs["masks"]["fake"]}}))
 
 
 def plant_alternating(steps, twin, monkeypatch):

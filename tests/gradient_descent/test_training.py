@@ -130,7 +130,7 @@ def test_schedules_end_with_the_recipe(recipe):
     sampler = training.make_sampler(run, source)
     rates = [sampler.iteration(step, np.random.default_rng(0)) for step in (12, 19)]
     assert rates[0]["generator"]["rates"]["learning_rate"] == rates[1]["generator"]["rates"]["learning_rate"]
-    assert [draws["discriminator"][0]["rates"]["r1"] for draws in rates] == [recipe.r1.value(12, 12)] * 2
+    assert [inputs["discriminator"][0]["rates"]["r1"] for inputs in rates] == [recipe.r1.value(12, 12)] * 2
 
 
 def test_a_run_does_not_become_shorter(tmp_path):

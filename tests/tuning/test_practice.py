@@ -15,7 +15,7 @@ from ganbook.gradient_descent import training
 from ganbook.gradient_descent.distributed import share
 from ganbook.tensors.layers import Dense
 from ganbook.tuning.results import read_result
-from gradient_descent.runs_at_hand import BASE, start
+from gradient_descent.runs_at_hand import BASE, make_step, start
 from parity import TWINS, as_numpy, module
 
 torch = pytest.importorskip("torch")
@@ -59,11 +59,11 @@ class _Counter(torch.utils._python_dispatch.TorchDispatchMode):
 
 
 def _products(recipe):
-    """Multiplications of one round of a dense recipe."""
+    """Multiplications of one iteration of a dense recipe."""
     run, sampler = start("torch", recipe)
-    draws = run.state.native(sampler.iteration(0, run.rng))
+    inputs = run.state.native(sampler.iteration(0, run.rng))
     with _Counter() as counter:
-        module("gradient_descent.steps", "torch").round_losses(run.state, draws)
+        run.state.one_iteration(inputs)
     return counter.products
 
 
@@ -95,21 +95,21 @@ def test_operations_of_a_penalty(fields, factor):
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_bytes_of_a_run(framework, name, moments, averaging):
     rule = Optimiser(name, 1e-3)
-    players = training.start_run(BASE.replace(
+    state = training.start_run(BASE.replace(
         generator_optimiser=rule, discriminator_optimiser=rule, averaging=averaging,
-        generator=BASE.generator.with_(batch_norm=True)), framework, device="cpu").players
+        generator=BASE.generator.with_(batch_norm=True)), framework, device="cpu").state
     sizes = [sum(math.prod(w.shape) for w in net.trainable().values())
-             for net in (players.generator, players.discriminator)]
-    moving = sum(math.prod(w.shape) for w in players.generator.moving().values())
+             for net in (state.generator, state.discriminator)]
+    moving = sum(math.prod(w.shape) for w in state.generator.moving().values())
     copies = 1 if averaging else 0
     counted = 8 * ((1 + moments) * sum(sizes) + copies * sizes[0] + (1 + copies) * moving)
-    assert sum(array.nbytes for group in players.export().values() for array in group.values()) == counted
+    assert sum(array.nbytes for group in state.export().values() for array in group.values()) == counted
 
 
 def test_activations_are_kept_for_the_way_back():
     recipe = _WIDE.replace(dtype="float32", batch=64)
     run, sampler = start("torch", recipe)
-    draws = run.state.native(sampler.iteration(0, run.rng))["generator"]
+    inputs = run.state.native(sampler.iteration(0, run.rng))["generator"]
     own = {t.untyped_storage().data_ptr() for net in (run.generator, run.discriminator)
            for t in net.state_dict().values()}
     kept = {}
@@ -121,7 +121,7 @@ def test_activations_are_kept_for_the_way_back():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module("gradient_descent.steps", "torch").generator_objective(recipe, run.generator, run.discriminator, draws)
+        module("gradient_descent.steps", "torch").generator_objective(recipe, run.generator, run.discriminator, inputs)
     numbers = 0
     for network in (run.generator, run.discriminator):
         shape = network.input_shape_
@@ -151,8 +151,8 @@ def test_gradient_of_the_parts(twin):
         for rank in range(size):
             run, sampler = start(twin, recipe)
             before = run.state.export()["discriminator"]
-            draws = run.state.native(share(sampler.iteration(0, run.rng), rank, size))
-            report = module("gradient_descent.steps", twin).discriminator_step(run.state, draws["discriminator"][0])
+            inputs = share(sampler.iteration(0, run.rng), rank, size)
+            report = make_step(twin, run.state, "discriminator", inputs["discriminator"][0])
             after = run.state.export()["discriminator"]
             parts.append(np.concatenate([(after[name] - before[name]).ravel() for name in before]))
             losses.append(float(as_numpy(report["loss"])) / size)

@@ -32,12 +32,12 @@ class CompiledIterations:
         self._compiled: Callable[..., Any] | None = None
         self._works: bool | None = None  # unknown until the first call
 
-    def run(self, iterations: Sequence[Inputs], room: int) -> np.ndarray:
+    def run(self, iterations: Sequence[Inputs], steps_per_call: int) -> np.ndarray:
         if self._works is False:
             return self.state.run(iterations)
         try:
             self._compiled = self._compiled or tf.function(self._loop, jit_compile=_fuses(self.state))
-            losses = self._compiled(*self._inputs(iterations, room))
+            losses = self._compiled(*self._inputs(iterations, steps_per_call))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
@@ -48,16 +48,16 @@ class CompiledIterations:
         self._works = True
         return losses[:len(iterations)].numpy().astype(np.float64)
 
-    def _inputs(self, iterations: Sequence[Inputs], room: int) -> tuple[tf.Tensor, Inputs]:
-        filled = [*iterations, *[iterations[-1]] * (room - len(iterations))]  # the loop stops before the filling
+    def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[tf.Tensor, Inputs]:
+        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]  # the loop stops before the filling
         stacked = tf.nest.map_structure(lambda *leaves: np.stack(leaves), *filled)
         dtype = parameter_dtype(self.state.recipe.dtype)
         with tf.device(find_device(self.state.device)):
             return tf.constant(len(iterations)), tf.nest.map_structure(lambda leaf: tf.constant(leaf, dtype), stacked)
 
     def _loop(self, count: tf.Tensor, inputs: Inputs) -> tf.Tensor:
-        room = tf.nest.flatten(inputs)[0].shape[0]
-        losses = tf.zeros((room, 3), parameter_dtype(self.state.recipe.dtype))
+        steps_per_call = tf.nest.flatten(inputs)[0].shape[0]
+        losses = tf.zeros((steps_per_call, 3), parameter_dtype(self.state.recipe.dtype))
         run_one = tf.autograph.experimental.do_not_convert(self.state.one_iteration)
         for k in tf.range(count):
             one = tf.nest.map_structure(lambda leaf: leaf[k], inputs)  # noqa: B023 traced once, with k as a tensor

@@ -39,14 +39,14 @@ class CompiledIterations:
         self._compiled: Callable[..., Any] | None = None
         self._works: bool | None = None  # unknown until the first call
 
-    def run(self, iterations: Sequence[Inputs], room: int) -> np.ndarray:
+    def run(self, iterations: Sequence[Inputs], steps_per_call: int) -> np.ndarray:
         """Run iterations one after another.
 
         Where this machine cannot compile, one warning says so and the plain loop takes over.
 
         Args:
-            iterations: NumPy inputs of each, at most ``room`` of them.
-            room: iterations that the compiled program has place for; another number compiles another program.
+            iterations: NumPy inputs of each, at most ``steps_per_call`` of them.
+            steps_per_call: iterations that the compiled program has place for; another number compiles another program.
 
         Returns:
             float64, shape (iterations, 3): discriminator loss, penalty and generator loss of each.
@@ -56,7 +56,7 @@ class CompiledIterations:
         try:
             self._compiled = self._compiled or torch.compile(self._loop, fullgraph=True, dynamic=False)
             with torch.no_grad():
-                losses, state = self._compiled(*self._inputs(iterations, room))
+                losses, state = self._compiled(*self._inputs(iterations, steps_per_call))
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
@@ -68,8 +68,8 @@ class CompiledIterations:
         self.state.assign(state)
         return losses[:len(iterations)].double().cpu().numpy()
 
-    def _inputs(self, iterations: Sequence[Inputs], room: int) -> tuple[Tensor, State, Inputs]:
-        filled = [*iterations, *[iterations[-1]] * (room - len(iterations))]  # the loop stops before the filling
+    def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[Tensor, State, Inputs]:
+        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]  # the loop stops before the filling
         dtype, device = getattr(torch, parameter_dtype(self.state.recipe.dtype)), find_device(self.state.device)
 
         def stack(*leaves: Any) -> Tensor:
@@ -84,8 +84,8 @@ class CompiledIterations:
     def _loop(self, count: Tensor, state: State, inputs: Inputs) -> tuple[Tensor, State]:
         recipe, networks = self.state.recipe, self.state.networks
         leaves, shape = pytree.tree_flatten(state)
-        room = pytree.tree_leaves(inputs)[0].shape[0]
-        places = torch.arange(room, device=leaves[0].device)
+        steps_per_call = pytree.tree_leaves(inputs)[0].shape[0]
+        places = torch.arange(steps_per_call, device=leaves[0].device)
 
         def unfinished(k: Tensor, losses: Tensor, *leaves: Tensor) -> Tensor:
             return k < count
@@ -99,7 +99,7 @@ class CompiledIterations:
             return k + 1, losses, *[leaf.clone(memory_format=torch.contiguous_format)
                                     for leaf in pytree.tree_leaves(new)]
 
-        start = (torch.tensor(0), torch.zeros((room, 3), dtype=leaves[0].dtype, device=leaves[0].device), *leaves)
+        start = (torch.tensor(0), torch.zeros((steps_per_call, 3), dtype=leaves[0].dtype, device=leaves[0].device), *leaves)
         _, losses, *leaves = torch.while_loop(unfinished, body, start)
         return losses, pytree.tree_unflatten(leaves, shape)
 

@@ -377,7 +377,7 @@ def game_inputs(game: Game, rate: float | Sequence[float]) -> dict:
         rate: step size, one number, or one per coordinate, above 0.
 
     Returns:
-        what :meth:`ganbook.gradient_descent.inputs.InputSampler.round` deals, in NumPy.
+        what :meth:`ganbook.gradient_descent.inputs.InputSampler.iteration` draws, in NumPy.
 
     Raises:
         ValueError: a rate of 0 or below.
