@@ -49,7 +49,8 @@ class CompiledIterations:
         return losses[:len(iterations)].numpy().astype(np.float64)
 
     def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[tf.Tensor, Inputs]:
-        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]  # the loop stops before the filling
+        # The loop stops before the filling.
+        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]
         stacked = tf.nest.map_structure(lambda *leaves: np.stack(leaves), *filled)
         dtype = parameter_dtype(self.state.recipe.dtype)
         with tf.device(find_device(self.state.device)):

@@ -69,7 +69,8 @@ class CompiledIterations:
         return losses[:len(iterations)].double().cpu().numpy()
 
     def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[Tensor, State, Inputs]:
-        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]  # the loop stops before the filling
+        # The loop stops before the filling.
+        filled = [*iterations, *[iterations[-1]] * (steps_per_call - len(iterations))]
         dtype, device = getattr(torch, parameter_dtype(self.state.recipe.dtype)), find_device(self.state.device)
 
         def stack(*leaves: Any) -> Tensor:
@@ -84,7 +85,7 @@ class CompiledIterations:
     def _loop(self, count: Tensor, state: State, inputs: Inputs) -> tuple[Tensor, State]:
         recipe, networks = self.state.recipe, self.state.networks
         leaves, shape = pytree.tree_flatten(state)
-        steps_per_call = pytree.tree_leaves(inputs)[0].shape[0]
+        steps_per_call = len(pytree.tree_leaves(inputs)[0])
         places = torch.arange(steps_per_call, device=leaves[0].device)
 
         def unfinished(k: Tensor, losses: Tensor, *leaves: Tensor) -> Tensor:
@@ -99,7 +100,8 @@ class CompiledIterations:
             return k + 1, losses, *[leaf.clone(memory_format=torch.contiguous_format)
                                     for leaf in pytree.tree_leaves(new)]
 
-        start = (torch.tensor(0), torch.zeros((steps_per_call, 3), dtype=leaves[0].dtype, device=leaves[0].device), *leaves)
+        nothing = torch.zeros((steps_per_call, 3), dtype=leaves[0].dtype, device=leaves[0].device)
+        start = (torch.tensor(0), nothing, *leaves)
         _, losses, *leaves = torch.while_loop(unfinished, body, start)
         return losses, pytree.tree_unflatten(leaves, shape)
 
