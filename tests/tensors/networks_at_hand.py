@@ -9,7 +9,7 @@ import numpy as np
 from ganbook.tensors import layers_numpy as oracle
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
-from parity import assert_parity, module, relative_error
+from parity import assert_parity, module, relative_error, value_and_gradients
 
 OTHER = {"torch": "tensorflow", "tensorflow": "torch"}
 
@@ -66,38 +66,36 @@ def gradients(twin, blueprint, at, training, dtype, second=False):
     network.load(at.arrays)
     x, cotangent = nets.to_native(at.x, dtype, "cpu"), nets.to_native(at.cotangent, dtype, "cpu")
     masks = {name: nets.to_native(mask, dtype, "cpu") for name, mask in at.masks.items()}
+    own = network.trainable()
 
-    def value(x):
-        return (network(x, training=training, masks=masks) * cotangent)
+    def value(x, *weights):
+        tensors = dict(zip(own, weights, strict=True))
+        return _sum(network(x, training=training, masks=masks, tensors=tensors) * cotangent)
 
-    weights = network.trainable()
-    by_x, *by_weights = (_torch if twin == "torch" else _tensorflow)(value, x, list(weights.values()), second)
-    return {"x": nets.to_numpy(by_x), **network.export(dict(zip(weights, by_weights, strict=True)))}
+    def steepness(x, *weights):
+        return _sum(_gradient(lambda x: value(x, *weights), x) ** 2)
 
-
-def _torch(value, x, weights, second):
-    import torch
-
-    x = x.clone().requires_grad_()
-    scalar = value(x).sum()
-    if second:
-        scalar = torch.autograd.grad(scalar, x, create_graph=True)[0].square().sum()
-        if not scalar.requires_grad:
-            return [torch.zeros_like(tensor) for tensor in (x, *weights)]
-    return torch.autograd.grad(scalar, [x, *weights], allow_unused=True, materialize_grads=True)
+    _, (by_x, *by_weights) = value_and_gradients(twin, steepness if second else value, x, *own.values())
+    return {"x": nets.to_numpy(by_x), **network.export(dict(zip(own, by_weights, strict=True)))}
 
 
-def _tensorflow(value, x, weights, second):
+def _sum(tensor):
     import tensorflow as tf
 
-    with tf.GradientTape() as outer:
-        outer.watch(x)
-        with tf.GradientTape() as inner:
-            inner.watch(x)
-            scalar = tf.reduce_sum(value(x))
-        if second:
-            scalar = tf.reduce_sum(tf.square(inner.gradient(scalar, x)))
-    return outer.gradient(scalar, [x, *weights], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return tensor.sum() if hasattr(tensor, "sum") else tf.reduce_sum(tensor)
+
+
+def _gradient(function, x):
+    """The gradient of a scalar function, which can be differentiated itself."""
+    import tensorflow as tf
+    import torch
+
+    if isinstance(x, torch.Tensor):
+        return torch.autograd.grad(function(x), x, create_graph=True)[0]
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        value = function(x)
+    return tape.gradient(value, x)
 
 
 def check_values(twin, blueprint, dtype, batch=3, seed=0, floor=0.0):

@@ -6,8 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ganbook.data.recipe import NETWORKS, Architecture
 from ganbook.tensors import architectures as a
@@ -85,42 +83,9 @@ def test_a_packing_discriminator_takes_single_examples_in(discriminator, shape, 
         blueprint.mask_shapes(4)
 
 
-def test_the_summary_of_a_packing_discriminator():
-    blueprint = a.MLPDiscriminator(shape=(2,), hidden=(5,), packing=3).blueprint()
-    assert blueprint.summary() == """\
-layer         output shape  trainable  moving  FLOPs
-----------------------------------------------------
-input         2
-pack_1        6                     0       0      0
-dense_1       5                    35       0     60
-activation_1  5                     0       0      0
-dense_2       1                     6       0     10
-reshape_1     logit                 0       0      0
-----------------------------------------------------
-total                              41       0     70"""
-
-
 def test_spectral_norm_reaches_every_weight():
     blueprint = a.DCGANDiscriminator(spectral_norm=True).blueprint()
     assert list(blueprint.moving_shapes()) == ["conv_1.u", "conv_2.u", "dense_1.u"]
-
-
-@given(size=st.integers(1, 40), kernel=st.integers(1, 7), stride=st.integers(1, 4))
-@settings(max_examples=200, deadline=None, derandomize=True)
-def test_same_padding(size, kernel, stride):
-    before, after = layers.padding_before_after(size, kernel, stride, "same")
-    assert (size + before + after - kernel) // stride + 1 == math.ceil(size / stride)
-    assert after - before in (0, 1)
-    if kernel >= stride:  # the transposed convolution gives size * stride, and undoes the padding that led there
-        crop = layers.crop_before_after(kernel, stride, "same")
-        assert (size - 1) * stride + kernel - sum(crop) == size * stride
-        assert crop == layers.padding_before_after(size * stride, kernel, stride, "same")
-
-
-def test_a_five_by_five_kernel_with_stride_two_pads_one_before_and_two_after():
-    assert layers.padding_before_after(28, 5, 2, "same") == (1, 2)
-    assert layers.crop_before_after(5, 2, "same") == (1, 2)
-    assert layers.padding_before_after(28, 4, 2, "same") == (1, 1)
 
 
 def test_floating_point_operations():

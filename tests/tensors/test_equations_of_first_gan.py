@@ -10,12 +10,10 @@ import pytest
 
 from complex_step import slopes
 from ganbook.data.recipe import Optimiser, Recipe
-from ganbook.gradient_descent import optimisers_numpy as optimisers
 from ganbook.gradient_descent import penalties_numpy as penalties
 from ganbook.gradient_descent.training import train
 from ganbook.probability import losses_numpy as losses
 from ganbook.tensors import layers as a
-from ganbook.tensors import layers_numpy as oracle
 from ganbook.tensors.configurations import CONFIGURATIONS
 
 REAL, FAKE = np.random.default_rng(0).normal(scale=3, size=(2, 9))
@@ -34,40 +32,6 @@ def test_side_of_a_convolution():
         places = len(range(-zeros, size + zeros - kernel + 1, stride))
         assert (size + 2 * zeros - kernel) // stride + 1 == places
         assert a.Conv2D("conv_1", 1, 1, kernel, stride, zeros).output_shape((size, size, 1)) == (places, places, 1)
-
-
-LAYERS = [(a.Dense("dense_1", 7, 5), (7,)), (a.Conv2D("conv_1", 3, 4, 5, 2, "valid"), (11, 11, 3))]
-
-
-@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=["dense", "conv"])
-def test_number_of_parameters(layer, shape):
-    counted = sum(math.prod(shape) for shape in layer.trainable_shapes().values())
-    assert counted == {"dense_1": (7 + 1) * 5, "conv_1": (5 * 5 * 3 + 1) * 4}[layer.name]
-
-
-@pytest.mark.parametrize(("layer", "shape"), LAYERS, ids=["dense", "conv"])
-def test_number_of_operations(layer, shape):
-    """Every weight met by every output is one product and one sum; ones in a layer of ones count them."""
-    weight = np.ones(layer.trainable_shapes()["weight"])
-    products = oracle.apply_layer(layer, np.ones((1, *shape)), {"weight": weight})[0].sum()
-    assert 2 * products == layer.flops(shape) == {"dense_1": 2 * 7 * 5, "conv_1": 2 * 4**2 * 5**2 * 3 * 4}[layer.name]
-
-
-@pytest.mark.parametrize("size", range(13, 32))
-def test_what_two_convolutions_read(size):
-    kernel, stride = 5, 2
-    m1 = (size - kernel) // stride + 1
-    m2 = (m1 - kernel) // stride + 1
-    n2 = (m2 - 1) * stride + kernel
-    n1 = (n2 - 1) * stride + kernel
-    ones, outputs = np.ones((kernel, kernel, 1, 1)), []
-    for place in range(size):
-        image = np.zeros((1, size, size, 1))
-        image[0, place, size // 2] = image[0, size // 2, place] = 1
-        image[0, size // 2, size // 2] = 0
-        outputs.append(oracle.convolve(oracle.convolve(image, ones, stride, "valid"), ones, stride, "valid").any())
-    read = [place for place, reached in enumerate(outputs) if reached or place == size // 2]
-    assert read == list(range(n1))
 
 
 def test_value():
@@ -111,15 +75,6 @@ def test_what_the_generator_hears():
     np.testing.assert_allclose(gradient, by_hand, rtol=1e-6)
 
 
-@pytest.mark.parametrize("beta1", [0.0, 0.5, 0.9])
-def test_first_step_of_adam(beta1):
-    gradient = np.array([1e3, 1.0, -1e-3, 1e-8, -1e-12, 0.0])
-    settings = Optimiser("adam", 2e-4, beta1=beta1, beta2=0.999, epsilon=1e-8)
-    weight = np.zeros(6)
-    moved, _ = optimisers.update(settings, weight, gradient, optimisers.initial_slots(settings, weight), 1, 2e-4)
-    np.testing.assert_allclose(moved, -2e-4 * gradient / (np.abs(gradient) + 1e-8), rtol=1e-12)
-
-
 def test_least_loss_of_a_sigmoid_taken_twice():
     bound = zeta(-1.0) + math.log(2)
     assert f"{bound:.4f}" == "1.0064"
@@ -143,32 +98,14 @@ def test_mean_square_of_independent_pairs():
     assert pairs == pytest.approx(spread + np.sum((fake.mean(axis=0) - real.mean(axis=0)) ** 2), rel=1e-12)
 
 
-def test_a_forgotten_detach_gives_the_minimax_gradient():
-    rng = np.random.default_rng(3)
-    noise, real, theta, weight = (rng.normal(size=shape) for shape in ((8, 2), (8, 3), (2, 3), (3,)))
-
-    def logits(theta):
-        return np.tanh(noise @ theta) @ weight
-
-    def discriminator_loss(theta):
-        return np.mean(zeta(-np.tanh(real) @ weight)) + np.mean(zeta(logits(theta)))
-
-    by_fake = losses.generator_gradient("minimax", None, logits(theta))
-    inner = (1 - np.tanh(noise @ theta) ** 2) * weight * by_fake[:, None]
-    np.testing.assert_allclose(slopes(discriminator_loss, theta), -noise.T @ inner, rtol=1e-11)
-
-
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
-@pytest.mark.parametrize(("padding", "blind"), [("valid", 28**2 - 25**2), ((1, 0), 0)])
-def test_what_the_discriminator_does_not_see_the_generator_never_learns(framework, padding, blind):
+def test_what_the_discriminator_does_not_see_the_generator_never_learns(framework):
     """After three steps the biases of the pixels that no kernel reaches are still what they were: zero."""
     adam = Optimiser("adam", 2e-4, beta1=0.5, beta2=0.999)
     recipe = Recipe(data="digits", size=28, dtype="float64", batch=4, steps=3, loss="non_saturating", r1=0.0, r2=0.0,
                     generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
-                    discriminator=CONFIGURATIONS["article_000_discriminator"].with_(padding=padding),
+                    discriminator=CONFIGURATIONS["article_000_discriminator"],
                     averaging=0.0, generator_optimiser=adam, discriminator_optimiser=adam)
-    biases = train(recipe, framework, device="cpu").players.export()["generator"]["dense_3.bias"]
-    assert (biases == 0).sum() == blind
-    if blind:
-        rows, columns = np.divmod(np.flatnonzero(biases == 0), 28)
-        assert (np.maximum(rows, columns) >= 25).all()
+    biases = train(recipe, framework, device="cpu").generator.export()["dense_3.bias"]
+    seen = np.pad(np.ones((25, 25), bool), (0, 3))
+    np.testing.assert_array_equal(biases.reshape(28, 28) != 0, seen)

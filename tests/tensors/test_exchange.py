@@ -13,13 +13,11 @@ SHAPES = {"dense_1.weight": (2, 3), "conv_1.weight": (4, 5, 2, 3), "conv_transpo
           "dense_1.bias": (3,), "batch_norm_2.moving_variance": (3,)}
 
 
-@pytest.mark.parametrize(("name", "torch_shape"), [
-    ("dense_1.weight", (3, 2)), ("conv_1.weight", (3, 2, 4, 5)), ("conv_transpose_12.weight", (3, 2, 4, 5)),
-    ("dense_1.bias", (3,)), ("batch_norm_2.moving_variance", (3,))])
-def test_there_and_back(name, torch_shape):
+@pytest.mark.parametrize("name", SHAPES)
+def test_there_and_back(name):
     array = np.random.default_rng(0).standard_normal(SHAPES[name])
     turned = exchange.to_torch_layout(name, array)
-    assert turned.shape == torch_shape
+    assert turned.shape == {1: (3,), 2: (3, 2), 4: (3, 2, 4, 5)}[array.ndim]
     np.testing.assert_array_equal(exchange.from_torch_layout(name, turned), array)
 
 

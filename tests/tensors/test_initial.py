@@ -18,23 +18,13 @@ DEVIATIONS = {"normal": 0.02, "he": math.sqrt(2 / 300), "lecun": math.sqrt(1 / 3
 
 
 @pytest.mark.parametrize("initialiser", layers.INITIALISERS)
-def test_mean_and_deviation(initialiser):
+def test_mean_deviation_and_kind_of_distribution(initialiser):
     weight = initial_weight(np.random.default_rng(0), initialiser, SHAPE, FANS)
     count, deviation = weight.size, DEVIATIONS[initialiser]
     assert abs(weight.mean()) < 4 * deviation / math.sqrt(count)
     assert abs(weight.std() / deviation - 1) < 4 / math.sqrt(2 * count)
-
-
-@pytest.mark.parametrize(("initialiser", "kurtosis"), [("normal", 3.0), ("he", 3.0), ("lecun", 3.0), ("glorot", 1.8)])
-def test_normal_or_uniform(initialiser, kurtosis):
-    weight = initial_weight(np.random.default_rng(1), initialiser, SHAPE, FANS)
+    kurtosis = 1.8 if initialiser == "glorot" else 3.0  # uniform or normal
     assert abs(np.mean(weight**4) / np.mean(weight**2) ** 2 - kurtosis) < 0.1
-
-
-def test_glorot_stays_within_its_bound():
-    weight = initial_weight(np.random.default_rng(0), "glorot", SHAPE, FANS)
-    bound = math.sqrt(6 / 500)
-    assert 0.999 * bound < np.abs(weight).max() <= bound
 
 
 def test_an_unknown_initialiser_is_an_error():
@@ -52,18 +42,6 @@ def test_lecun_keeps_the_variance_of_what_goes_in(layer):
     values = [initial_weight(rng, "lecun", layer.trainable_shapes()["weight"], layer.fans()) for _ in range(5)]
     outputs = [oracle.apply_layer(layer, rng.standard_normal((20, *shape)), {"weight": w})[0] for w in values]
     assert abs(np.mean(np.square(outputs)) - 1) < 0.06
-
-
-def test_he_keeps_the_second_moment_through_relu():
-    blueprint = a.MLPGenerator(latent=200, shape=(200,), hidden=(200,) * 6, activation="relu",
-                               output_activation=None).blueprint()
-    x = np.random.default_rng(0).standard_normal((100, 200))
-    ratios = []
-    for seed in range(8):
-        arrays = initial_arrays(blueprint.layers, np.random.default_rng(seed))
-        value, _ = oracle.apply_layers(blueprint.layers, x, arrays)
-        ratios.append(np.mean(value**2) / np.mean(x**2) / 2)  # the last layer has no relu to make up for
-    assert 0.7 < np.mean(ratios) < 1.4
 
 
 def test_what_is_not_a_weight():

@@ -8,9 +8,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from types import MappingProxyType
-from typing import ClassVar
 
-from ganbook.data.recipe import NETWORKS, Architecture, check_int
+from ganbook.data.recipe import Architecture, check_int
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.layers import Conv2D, ConvTranspose2D, Dense, Flatten, PixelShuffle, Reshape, Shape
 from ganbook.tensors.settings import (
@@ -18,7 +17,6 @@ from ganbook.tensors.settings import (
     GeneratorSettings,
     Padding,
     Stack,
-    flat_or_image_shape,
     image_shape,
     numbers,
     one_each,
@@ -47,14 +45,13 @@ class MLPGenerator(GeneratorSettings):
     hidden: Shape = (256, 256, 256)
 
     def blueprint(self) -> Blueprint:
-        hidden, shape = numbers("hidden", self.hidden), flat_or_image_shape(self.shape)
+        hidden, shape = numbers("hidden", self.hidden), image_shape(self.shape, points=True)
         stack = Stack(self, (self.latent,), len(hidden))
-        for number, units in enumerate(hidden, 1):
-            stack.hidden(number, Dense, units)
+        stack.dense(hidden)
         stack.last(Dense, math.prod(shape))
         if len(shape) > 1:
             stack.add(Reshape, shape=shape)
-        return stack.generated(self)
+        return stack.generated()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,22 +63,18 @@ class MLPDiscriminator(DiscriminatorSettings):
     Maps images of shape (N, height, width, channels), or points of shape (N, n), to logits of shape (N,); a is the
     activation.
 
-    Args:
-        hidden: units of each hidden layer.
-
-    Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, section 5, arXiv:1406.2661.
+    Args and reference as of :class:`MLPGenerator`.
     """
 
     shape: Shape = (8, 8, 1)
     hidden: Shape = (256, 256, 256)
 
     def blueprint(self) -> Blueprint:
-        hidden, shape = numbers("hidden", self.hidden), flat_or_image_shape(self.shape)
+        hidden, shape = numbers("hidden", self.hidden), image_shape(self.shape, points=True)
         stack = Stack(self, shape, len(hidden))
         if len(shape) > 1:
             stack.add(Flatten)
-        for number, units in enumerate(hidden, 1):
-            stack.hidden(number, Dense, units)
+        stack.dense(hidden)
         return stack.judged()
 
 
@@ -115,15 +108,13 @@ class ConvDiscriminator(DiscriminatorSettings):
     def blueprint(self) -> Blueprint:
         channels, hidden = numbers("channels", self.channels), numbers("hidden", self.hidden)
         count = len(channels)
-        kernels = numbers("kernel", one_each("kernel", self.kernel, count))
-        strides = numbers("stride", one_each("stride", self.stride, count))
+        kernels, strides = (numbers(name, one_each(name, getattr(self, name), count)) for name in ("kernel", "stride"))
         stack = Stack(self, image_shape(self.shape), count + len(hidden))
         for number, (outputs, kernel, stride, padding) in enumerate(
                 zip(channels, kernels, strides, paddings(self.padding, count), strict=True), 1):
             stack.hidden(number, Conv2D, outputs, kernel=kernel, stride=stride, padding=padding)
         stack.add(Flatten)
-        for number, units in enumerate(hidden, count + 1):
-            stack.hidden(number, Dense, units)
+        stack.dense(hidden, count + 1)
         return stack.judged()
 
 
@@ -139,15 +130,11 @@ class DCGANGenerator(GeneratorSettings):
     Args:
         shape: of one output, (side, side, channels) with a side divisible by 4.
         channels: after the dense layer, the first and the second transposed convolution.
-        kernel: side of the kernels, in pixels; one number or one per convolution.
-        padding: of the convolutions that are transposed: "same", "valid" or a whole number; one value or one per
-            convolution.
+        kernel, padding: as of :class:`ConvDiscriminator`, of the convolutions that are transposed.
 
     Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
     section 3, arXiv:1511.06434.
     """
-
-    STRIDES: ClassVar[Shape] = (1, 2, 2)
 
     latent: int = 100
     shape: Shape = (28, 28, 1)
@@ -166,7 +153,7 @@ class DCGANGenerator(GeneratorSettings):
             raise ValueError(f"channels is {self.channels!r}; accepted: three whole numbers")
         kernels = numbers("kernel", one_each("kernel", self.kernel, 3))
         first, second, third = ({"kernel": kernel, "stride": stride, "padding": padding} for kernel, stride, padding
-                                in zip(kernels, self.STRIDES, paddings(self.padding, 3), strict=True))
+                                in zip(kernels, (1, 2, 2), paddings(self.padding, 3), strict=True))
         start = (side // 4, side // 4, channels[0])
         stack = Stack(self, (self.latent,), 3)
         stack.hidden(1, Dense, math.prod(start))
@@ -177,7 +164,7 @@ class DCGANGenerator(GeneratorSettings):
         if stack.shape != self.shape:
             raise ValueError(f"padding is {self.padding!r}; accepted: one that gives shape {self.shape} with kernel "
                              f"{self.kernel!r}, where this gives {stack.shape}")
-        return stack.generated(self)
+        return stack.generated()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -192,8 +179,7 @@ class DCGANDiscriminator(ConvDiscriminator):
     Args:
         shape: of one input, (side, side, channels) with a side divisible by 4.
 
-    Reference: Radford, Metz and Chintala, Unsupervised Representation Learning with Deep Convolutional GANs, ICLR 2016,
-    section 3, arXiv:1511.06434.
+    Reference: as of :class:`DCGANGenerator`.
     """
 
     channels: Shape = (64, 128)
@@ -220,7 +206,7 @@ class PixelShuffleGenerator(GeneratorSettings):
     Args:
         shape: of one output, (side, side, channels) with a side divisible by 4.
         width: channels W before the last convolution.
-        kernel: side of the kernels, in pixels; one number or one per convolution.
+        kernel: as of :class:`ConvDiscriminator`.
 
     Reference: Shi et al., Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional
     Neural Network, CVPR 2016, equation 4, arXiv:1609.05158.
@@ -245,13 +231,12 @@ class PixelShuffleGenerator(GeneratorSettings):
             stack.add(PixelShuffle)
             stack.after(number)
         stack.last(Conv2D, colours, kernel=kernels[2])
-        return stack.generated(self)
+        return stack.generated()
 
 
 #: Every kind of network by its name.
-ARCHITECTURES = MappingProxyType(dict(zip(NETWORKS, (
-    MLPGenerator, MLPDiscriminator, ConvDiscriminator, DCGANGenerator, DCGANDiscriminator, PixelShuffleGenerator),
-    strict=True)))
+ARCHITECTURES = MappingProxyType({kind.__name__: kind for kind in (
+    MLPGenerator, MLPDiscriminator, ConvDiscriminator, DCGANGenerator, DCGANDiscriminator, PixelShuffleGenerator)})
 
 
 def blueprint_of(architecture: Architecture) -> Blueprint:
@@ -259,6 +244,11 @@ def blueprint_of(architecture: Architecture) -> Blueprint:
 
     Raises:
         ValueError: an unknown setting, or one outside its range; names it and what is accepted.
+
+    Example:
+        >>> blueprint = blueprint_of(Architecture("MLPDiscriminator", {"shape": (2,), "hidden": (3,)}))
+        >>> blueprint.trainable_shapes()
+        {'dense_1.weight': (2, 3), 'dense_1.bias': (3,), 'dense_2.weight': (3, 1), 'dense_2.bias': (1,)}
     """
     kind = ARCHITECTURES[architecture.kind]
     accepted = [field.name for field in dataclasses.fields(kind)]

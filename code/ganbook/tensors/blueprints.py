@@ -8,6 +8,8 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from ganbook.tensors.layers import Dropout, Layer, Pack, Shape
 
@@ -40,14 +42,32 @@ class Blueprint:
         """How many examples m are judged together: 1, unless there is a :class:`~ganbook.tensors.layers.Pack`."""
         return math.prod(layer.examples for layer in self.layers if isinstance(layer, Pack))
 
-    def check_batch(self, batch: int) -> None:
-        """Check that a batch splits into whole packs.
+    def check_input(self, shape: tuple[int | None, ...]) -> None:
+        """Check the shape of a batch, channels last; a number that is not known yet is None and fits.
 
         Raises:
-            ValueError: it does not; names both numbers.
+            ValueError: an example of another shape, or a batch that does not split into whole packs.
         """
+        if len(shape) != 1 + len(self.input_shape) or any(
+                n not in (None, side) for n, side in zip(shape[1:], self.input_shape, strict=True)):
+            raise ValueError(f"x has shape {shape}, channels last; accepted: {('N', *self.input_shape)}")
+        self._check_batch(shape[0] or 0)
+
+    def _check_batch(self, batch: int) -> None:
         if batch % self.packing:
             raise ValueError(f"batch is {batch}; accepted with packing {self.packing}: a multiple of {self.packing}")
+
+    def mask(self, name: str, masks: Mapping[str, Any] | None) -> Any:
+        """The mask of a dropout layer.
+
+        Raises:
+            ValueError: it is missing; names it and what is accepted.
+        """
+        if masks is None or name not in masks:
+            dropouts = ", ".join(self.mask_shapes(self.packing))
+            raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
+                             f"{dropouts}, shapes as blueprint.mask_shapes(batch) says")
+        return masks[name]
 
     def mask_shapes(self, batch: int) -> dict[str, Shape]:
         """Shape of the mask, channels last, that each dropout layer needs for a batch while training.
@@ -61,7 +81,7 @@ class Blueprint:
         Raises:
             ValueError: batch is no multiple of m.
         """
-        self.check_batch(batch)
+        self._check_batch(batch)
         shapes, shape = {}, self.input_shape
         for layer in self.layers:
             if isinstance(layer, Pack):

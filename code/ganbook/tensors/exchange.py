@@ -52,7 +52,12 @@ def torch_axes(name: str) -> tuple[int, ...]:
 
 
 def to_torch_layout(name: str, array: np.ndarray) -> np.ndarray:
-    """Turn a canonical array into PyTorch's layout (a view)."""
+    """Turn a canonical array into PyTorch's layout (a view).
+
+    Example:
+        >>> to_torch_layout("conv_1.weight", np.zeros((5, 5, 1, 64))).shape
+        (64, 1, 5, 5)
+    """
     return np.transpose(array, torch_axes(name))
 
 
@@ -89,29 +94,16 @@ def check_arrays(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[in
             raise ValueError(f"tensor {name!r} has shape {np.shape(array)}; accepted: {tuple(shapes[name])}")
 
 
-def check_complete(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """Check that every expected name is there, and all that :func:`check_arrays` checks.
+def check_complete(names: Iterable[str], expected: Iterable[str]) -> None:
+    """Check that no expected name is missing.
 
     Raises:
-        ValueError: a missing or unknown name or a wrong shape.
+        ValueError: some are; names them and what is accepted.
     """
-    check_arrays(arrays, shapes)
-    missing = [name for name in shapes if name not in arrays]
+    names, expected = set(names), list(expected)
+    missing = [name for name in expected if name not in names]
     if missing:
-        raise ValueError(f"tensors {', '.join(missing)} are missing; accepted: all of {', '.join(shapes)}")
-
-
-def copy_weights(source: Any, target: Any) -> None:
-    """Give one network the whole state of another, of either framework.
-
-    Args:
-        source: network to read.
-        target: network of the same architecture to write.
-
-    Raises:
-        ValueError: tensors whose names or shapes differ.
-    """
-    target.load(source.export())
+        raise ValueError(f"tensors {', '.join(missing)} are missing; accepted: all of {', '.join(expected)}")
 
 
 def keras_weights(layers: Iterable[Any]) -> list[np.ndarray]:
@@ -125,6 +117,11 @@ def keras_weights(layers: Iterable[Any]) -> list[np.ndarray]:
 
     Returns:
         Arrays in the order of the layers, batch norm's as gamma, beta, moving mean and moving variance.
+
+    Example:
+        >>> from torch import nn
+        >>> [array.shape for array in keras_weights([nn.Conv2d(1, 4, 3), nn.Flatten(), nn.Linear(36, 1)])]
+        [(3, 3, 1, 4), (4,), (36, 1), (1,)]
     """
     return [tensor.detach().cpu().numpy().ravel()[places] for tensor, places in _keras_places(layers)]
 
@@ -138,6 +135,13 @@ def load_keras_weights(layers: Iterable[Any], arrays: Iterable[np.ndarray]) -> N
 
     Raises:
         ValueError: another number of arrays, or another shape; no weight is changed then.
+
+    Example:
+        >>> from torch import nn
+        >>> dense = nn.Linear(2, 1)
+        >>> load_keras_weights([dense], [np.array([[3.0], [4.0]]), np.zeros(1)])
+        >>> dense.weight.tolist()
+        [[3.0, 4.0]]
     """
     arrays, places = list(arrays), _keras_places(layers)
     came, accepted = [np.shape(array) for array in arrays], [where.shape for _, where in places]

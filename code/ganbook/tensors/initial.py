@@ -38,6 +38,11 @@ def initial_weight(rng: np.random.Generator, initialiser: str, shape: Shape, fan
     Raises:
         ValueError: an unknown initialiser.
 
+    Example:
+        >>> weight = initial_weight(np.random.default_rng(0), "he", (200, 300), (200, 300))
+        >>> round(float(weight.std()), 2)  # the square root of 2 / 200
+        0.1
+
     References:
         Radford, Metz and Chintala, DCGAN, ICLR 2016, section 4 (normal), arXiv:1511.06434.
         He, Zhang, Ren and Sun, Delving Deep into Rectifiers, ICCV 2015, equation 10 (he), arXiv:1502.01852.

@@ -32,6 +32,10 @@ def padding_before_after(size: int, kernel: int, stride: int, padding: str | int
 
     Returns:
         The number of zeros before and after.
+
+    Example:
+        >>> padding_before_after(28, 5, 2, "same")  # 28 + 3 places hold 14 kernels of 5, two apart
+        (1, 2)
     """
     if padding == "valid":
         return 0, 0
@@ -49,11 +53,14 @@ def crop_before_after(kernel: int, stride: int, padding: str | int) -> tuple[int
 
     Args:
         kernel: length k of the kernel; at least the stride for "same".
-        stride: stride s.
-        padding: "same", "valid" or a whole number for both sides.
+        stride, padding: as of :func:`padding_before_after`.
 
     Returns:
         The number of places cut before and after.
+
+    Example:
+        >>> crop_before_after(5, 2, "same")  # 14 places paint 13 * 2 + 5 = 31; 28 are left
+        (1, 2)
     """
     return padding_before_after(stride, kernel, stride, padding)
 

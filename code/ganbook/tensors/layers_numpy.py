@@ -27,6 +27,11 @@ def spectral_norm(weight_matrix: np.ndarray, u: np.ndarray) -> tuple[np.ndarray,
     Returns:
         The estimate, a scalar, and u', shape (outputs,).
 
+    Example:
+        >>> estimate, u = spectral_norm(np.diag([3.0, 1.0]), np.array([1.0, 0.0]))
+        >>> round(float(estimate), 4)
+        3.0
+
     Reference: Miyato, Kataoka, Koyama and Yoshida, Spectral Normalization for GANs, ICLR 2018, algorithm 1,
     arXiv:1802.05957.
     """
@@ -47,6 +52,12 @@ def convolve(x: np.ndarray, weight: np.ndarray, stride: int, padding: str | int)
 
     Returns:
         Shape (N, new height, new width, outputs).
+
+    Example:
+        >>> convolve(np.ones((1, 3, 3, 1)), np.ones((2, 2, 1, 1)), 1, "same")[0, :, :, 0]
+        array([[4., 4., 2.],
+               [4., 4., 2.],
+               [2., 2., 1.]])
     """
     kernel = weight.shape[0]
     sides = [layers.padding_before_after(size, kernel, stride, padding) for size in x.shape[1:3]]
@@ -65,6 +76,12 @@ def convolve_transposed(x: np.ndarray, weight: np.ndarray, stride: int, padding:
 
     Returns:
         Shape (N, new height, new width, outputs).
+
+    Example:
+        >>> convolve_transposed(np.ones((1, 2, 2, 1)), np.ones((2, 2, 1, 1)), 1, "valid")[0, :, :, 0]
+        array([[1., 2., 1.],
+               [2., 4., 2.],
+               [1., 2., 1.]])
     """
     batch, height, width, _ = x.shape
     kernel = weight.shape[0]
@@ -77,14 +94,25 @@ def convolve_transposed(x: np.ndarray, weight: np.ndarray, stride: int, padding:
 
 
 def activate(x: np.ndarray, function: str, slope: float) -> np.ndarray:
-    """Apply an activation function to each element; see :class:`ganbook.tensors.layers.Activation`."""
+    """Apply an activation function to each element; see :class:`ganbook.tensors.layers.Activation`.
+
+    Example:
+        >>> activate(np.array([-1.0, 0.0, 2.0]), "leaky_relu", 0.5)
+        array([-0.5,  0. ,  2. ])
+    """
     return {"leaky_relu": lambda: np.where(x > 0, x, slope * x), "relu": lambda: np.maximum(x, 0),
             "elu": lambda: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), "tanh": lambda: np.tanh(x),
             "sigmoid": lambda: 0.5 * (1 + np.tanh(x / 2))}[function]()
 
 
 def shuffle_pixels(x: np.ndarray, factor: int) -> np.ndarray:
-    """Turn channels into pixels; see :class:`ganbook.tensors.layers.PixelShuffle`."""
+    """Turn channels into pixels; see :class:`ganbook.tensors.layers.PixelShuffle`.
+
+    Example:
+        >>> shuffle_pixels(np.array([[[[1, 2, 3, 4]]]]), 2)[0, :, :, 0]
+        array([[1, 2],
+               [3, 4]])
+    """
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height, width, factor, factor, channels // factor**2).swapaxes(2, 3)
     return x.reshape(batch, height * factor, width * factor, channels // factor**2)
@@ -107,6 +135,12 @@ def normalise(layer: layers.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.n
 
     Returns:
         The output, and the new moving tensors by suffix (none unless training).
+
+    Example:
+        >>> tensors = {"gamma": 1.0, "beta": 0.0, "moving_mean": 0.0, "moving_variance": 1.0}
+        >>> y, new = normalise(layers.BatchNorm("batch_norm_1", 1), np.array([[3.0], [7.0]]), tensors, training=True)
+        >>> y.round(4).tolist(), new["moving_mean"].round(4).tolist()  # mean 5, of which a tenth moves in
+        ([[-1.0], [1.0]], [0.5])
     """
     mean, variance, new = tensors["moving_mean"], tensors["moving_variance"], {}
     if training:
@@ -131,7 +165,12 @@ def apply_layer(layer: layers.Layer, x: np.ndarray, tensors: Mapping[str, np.nda
         mask: zeros and ones of x's shape, for dropout while training.
 
     Returns:
-        The output, and the new moving tensors by suffix (none unless training).
+        As :func:`normalise`.
+
+    Example:
+        >>> dense = layers.Dense("dense_1", 2, 1)
+        >>> apply_layer(dense, np.array([[1.0, 2.0]]), {"weight": np.ones((2, 1)), "bias": np.array([10.0])})
+        (array([[13.]]), {})
     """
     match layer:
         case layers.Dense() | layers.Conv2D() | layers.ConvTranspose2D():

@@ -36,7 +36,7 @@ def spectral_norm(weight_matrix: tf.Tensor, u: tf.Tensor) -> tuple[tf.Tensor, tf
 class _Layer(keras.layers.Layer):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
-    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: str = "/CPU:0") -> None:
+    def __init__(self, spec: layers.Layer, dtype: str, device: str) -> None:
         """Make tensors of zeros."""
         super().__init__(name=spec.name, dtype=dtype)
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``

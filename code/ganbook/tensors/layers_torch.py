@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from ganbook.tensors import layers
+from ganbook.tensors.exchange import torch_axes
 
 TINY = 1e-12
 
@@ -39,19 +40,16 @@ def spectral_norm(weight_matrix: torch.Tensor, u: torch.Tensor) -> tuple[torch.T
 class _Layer(nn.Module):
     """A native layer: its description, and its tensors under their canonical suffixes."""
 
-    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
+    def __init__(self, spec: layers.Layer, dtype: str, device: torch.device | str) -> None:
         """Make tensors of zeros."""
         super().__init__()
         self.spec = spec
         options = {"dtype": getattr(torch, dtype), "device": device}
         for suffix, shape in spec.trainable_shapes().items():
-            self.register_parameter(suffix, nn.Parameter(torch.zeros(self.native_shape(shape), **options)))
+            native_shape = [shape[axis] for axis in torch_axes(f"{spec.name}.{suffix}")]
+            self.register_parameter(suffix, nn.Parameter(_side_by_side(torch.zeros(native_shape, **options))))
         for suffix, shape in spec.moving_shapes().items():
             self.register_buffer(suffix, torch.zeros(shape, **options))
-
-    def native_shape(self, shape: layers.Shape) -> layers.Shape:
-        """Shape in PyTorch of a tensor of this layer with a canonical shape."""
-        return shape
 
     def extra_repr(self) -> str:
         """What print(network) says of this layer."""
@@ -86,34 +84,16 @@ class _Layer(nn.Module):
 class Dense(_Layer):
     """A matrix product and a bias."""
 
-    def native_shape(self, shape: layers.Shape) -> layers.Shape:
-        """(inputs, outputs) becomes (outputs, inputs)."""
-        return shape[::-1]
-
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
-        """Map rows of shape (N, inputs) to (N, outputs)."""
         return F.linear(x, self.normalised_weight(training, statistics, tensors), self.bias_of(tensors))
 
 
-class _Convolution(_Layer):
-    """What both kinds of convolution share: kernels with channels_last strides."""
-
-    def __init__(self, spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> None:
-        """Make tensors of zeros."""
-        super().__init__(spec, dtype, device)
-        self.weight.data = self.weight.data.contiguous(memory_format=torch.channels_last)
-
-    def native_shape(self, shape: layers.Shape) -> layers.Shape:
-        return (shape[3], shape[2], shape[0], shape[1]) if len(shape) == 4 else shape
-
-
-class Conv2D(_Convolution):
+class Conv2D(_Layer):
     """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
-        """Convolve images of ``inputs`` channels."""
         spec = self.spec
         if x.shape[1] == 1:
             # The stride of an axis of length one means nothing, and PyTorch may take the batch for channels first
@@ -127,19 +107,18 @@ class Conv2D(_Convolution):
         return F.conv2d(x, weight, self.bias_of(tensors), spec.stride, (top, left))
 
 
-class ConvTranspose2D(_Convolution):
+class ConvTranspose2D(_Layer):
     """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
-        """Enlarge images of ``inputs`` channels."""
         spec = self.spec
         before, after = layers.crop_before_after(spec.kernel, spec.stride, spec.padding)
         y = F.conv_transpose2d(x, self.tensor("weight", tensors), self.bias_of(tensors), spec.stride, before)
         if before == after:
             return y
         extra = after - before  # PyTorch cuts both sides alike; the rest of the far side is cut here
-        return y[:, :, :-extra, :-extra].contiguous(memory_format=torch.channels_last)
+        return _side_by_side(y[:, :, :-extra, :-extra])
 
 
 class BatchNorm(_Layer):
@@ -150,7 +129,6 @@ class BatchNorm(_Layer):
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
-        """Normalise a batch; while training by its own mean and variance."""
         spec, gamma, beta = self.spec, self.tensor("gamma", tensors), self.tensor("beta", tensors)
         old_mean = self.tensor("moving_mean", statistics, tensors)
         old_variance = self.tensor("moving_variance", statistics, tensors)
@@ -180,7 +158,6 @@ class Activation(_Layer):
     """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Apply the function to each element."""
         if self.spec.function == "leaky_relu":
             return F.leaky_relu(x, self.spec.slope)
         return {"relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[self.spec.function](x)
@@ -198,7 +175,6 @@ class Reshape(_Layer):
     """A new shape for the same numbers, in the order (height, width, channels)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Give a batch its new shape."""
         x = channels_at_end(x).reshape(-1, *self.spec.shape)
         return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
@@ -207,7 +183,6 @@ class Flatten(_Layer):
     """All numbers of one input in one row, in the order (height, width, channels)."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Lay each image out in one row."""
         return channels_at_end(x).flatten(1)
 
 
@@ -215,7 +190,6 @@ class PixelShuffle(_Layer):
     """Channels become pixels: r r C channels at one place become C channels on r x r places."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Turn channels into pixels."""
         r, (batch, channels, height, width) = self.spec.factor, x.shape
         x = channels_at_end(x).reshape(batch, height, width, r, r, channels // r**2)
         x = x.transpose(2, 3).reshape(batch, height * r, width * r, channels // r**2)
@@ -226,10 +200,8 @@ class Pack(_Layer):
     """Every m consecutive examples of a batch become one, their channels side by side."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Join the examples of a batch."""
         m, (batch, channels, *sides) = self.spec.examples, x.shape
-        x = x.reshape(batch // m, m * channels, *sides)
-        return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        return _side_by_side(x.reshape(batch // m, m * channels, *sides))
 
 
 def channels_at_end(x: torch.Tensor) -> torch.Tensor:
@@ -237,6 +209,16 @@ def channels_at_end(x: torch.Tensor) -> torch.Tensor:
     return x.permute(0, 2, 3, 1) if x.ndim == 4 else x
 
 
+def _side_by_side(x: torch.Tensor) -> torch.Tensor:
+    """Lay the channels of images or kernels side by side in memory; leave rows as they are."""
+    return x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+
+
 def make_layer(spec: layers.Layer, dtype: str = "float32", device: torch.device | str = "cpu") -> _Layer:
-    """Build the native layer that a description asks for; its tensors are zero until set."""
+    """Build the native layer that a description asks for; its tensors are zero until set.
+
+    Example:
+        >>> make_layer(layers.Activation("activation_1", "relu"))(torch.tensor([-1.0, 2.0])).tolist()
+        [0.0, 2.0]
+    """
     return globals()[type(spec).__name__](spec, dtype, device)

@@ -8,7 +8,8 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from operator import attrgetter
 
 import keras
 import numpy as np
@@ -19,7 +20,7 @@ from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.exchange import check_arrays, check_complete, check_names, parse_device
 from ganbook.tensors.initial import initial_arrays
-from ganbook.tensors.layers_tensorflow import Dropout, make_layer
+from ganbook.tensors.layers_tensorflow import Dropout, Tensors, make_layer
 
 
 def find_device(device: str | None = None) -> str:
@@ -59,46 +60,28 @@ class Network(keras.Model):
         self.built = True
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
-    def call(self, x: tf.Tensor, training: bool = False, masks: Mapping[str, tf.Tensor] | None = None,
-             statistics: dict[str, tf.Tensor] | None = None,
-             tensors: Mapping[str, tf.Tensor] | None = None) -> tf.Tensor:
-        self._check_input(x)
+    def call(self, x: tf.Tensor, training: bool = False, masks: Tensors | None = None,
+             statistics: dict[str, tf.Tensor] | None = None, tensors: Tensors | None = None) -> tf.Tensor:
+        self.blueprint.check_input(tuple(x.shape))
         if self.dtype_name != "mixed_bfloat16":
             return self._run_layers(x, training, masks, statistics, tensors)
         # Master weights stay float32: each layer takes copies in the type of its input.
         return tf.cast(self._run_layers(tf.cast(x, tf.bfloat16), training, masks, statistics, tensors), tf.float32)
 
-    def _run_layers(self, x: tf.Tensor, training: bool, masks: Mapping[str, tf.Tensor] | None,
-                    statistics: dict[str, tf.Tensor] | None, tensors: Mapping[str, tf.Tensor] | None) -> tf.Tensor:
+    def _run_layers(self, x: tf.Tensor, training: bool, masks: Tensors | None,
+                    statistics: dict[str, tf.Tensor] | None, tensors: Tensors | None) -> tf.Tensor:
         for spec, layer in zip(self.layers_spec, self.layers, strict=True):
             if isinstance(layer, Dropout):
                 if training:
-                    x = layer(x, self._mask(spec.name, masks))
+                    x = layer(x, self.blueprint.mask(spec.name, masks))
             elif spec.trainable_shapes():
                 x = layer(x, training=training, statistics=statistics, tensors=tensors)
             else:
                 x = layer(x)
         return x
 
-    def _check_input(self, x: tf.Tensor) -> None:
-        if not x.shape[1:].is_compatible_with(self.input_shape_):
-            raise ValueError(f"x has shape {tuple(x.shape)}, channels last; accepted: {('N', *self.input_shape_)}")
-        if x.shape[0] is not None:
-            self.blueprint.check_batch(x.shape[0])
-
-    def _mask(self, name: str, masks: Mapping[str, tf.Tensor] | None) -> tf.Tensor:
-        if masks is None or name not in masks:
-            dropouts = ", ".join(self.blueprint.mask_shapes(self.blueprint.packing))
-            raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{dropouts}, shapes as blueprint.mask_shapes(batch) says")
-        return masks[name]
-
-    def _tensors(self, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, tf.Variable]:
-        return {name: self._variable(name).value for name in shapes}  # the tf.Variable inside Keras's own
-
-    def _variable(self, name: str) -> keras.Variable:
-        layer, _, suffix = name.partition(".")
-        return getattr(self.get_layer(layer), suffix)
+    def _tensors(self, names: Iterable[str]) -> dict[str, tf.Variable]:
+        return {name: attrgetter(name)(self).value for name in names}  # the tf.Variable inside Keras's own
 
     def trainable(self) -> dict[str, tf.Variable]:
         return self._tensors(self.blueprint.trainable_shapes())
@@ -106,13 +89,13 @@ class Network(keras.Model):
     def moving(self) -> dict[str, tf.Variable]:
         return self._tensors(self.blueprint.moving_shapes())
 
-    def assign(self, values: Mapping[str, tf.Tensor]) -> None:
+    def assign(self, values: Tensors) -> None:
         own = self.trainable() | self.moving()
         check_names(values, own)
         for name, value in values.items():
             own[name].assign(value)
 
-    def export(self, tensors: Mapping[str, tf.Tensor] | None = None) -> dict[str, np.ndarray]:
+    def export(self, tensors: Tensors | None = None) -> dict[str, np.ndarray]:
         tensors = self.trainable() | self.moving() if tensors is None else tensors
         return {name: np.array(tensor.numpy()) for name, tensor in tensors.items()}
 
@@ -123,8 +106,9 @@ class Network(keras.Model):
                     for name, array in arrays.items()}
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
-        check_complete(arrays, self._shapes)
-        self.assign(self.convert(arrays))
+        tensors = self.convert(arrays)
+        check_complete(tensors, self._shapes)
+        self.assign(tensors)
 
     def summary(self) -> str:
         return self.blueprint.summary()

@@ -26,7 +26,7 @@ from ganbook.tensors.exchange import (
     to_torch_layout,
 )
 from ganbook.tensors.initial import initial_arrays
-from ganbook.tensors.layers_torch import Dropout, channels_at_end, make_layer
+from ganbook.tensors.layers_torch import Dropout, Tensors, channels_at_end, make_layer
 
 
 def find_device(device: str | None = None) -> torch.device:
@@ -53,10 +53,14 @@ def to_native(array: np.ndarray, dtype: str = "float32", device: str | None = No
     Args:
         array: images (N, height, width, channels), or rows (N, n), or any other number of axes but four.
         dtype: "float32", "float64" or "mixed_bfloat16", whose arrays are float32.
-        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
+        device: as of :func:`find_device`.
 
     Returns:
         The tensor; images have the framework's own order of axes.
+
+    Example:
+        >>> to_native(np.zeros((16, 28, 28, 1)), device="cpu").shape
+        torch.Size([16, 1, 28, 28])
     """
     array = np.ascontiguousarray(array)
     native_dtype = getattr(torch, parameter_dtype(check_choice("dtype", dtype, DTYPES)))
@@ -72,6 +76,10 @@ def to_numpy(tensor: torch.Tensor) -> np.ndarray:
 
     Returns:
         The array; images have shape (N, height, width, channels).
+
+    Example:
+        >>> to_numpy(torch.zeros(16, 1, 28, 28)).shape
+        (16, 28, 28, 1)
     """
     # A copy: on a processor ``numpy()`` gives a view of memory that the next step writes to.
     return np.array(channels_at_end(tensor.detach()).cpu().numpy(), order="C")
@@ -84,7 +92,7 @@ class Network(nn.Module):
         blueprint: the layers and the shapes at both ends.
         rng: seed, or NumPy generator, that draws the initial weights.
         dtype: "float32", "float64" or "mixed_bfloat16".
-        device: "cpu", "gpu" or "gpu:N"; None takes a GPU if the framework sees one.
+        device: as of :func:`find_device`.
 
     Raises:
         ValueError: an unknown dtype or device.
@@ -107,9 +115,8 @@ class Network(nn.Module):
             self.add_module(spec.name, make_layer(spec, parameter_dtype(dtype), native_device))
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
-    def forward(self, x: torch.Tensor, training: bool = False, masks: Mapping[str, torch.Tensor] | None = None,
-                statistics: dict[str, torch.Tensor] | None = None,
-                tensors: Mapping[str, torch.Tensor] | None = None) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, training: bool = False, masks: Tensors | None = None,
+                statistics: dict[str, torch.Tensor] | None = None, tensors: Tensors | None = None) -> torch.Tensor:
         """Map a batch to images or to logits.
 
         Args:
@@ -127,38 +134,24 @@ class Network(nn.Module):
         Raises:
             ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
         """
-        self._check_input(x)
+        self.blueprint.check_input(tuple(channels_at_end(x).shape))
         if self.dtype_name != "mixed_bfloat16":
             return self._run_layers(x, training, masks, statistics, tensors)
         # Master weights stay float32: each matrix product and convolution takes copies of what it needs.
         with torch.autocast(x.device.type, torch.bfloat16):
             return self._run_layers(x, training, masks, statistics, tensors).to(torch.float32)
 
-    def _run_layers(self, x: torch.Tensor, training: bool, masks: Mapping[str, torch.Tensor] | None,
-                    statistics: dict[str, torch.Tensor] | None,
-                    tensors: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
+    def _run_layers(self, x: torch.Tensor, training: bool, masks: Tensors | None,
+                    statistics: dict[str, torch.Tensor] | None, tensors: Tensors | None) -> torch.Tensor:
         for spec, layer in zip(self.layers_spec, self.children(), strict=True):
             if isinstance(layer, Dropout):
                 if training:
-                    x = layer(x, self._mask(spec.name, masks))
+                    x = layer(x, self.blueprint.mask(spec.name, masks))
             elif spec.trainable_shapes():
                 x = layer(x, training=training, statistics=statistics, tensors=tensors)
             else:
                 x = layer(x)
         return x
-
-    def _check_input(self, x: torch.Tensor) -> None:
-        if tuple(channels_at_end(x).shape[1:]) != self.input_shape_:
-            raise ValueError(f"x has shape {tuple(channels_at_end(x).shape)}, channels last; accepted: "
-                             f"{('N', *self.input_shape_)}")
-        self.blueprint.check_batch(len(x))
-
-    def _mask(self, name: str, masks: Mapping[str, torch.Tensor] | None) -> torch.Tensor:
-        if masks is None or name not in masks:
-            dropouts = ", ".join(self.blueprint.mask_shapes(self.blueprint.packing))
-            raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{dropouts}, shapes as blueprint.mask_shapes(batch) says")
-        return masks[name]
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The tensors that training changes, by canonical name, in the order of the layers."""
@@ -168,7 +161,7 @@ class Network(nn.Module):
         """The moving tensors, by canonical name, in the order of the layers."""
         return {name: self.get_buffer(name) for name in self.blueprint.moving_shapes()}
 
-    def assign(self, values: Mapping[str, torch.Tensor]) -> None:
+    def assign(self, values: Tensors) -> None:
         """Set some of the network's own tensors in place.
 
         Args:
@@ -183,7 +176,7 @@ class Network(nn.Module):
             for name, value in values.items():
                 own[name].copy_(value)
 
-    def export(self, tensors: Mapping[str, torch.Tensor] | None = None) -> dict[str, np.ndarray]:
+    def export(self, tensors: Tensors | None = None) -> dict[str, np.ndarray]:
         """Copy tensors to NumPy in the canonical layout.
 
         Args:
@@ -225,8 +218,9 @@ class Network(nn.Module):
         Raises:
             ValueError: a missing or unknown name or a wrong shape.
         """
-        check_complete(arrays, self._shapes)
-        self.assign(self.convert(arrays))
+        tensors = self.convert(arrays)
+        check_complete(tensors, self._shapes)
+        self.assign(tensors)
 
     def summary(self) -> str:
         """A table of layers, output shapes, parameters and floating-point operations."""
@@ -246,5 +240,10 @@ def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype:
 
     Raises:
         ValueError: an unknown setting, or one outside its range; an unknown dtype or device.
+
+    Example:
+        >>> generator = build(Architecture("MLPGenerator", {"latent": 5, "shape": (8, 8, 1)}), device="cpu")
+        >>> to_numpy(generator(to_native(np.zeros((16, 5)), device="cpu"))).shape
+        (16, 8, 8, 1)
     """
     return Network(blueprint_of(architecture), rng, dtype, device)

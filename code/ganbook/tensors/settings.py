@@ -6,7 +6,6 @@ Explained in the book's section "Layers".
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 from ganbook.data.recipe import check_choice, check_int, check_range, plain
@@ -154,6 +153,11 @@ class Stack:
         self.linear(kind, outputs, self.biased(number), **fields)
         self.after(number)
 
+    def dense(self, hidden: Shape, first: int = 1) -> None:
+        """Hidden dense layers, the first of them hidden layer ``first``."""
+        for number, units in enumerate(hidden, first):
+            self.hidden(number, Dense, units)
+
     def after(self, number: int) -> None:
         """Batch norm, activation and dropout of hidden layer ``number``."""
         settings = self.settings
@@ -167,10 +171,10 @@ class Stack:
         """The last linear layer."""
         self.linear(kind, outputs, self.settings.bias, gain=self.settings.last_gain, **fields)
 
-    def generated(self, settings: GeneratorSettings) -> Blueprint:
+    def generated(self) -> Blueprint:
         """The whole generator: what is stacked, and its output activation."""
-        if settings.output_activation is not None:
-            self.add(Activation, function=settings.output_activation, slope=settings.slope)
+        if self.settings.output_activation is not None:
+            self.add(Activation, function=self.settings.output_activation, slope=self.settings.slope)
         return self._blueprint()
 
     def judged(self) -> Blueprint:
@@ -203,25 +207,18 @@ def one_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
     return values
 
 
-def paddings(value: Padding | Sequence[Padding], count: int) -> tuple[Padding, ...]:
-    """Return the padding of each of so many convolutions."""
+def paddings(value: Padding | tuple[Padding, ...], count: int) -> tuple[Padding, ...]:
+    """The padding of each of so many convolutions."""
     return tuple(check_choice("padding", each, PADDINGS) if isinstance(each, str) else check_int("padding", each, 0)
                  for each in one_each("padding", value, count))
 
 
-def flat_or_image_shape(shape: Any) -> Shape:
-    """Return ``shape`` if it is that of points or of images."""
+def image_shape(shape: Any, points: bool = False) -> Shape:
+    """Return ``shape`` if it is that of images, or of points where these are accepted too."""
     sides = numbers("shape", shape)
-    if len(sides) not in (1, 3):
-        raise ValueError(f"shape is {shape!r}; accepted: (height, width, channels), or (n,) for points")
-    return sides
-
-
-def image_shape(shape: Any) -> Shape:
-    """Return ``shape`` if it is that of images."""
-    sides = numbers("shape", shape)
-    if len(sides) != 3:
-        raise ValueError(f"shape is {shape!r}; accepted: (height, width, channels)")
+    if len(sides) != 3 and not (points and len(sides) == 1):
+        accepted = "(height, width, channels)" + (", or (n,) for points" if points else "")
+        raise ValueError(f"shape is {shape!r}; accepted: {accepted}")
     return sides
 
 
