@@ -156,13 +156,13 @@ def test_moving_an_image():
     seen = set()
     rng = np.random.default_rng(0)
     for _ in range(200):
-        moved = classifier.varied(image, 1, 0.0, rng)
+        moved = classifier._varied(image, 1, 0.0, rng)
         assert moved.dtype == np.float32
         (place,) = np.argwhere(moved[0, :, :, 0] == 1)
         seen.add(tuple(place.tolist()))
         assert moved.sum() == image.sum()
     assert seen == {(row, column) for row in (0, 1, 2) for column in (1, 2, 3)}
-    noisy = classifier.varied(np.zeros((1, 50, 50, 1), np.float32), 0, 0.2, rng)
+    noisy = classifier._varied(np.zeros((1, 50, 50, 1), np.float32), 0, 0.2, rng)
     assert noisy.std() == pytest.approx(0.2, abs=0.01)
 
 
@@ -214,7 +214,7 @@ def test_the_unit_changes_no_logit(framework):
     arrays = classifier.initial_arrays(classifier.digit_network(8).layers, np.random.default_rng(2))
     plain = reader(framework, arrays=arrays)
     images = pictures(8)
-    scaled = reader(framework, arrays=classifier.in_unit(plain, images))
+    scaled = reader(framework, arrays=classifier._in_unit(plain, images))
     np.testing.assert_allclose(scaled.logits(images), plain.logits(images), rtol=1e-5, atol=1e-6)
     assert (scaled.features(images) ** 2).mean() == pytest.approx(1, abs=1e-5)
     assert (plain.features(images) ** 2).mean() != pytest.approx(1, abs=0.1)

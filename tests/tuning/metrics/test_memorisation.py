@@ -42,7 +42,6 @@ def test_score_agrees_with_scipy(generated, train, held_out):
     u, p = mannwhitneyu(fresh, near, alternative="greater", method="asymptotic", use_continuity=False)
     assert found.closer == pytest.approx(u / (len(near) * len(fresh)), rel=1e-12)
     assert norm.sf(found.score) == pytest.approx(p, rel=1e-9)
-    assert (found.generated, found.held_out) == (np.median(near), np.median(fresh))
 
 
 def test_fresh_examples_have_the_promised_noise():
@@ -54,7 +53,7 @@ def test_fresh_examples_have_the_promised_noise():
 def test_copies_are_found_and_noise_hides_them_by_degrees():
     _, train, held_out = sets()
     copied = measure_memorisation(train[:60], train, held_out)
-    assert (copied.closer, copied.copies, copied.generated) == (1, 1, 0)
+    assert (copied.closer, copied.copies) == (1, 1)
     assert copied.score > 9
     blurred = measure_memorisation(train[:60] + 0.05 * rng(1).normal(size=(60, 5)), train, held_out)
     assert blurred.copies == 0

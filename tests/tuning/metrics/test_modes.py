@@ -241,7 +241,7 @@ def test_wrong_images_are_named(classifier):
     with pytest.raises(ValueError, match=r"images has shape \(2, 9, 9, 1\); accepted: \(N, "):
         classifier.digits(np.zeros((2, 9, 9, 1)))
     for bad in (1.5, np.nan):
-        with pytest.raises(ValueError, match=r"value of images is .*accepted: a number at least -1 and at most 1"):
+        with pytest.raises(ValueError, match=r"images has values from .*accepted: -1 to 1"):
             classifier.modes(np.full((2, *classifier.shape, 1), bad))
 
 

@@ -35,6 +35,7 @@ from ganbook.tensors.blueprints import Blueprint
 from ganbook.tensors.initial import initial_arrays
 from ganbook.tensors.layers import Activation, Conv2D, Dense, Flatten, Layer
 from ganbook.tuning import results
+from ganbook.tuning.metrics.checks import planes_of
 
 CLASSES = 10
 #: Features of one channel.
@@ -89,10 +90,7 @@ TRAININGS = MappingProxyType({8: Training(("digits",), 4000, shift=1), 28: Train
 
 
 def digit_network(side: int) -> Blueprint:
-    """Layers of the digit classifier: convolutions, then two dense layers.
-
-    Args:
-        side: of the image in pixels, one of ``SIDES``.
+    """Layers of the digit classifier for a side of ``SIDES``: convolutions, then two dense layers.
 
     Raises:
         ClassifierError: another side.
@@ -198,7 +196,7 @@ class Classifier:
 
     def _read(self, images: np.ndarray, which: int) -> np.ndarray:
         """Features or logits of every channel of every image: shape (N C, 64) or (N C, 10)."""
-        planes = _planes(images, self.side)
+        planes = planes_of(images, (self.side, self.side))
         return np.concatenate([self.activations(part)[which]
                                for part in np.array_split(planes, math.ceil(len(planes) / PART))])
 
@@ -209,16 +207,6 @@ class Classifier:
     def step(self, planes: np.ndarray, targets: np.ndarray, learning_rate: float, t: int) -> float:
         """Make the t-th update, t from 1, on images and their digits as rows of zeros and a one; the loss before it."""
         raise NotImplementedError
-
-
-def _planes(images: np.ndarray, side: int) -> np.ndarray:
-    """Every channel of every image by itself: shape (N C, side, side, 1)."""
-    images = np.asarray(images)
-    if images.ndim != 4 or images.shape[1:3] != (side, side) or 0 in images.shape:
-        raise ValueError(f"images has shape {images.shape}; accepted: (N, {side}, {side}, C), at least one image")
-    if not (images.min() >= -1 and images.max() <= 1):  # false for NaN as well
-        raise ValueError(f"images has values from {images.min()} to {images.max()}; accepted: -1 to 1")
-    return np.moveaxis(images, -1, 1).reshape(-1, side, side, 1)
 
 
 def held_out_split(name: str, side: int) -> tuple[Images, Images]:
@@ -239,7 +227,7 @@ def held_out_split(name: str, side: int) -> tuple[Images, Images]:
 def _batch(plan: Training, parts: list[Images], rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Images as the network is to see them, and their digits as rows of zeros and a one."""
     chosen = [part.take(rng.integers(len(part), size=plan.batch // len(parts))) for part in parts]
-    planes = varied(np.concatenate([part.images for part in chosen]), plan.shift, plan.noise, rng)
+    planes = _varied(np.concatenate([part.images for part in chosen]), plan.shift, plan.noise, rng)
     return planes, np.eye(CLASSES, dtype=np.float32)[np.concatenate([part.labels for part in chosen])]
 
 
@@ -247,19 +235,12 @@ def _accuracy(reader: Classifier, parts: Mapping[str, tuple[Images, Images]]) ->
     return {name: reader.accuracy(held_out) for name, (_, held_out) in parts.items()}
 
 
-def in_unit(reader: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
+def _in_unit(reader: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
     r"""The weights of a classifier whose features have the mean square 1 over some images, and the same logits.
 
     .. math:: f(x) W_3 = \frac{f(x)}{c}\, (c\,W_3), \qquad \frac{f}{c} = a\Bigl(\frac{h W_2 + b_2}{c}\Bigr)
 
     since the activation a is leaky ReLU, which any factor above 0 goes through.
-
-    Args:
-        reader: the classifier.
-        images: shape (N, side, side, 1), in [-1, 1].
-
-    Returns:
-        float32 arrays by canonical name.
     """
     c = math.sqrt(np.mean(reader.features(images).astype(np.float64) ** 2))
     factors = {"dense_1.weight": 1 / c, "dense_1.bias": 1 / c, "dense_2.weight": c}
@@ -267,18 +248,8 @@ def in_unit(reader: Classifier, images: np.ndarray) -> dict[str, np.ndarray]:
     return {name: (array * factors.get(name, 1.0)).astype(np.float32) for name, array in weights.items()}
 
 
-def varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generator) -> np.ndarray:
-    """Move every image by a few whole pixels and add noise.
-
-    Args:
-        images: shape (N, H, W, C), in [-1, 1].
-        shift: largest move along each axis, at least 0; what moves in is background, -1.
-        noise: standard deviation of the Gaussian noise; values outside [-1, 1] are cut off.
-        rng: draws both.
-
-    Returns:
-        float32, shape (N, H, W, C).
-    """
+def _varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generator) -> np.ndarray:
+    """Images that are moved by up to ``shift`` pixels along each axis, onto background, and made noisy: float32."""
     n, height, width, _ = images.shape
     padded = np.pad(images, ((0, 0), (shift, shift), (shift, shift), (0, 0)), constant_values=-1)
     top, left = rng.integers(2 * shift + 1, size=(2, n))
@@ -321,7 +292,7 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
         if t % max(1, plan.steps // 10) == 0:
             right = ", ".join(f"{name} {share:.2%}" for name, share in _accuracy(reader, parts).items())
             report(f"step {t:,} of {plan.steps:,}: loss {loss:.4f}; held-out digits read rightly: {right}")
-    content = safetensors.numpy.save(in_unit(reader, np.concatenate([train.images for train in known])))
+    content = safetensors.numpy.save(_in_unit(reader, np.concatenate([train.images for train in known])))
     record = {
         "experiment": "classifier", "framework": framework, "recipe": dataclasses.asdict(plan), "seed": seed,
         **results.provenance(framework), "seconds": round(time.perf_counter() - started, 1), "side": side,

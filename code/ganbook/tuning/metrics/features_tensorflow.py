@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from ganbook.gradient_descent.optimisers_tensorflow import initial_slots, update_all
+from ganbook.gradient_descent.optimisers_tensorflow import initial_state, update_all
 from ganbook.tensors.networks_tensorflow import Network, find_device, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
@@ -19,7 +19,6 @@ class DigitNetwork(Network):
     """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitNetwork`."""
 
     def call(self, x: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        self._check_input(x)
         *before, last = self.layers
         for layer in before:
             x = layer(x)
@@ -36,8 +35,8 @@ class DigitClassifier(Classifier):
         self.network.load(self.arrays)
         self.optimiser = TRAININGS[side].optimiser
         with tf.device(find_device(self.network.device_name)):
-            self.slots = {name: {slot: tf.Variable(zeros)
-                                 for slot, zeros in initial_slots(self.optimiser, weight).items()}
+            self.optimiser_state = {name: {moment: tf.Variable(zeros)
+                                 for moment, zeros in initial_state(self.optimiser, weight).items()}
                           for name, weight in self.network.trainable().items()}
         # One graph for a whole step: run eagerly, so small a step costs many times as much.
         self._graph_step = tf.function(self._step, autograph=False)
@@ -56,11 +55,12 @@ class DigitClassifier(Classifier):
             _, logits = self.network(planes)
             loss = -tf.reduce_mean(tf.reduce_sum(targets * tf.nn.log_softmax(logits, axis=1), axis=1))
         weights = self.network.trainable()
-        new, slots = update_all(self.optimiser, weights, tape.gradient(loss, weights), self.slots, t, learning_rate)
+        new, state = update_all(self.optimiser, weights, tape.gradient(loss, weights), self.optimiser_state, t,
+                                learning_rate)
         self.network.assign(new)
-        for name, values in slots.items():
-            for slot, value in values.items():
-                self.slots[name][slot].assign(value)
+        for name, values in state.items():
+            for moment, value in values.items():
+                self.optimiser_state[name][moment].assign(value)
         return loss
 
     def _native(self, array: np.ndarray) -> tf.Tensor:

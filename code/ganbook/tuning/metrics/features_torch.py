@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganbook.gradient_descent.optimisers_torch import initial_slots, update_all
+from ganbook.gradient_descent.optimisers_torch import initial_state, update_all
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
@@ -31,7 +31,6 @@ class DigitNetwork(Network):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Map a batch to features and to logits."""
-        self._check_input(x)
         *before, last = self.children()
         for layer in before:
             x = layer(x)
@@ -59,7 +58,7 @@ class DigitClassifier(Classifier):
         self.network = DigitNetwork(digit_network(side), 0, dtype, device)
         self.network.load(self.arrays)
         self.optimiser = TRAININGS[side].optimiser
-        self.slots = {name: initial_slots(self.optimiser, weight.detach())
+        self.optimiser_state = {name: initial_state(self.optimiser, weight.detach())
                       for name, weight in self.network.trainable().items()}
 
     def activations(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -75,8 +74,8 @@ class DigitClassifier(Classifier):
         weights = self.network.trainable()
         gradients = torch.autograd.grad(loss, list(weights.values()))
         with torch.no_grad():
-            new, self.slots = update_all(self.optimiser, weights, dict(zip(weights, gradients, strict=True)),
-                                         self.slots, t, learning_rate)
+            new, self.optimiser_state = update_all(self.optimiser, weights, dict(zip(weights, gradients, strict=True)),
+                                         self.optimiser_state, t, learning_rate)
             self.network.assign(new)
         return loss.item()
 

@@ -88,9 +88,6 @@ def gaussian_frechet_bias(covariance: np.ndarray, n: int) -> float:
         covariance: shape (D, D), symmetric, no negative eigenvalue.
         n: size of the samples, at least 2.
 
-    Returns:
-        A number of at least 0, in squared units of the features.
-
     Raises:
         ValueError: an array of another shape, a negative eigenvalue, or a sample below 2.
 
@@ -121,9 +118,6 @@ def frechet_bias(features: np.ndarray, n: int, m: int | None = None) -> float:
         features: shape (N, D), at least 2 rows, finite.
         n, m: sizes of the samples, at least 2; None means m = n.
 
-    Returns:
-        A number of at least 0, in squared units of the features.
-
     Raises:
         ValueError: an array of another shape, too few rows, a value that is not finite, or a sample below 2.
 
@@ -142,20 +136,17 @@ def frechet_bias(features: np.ndarray, n: int, m: int | None = None) -> float:
 def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> float:
     """The Frechet distance carried on to infinitely many samples, by a straight line in 1/n.
 
-    For each k from 1 to 4 both sets are cut, in random order, into k blocks, and the distances of the k pairs
-    of blocks are averaged.  To first order their bias is k times that of the whole sets, so the line through these
-    means meets k = 0 at the distance without bias.  (Chong and Forsyth let the number of generated examples alone
-    grow; here both sets do.)  Good where the smallest block still has many times D rows; the result may be below 0.
+    For each k from 1 to 4 both sets are cut, in random order, into k blocks, and the distances of the k pairs of blocks
+    are averaged.  To first order their bias is k times that of the whole sets, so the line through these means meets
+    k = 0 at the distance without bias.  (Chong and Forsyth let the number of generated examples alone grow; here both
+    sets do.)  Good where the smallest block still has many times D rows; the result may be below 0.
 
     Args:
-        x, y: features, shapes (N, D) and (M, D), at least 8 rows each, finite.
+        x, y: as of :func:`frechet_distance`, but at least 8 rows each.
         rng: draws the order.
 
-    Returns:
-        A number, in squared units of the features.
-
     Raises:
-        ValueError: arrays of other shapes, too few rows, or a value that is not finite.
+        ValueError: as of :func:`frechet_distance`.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -203,12 +194,7 @@ def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.nd
 def half_split_floor(features: np.ndarray, rng: np.random.Generator, repeats: int = 1) -> float:
     """The Frechet distance between two random halves of one set: what a perfect generator scores at that size.
 
-    Args:
-        features, rng: see :func:`half_splits`.
-        repeats: number of random splits to average over.
-
-    Raises:
-        ValueError: as :func:`half_splits`.
+    Args and Raises as of :func:`half_splits`; the distances of all splits are averaged.
 
     Example:
         >>> rng = np.random.default_rng(0)

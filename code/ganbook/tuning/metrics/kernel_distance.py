@@ -63,27 +63,22 @@ def kernel_distance(x: np.ndarray, y: np.ndarray) -> float:
     Gretton, Borgwardt, Rasch, Schoelkopf and Smola, A Kernel Two-Sample Test, JMLR 13, 2012, equation 3.
     """
     x, y = checked_pair(x, y)
-    within = sum((_total(a) - _kernel_of_itself(a).sum()) / (len(a) * (len(a) - 1)) for a in (x, y))
-    across = sum(rows.sum() for rows in _rows(x, y)) / (len(x) * len(y))
-    return float(within - 2 * across)
+    within = sum((_total(a, a) - _kernel_of_itself(a).sum()) / (len(a) * (len(a) - 1)) for a in (x, y))
+    return float(within - 2 * _total(x, y) / (len(x) * len(y)))
 
 
 def kernel_distance_blocks(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> Estimate:
     """The kernel distance averaged over ten disjoint blocks of both sets, with its standard error.
 
-    Each block gives an independent estimate without bias, so their mean has none either, and their scatter says how
-    much to trust it.  The mean scatters more than :func:`kernel_distance` of the whole sets, most of all where the
-    distributions are equal: then about three times as much.
+    The blocks are independent, so their scatter says how much to trust their mean.  It scatters more than
+    :func:`kernel_distance` of the whole sets: about three times as much where the distributions are equal.
 
     Args:
-        x, y: features, shapes (N, D) and (M, D), at least 20 rows each, finite.
+        x, y: as of :func:`kernel_distance`, but at least 20 rows each.
         rng: deals the rows to the blocks.
 
-    Returns:
-        The mean of the blocks and its standard error.
-
     Raises:
-        ValueError: arrays of other shapes, too few rows, or a value that is not finite.
+        ValueError: as of :func:`kernel_distance`.
 
     Example:
         >>> kernel_distance_blocks(np.zeros((20, 1)), np.ones((20, 1)), np.random.default_rng(0))
@@ -182,8 +177,8 @@ def _rows(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
         yield base * base * base  # ten times as fast as a power
 
 
-def _total(x: np.ndarray) -> float:
-    return sum(rows.sum() for rows in _rows(x, x))
+def _total(x: np.ndarray, y: np.ndarray) -> float:
+    return sum(rows.sum() for rows in _rows(x, y))
 
 
 def _kernel_of_itself(x: np.ndarray) -> np.ndarray:

@@ -4,10 +4,6 @@ A generator that draws from the distribution of the data comes as near to the tr
 nearer.  So the distances of generated examples and those of held-out ones to their nearest training examples are two
 samples of one distribution, and a rank test says how sure one can be that they are not.
 
-Reference: Meehan, Chaudhuri and Dasgupta, A Non-Parametric Test to Detect Data-Copying in Generative Models, AISTATS
-2020, arXiv:2004.05675; Mann and Whitney, On a test of whether one of two random variables is stochastically larger than
-the other, Annals of Mathematical Statistics 18, 1947.
-
 Explained in the book's section "Evaluation".
 """
 
@@ -34,23 +30,18 @@ class Memorisation:
         score: ``closer`` less 1/2, in standard deviations of fresh data.  Above 3: copies.  Below -3: the generated
             examples lie farther off than data do.
         copies: share of generated examples that equal a training example, in [0, 1].
-        generated: median distance of generated examples to the nearest training example.
-        held_out: the same of held-out examples.
     """
 
     closer: float
     score: float
     copies: float
-    generated: float
-    held_out: float
 
 
 def nearest_known(features: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The nearest known example of every example.
 
     Args:
-        features: shape (N, D), finite.
-        known: shape (M, D), finite.
+        features, known: shapes (N, D) and (M, D), finite.
 
     Returns:
         Distances, shape (N,), and positions among the known ones, shape (N,).
@@ -84,9 +75,6 @@ def measure_memorisation(generated: np.ndarray, train: np.ndarray, held_out: np.
         generated, held_out: features, shapes (N, D) and (M, D), at least 8 rows each, finite.
         train: features of the examples that the generator learnt from, shape (L, D), finite.
 
-    Returns:
-        The probability, its score, and the share of copies.
-
     Raises:
         ValueError: arrays of other shapes, too few rows, or a value that is not finite.
 
@@ -95,6 +83,10 @@ def measure_memorisation(generated: np.ndarray, train: np.ndarray, held_out: np.
         >>> found = measure_memorisation(np.zeros((8, 1)), train, held_out)
         >>> found.closer, found.copies, found.score > 3
         (1.0, 1.0, True)
+
+    Reference: Meehan, Chaudhuri and Dasgupta, A Non-Parametric Test to Detect Data-Copying in Generative Models,
+    AISTATS 2020, arXiv:2004.05675; Mann and Whitney, On a test of whether one of two random variables is stochastically
+    larger than the other, Annals of Mathematical Statistics 18, 1947.
     """
     from scipy.stats import rankdata
 
@@ -107,5 +99,4 @@ def measure_memorisation(generated: np.ndarray, train: np.ndarray, held_out: np.
     # The variance of the ranks, which is (N^2 - 1)/12 unless some are equal, makes that of U.
     variance = n * m * ranks.var() / (n + m - 1)
     score = (smaller - n * m / 2) / math.sqrt(variance) if variance > 0 else 0.0
-    return Memorisation(float(smaller / (n * m)), float(score), float((near == 0).mean()), float(np.median(near)),
-                        float(np.median(fresh)))
+    return Memorisation(float(smaller / (n * m)), float(score), float((near == 0).mean()))

@@ -109,9 +109,6 @@ def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
         mixture: its means lie at least 12 standard deviations apart, so that no sample strays to another mode.
         samples: number n of points, at least 1.
 
-    Returns:
-        The expected values.
-
     Raises:
         ValueError: means closer together, or fewer than 1 sample.
 

@@ -7,8 +7,8 @@ Over N stacks one counts the modes that occur at all, and how far their histogra
 Neither number is perfect for a perfect generator: finite samples have a floor (:func:`kl_floor`,
 :func:`expected_modes`), and a classifier that errs has a ceiling (:func:`ceiling`).  Nor is either bad for every bad
 generator: a classifier must name a digit, whatever it is shown.  So :func:`gaussian_stacks` gives a control without any
-digit in it, and :meth:`Classifier.readable` says which channels are as near to a real digit as real digits are.  Floor,
-ceiling, control and readable share belong beside every result.
+digit in it, and :meth:`ModeClassifier.readable` says which channels are as near to a real digit as real digits are.
+Floor, ceiling, control and readable share belong beside every result.
 
 Reference: Srivastava, Valkov, Russell, Gutmann and Sutton, VEEGAN, NIPS 2017, section 4.2, arXiv:1705.07761; Lin,
 Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 4.2, arXiv:1712.04086.
@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 from ganbook.data import Images, StackedImages, resize
-from ganbook.data.recipe import check_int, check_range
+from ganbook.data.recipe import check_int
+from ganbook.tuning.metrics.checks import planes_of
 from ganbook.tuning.metrics.memorisation import nearest_known
 
 #: Samples for each mode: 26,000 stacks for the 1,000 modes of three digits, as in the published tables.
@@ -82,11 +83,7 @@ class ModeClassifier:
 
     def _channels(self, images: np.ndarray) -> np.ndarray:
         """Every channel of every image, shrunk: shape (N * C, 64)."""
-        images = np.asarray(images, np.float32)
-        if images.ndim != 4 or images.shape[1:3] != self.shape or 0 in images.shape:
-            raise ValueError(f"images has shape {images.shape}; accepted: (N, {self.shape[0]}, {self.shape[1]}, C), at "
-                             "least one image")
-        return _features(np.ascontiguousarray(np.moveaxis(images, -1, 1)).reshape(-1, *self.shape, 1))
+        return _features(planes_of(images, self.shape).astype(np.float32))
 
 
 def fit_classifier(train: Images, held_out: Images) -> ModeClassifier:
@@ -153,9 +150,6 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
         modes: shape (N,), whole numbers from 0 to K - 1.
         possible: number K of modes.
 
-    Returns:
-        Modes covered and divergence.
-
     Raises:
         ValueError: an empty array, one of another shape or type, or a number outside the range.
 
@@ -205,9 +199,6 @@ def ceiling(classifier: ModeClassifier, real: StackedImages, rng: np.random.Gene
         rng: draws them.
         samples: number N of stacks; None means 26 for each mode.
 
-    Returns:
-        Coverage of 10^n modes.
-
     Raises:
         ValueError: ``samples`` below 1, or images of another shape than the classifier's.
 
@@ -253,15 +244,9 @@ def gaussian_stacks(images: Images, n: int, samples: int, rng: np.random.Generat
 
 
 def gaussian_images(images: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Images from one Gaussian with the mean and covariance of the pixels of others: a blur of them all.
+    """Draw ``count`` images from one Gaussian with the mean and covariance of the pixels of others: a blur of them all.
 
-    Args:
-        images: shape (N, H, W, C), values in [-1, 1].
-        count: number M of images.
-        rng: draws them.
-
-    Returns:
-        float32, shape (M, H, W, C); values outside [-1, 1] are cut off.
+    They are float32, as large as the others, of shape (N, H, W, C); values outside [-1, 1] are cut off.
     """
     pixels = images.reshape(len(images), -1).astype(np.float64)
     mean = pixels.mean(0)
@@ -282,9 +267,6 @@ def expected_modes(possible: int, samples: int) -> float:
         possible: number K of modes.
         samples: number N of samples.
 
-    Returns:
-        A number from 0 to K.
-
     Raises:
         ValueError: K or N is not a whole number of at least 1.
 
@@ -302,15 +284,8 @@ def kl_floor(possible: int, samples: int) -> float:
 
     .. math:: E[KL] \approx \frac{K - 1}{2 N}
 
-    Args:
-        possible: number K of modes.
-        samples: number N of samples; the approximation is good where N is many times K.
-
-    Returns:
-        A number of at least 0, in nats.
-
-    Raises:
-        ValueError: K or N is not a whole number of at least 1.
+    The number is in nats, and good where N is many times K; see :func:`expected_kl`.  Args and Raises as of
+    :func:`expected_modes`.
 
     Example:
         >>> kl_floor(3, 10)
@@ -326,7 +301,7 @@ def expected_kl(possible: int, samples: int) -> float:
 
     .. math:: E[KL] = K \sum_{m=1}^{N} \binom{N}{m} K^{-m} (1 - 1/K)^{N-m} \, \frac{m}{N} \ln \frac{K m}{N}
 
-    Args, Returns and Raises as of :func:`kl_floor`.
+    The number is in nats.  Args and Raises as of :func:`expected_modes`.
 
     Example:
         >>> round(expected_kl(2, 1), 4)  # one sample shows one of two modes: ln 2
@@ -342,7 +317,5 @@ def expected_kl(possible: int, samples: int) -> float:
 
 def _features(planes: np.ndarray) -> np.ndarray:
     """Single-channel images shrunk to 8x8 pixels: shape (N, 64)."""
-    check_range("smallest value of images", float(planes.min()), -1.0, 1.0)
-    check_range("largest value of images", float(planes.max()), -1.0, 1.0)
     small = resize(Images(planes, np.zeros(len(planes), np.int64)), SIDE)
     return small.images.reshape(len(planes), SIDE * SIDE)

@@ -57,9 +57,6 @@ def measure_neighbourhoods(real: np.ndarray, fake: np.ndarray) -> Neighbourhoods
     Args:
         real, fake: features, shapes (N, D) and (M, D), at least k + 1 = 6 rows each, finite.
 
-    Returns:
-        The four numbers.
-
     Raises:
         ValueError: arrays of other shapes, fewer than k + 1 rows, or a value that is not finite.
 
@@ -99,9 +96,6 @@ def expected_coverage(n: int, m: int) -> float:
     Args:
         n: number of real examples, at least k + 1 = 6.
         m: number of generated ones, at least 1.
-
-    Returns:
-        A number in (0, 1].
 
     Raises:
         ValueError: a number below its least value.

@@ -31,6 +31,7 @@ from ganbook.gradient_descent.sources import find_source, load_source, loadable,
 from ganbook.gradient_descent.training import Run, start_run, twin
 from ganbook.tuning import results
 from ganbook.tuning.metrics import classifier, modes
+from ganbook.tuning.metrics.checks import planes_of
 from ganbook.tuning.metrics.frechet import frechet_distance, pixels
 from ganbook.tuning.metrics.kernel_distance import kernel_distance, kernel_distance_noise
 from ganbook.tuning.metrics.memorisation import measure_memorisation, nearest_known
@@ -119,11 +120,7 @@ class Report:
 
 
 def check_target(path: str | Path, recipe: dict[str, Any]) -> None:
-    """Make sure that a report may be written to a file: that there is none, or one of the same recipe.
-
-    Args:
-        path: where the report is to go.
-        recipe: of the run, as its JSON has it.
+    """Make sure that a file is not there, or is a report of the same recipe, given as its JSON has it.
 
     Raises:
         ResultError: there is another file, which would be lost.
@@ -298,7 +295,8 @@ class _Measuring:
             self.left_out.append(("nearest training image", f"the training images are {base.images.size:,} numbers; "
                                                             f"accepted: at most {MOST_KNOWN:,}"))
             return
-        known, planes = pixels(base.images), pixels(_channels(self.fake) if stacked else self.fake)
+        known = pixels(base.images)
+        planes = pixels(planes_of(self.fake, base.shape[:2]) if stacked else self.fake)
         others = self.other_part()
         distances = nearest_known(planes, known)[0]
         if others is None:
@@ -354,11 +352,6 @@ class _Measuring:
                   "seed": seed, **results.provenance(run.framework), "seconds": round(run.seconds, 3),
                   "step": run.step, "data": self.record["name"], "count": len(self.fake), "real": self.which}
         return Report(title, tuple(self.rows), tuple(self.left_out), tuple(self.notes), record)
-
-
-def _channels(images: np.ndarray) -> np.ndarray:
-    """Every channel of every image as an image, first all first channels."""
-    return np.moveaxis(images, -1, 0).reshape(-1, *images.shape[1:3], 1)
 
 
 def _to_next(features: np.ndarray, rng: np.random.Generator) -> np.ndarray:
