@@ -28,8 +28,6 @@ SIGMOID = Pushforward(Normal(), lambda z: 1 / (1 + np.exp(-z)), lambda x: np.log
                       lambda z: np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))) ** 2)
 TRIANGLE = Density(lambda x: 1 - np.abs(x), -1, 1, breaks=(0,))
 ROOT = Density(lambda x: 0.5 / np.sqrt(x), 0, 1)
-EXPONENTIAL = Density(lambda x: np.exp(-x), 0, math.inf)
-CAUCHY = Density(lambda x: 1 / (math.pi * (1 + x**2)), -math.inf, math.inf)
 GAP = Density(lambda x: np.where(np.abs(x) > 1, 0.5, 0.0), -2, 2, breaks=(-1, 1))
 MIXTURE = NormalMixture([-2.0, 0.0, 5.0], [0.1, 1.0, 0.5], [0.2, 0.3, 0.5])
 
@@ -44,8 +42,6 @@ DISTRIBUTIONS = {
     "falling": (FALLING, scipy.stats.expon()),
     "triangle": (TRIANGLE, scipy.stats.triang(0.5, -1, 2)),
     "root": (ROOT, scipy.stats.beta(0.5, 1)),
-    "exponential": (EXPONENTIAL, scipy.stats.expon()),
-    "cauchy": (CAUCHY, scipy.stats.cauchy()),
     "one_component": (NormalMixture([1.0, 7.0], 2.0, [1.0, 0.0]), scipy.stats.norm(1, 2)),
     "constant": (Density(lambda x: 0.5, 0, 2), scipy.stats.uniform(0, 2)),
     "mixture": (MIXTURE, None),
@@ -172,14 +168,6 @@ def test_empirical_is_its_data():
     assert np.isin(empirical.sample(np.random.default_rng(1), 200), data).all()
 
 
-def test_empirical_cdf_approaches_the_truth():
-    for n in (100, 10_000):
-        samples = MIXTURE.sample(np.random.default_rng(n), n)
-        x = MIXTURE.quantile(np.linspace(0.01, 0.99, 99))
-        gap = np.abs(Empirical(samples).cdf(x) - MIXTURE.cdf(x)).max()
-        assert gap < math.sqrt(math.log(2 / 0.0027) / (2 * n))  # Dvoretzky, Kiefer and Wolfowitz, at three sigma
-
-
 # quadrature
 
 
@@ -222,12 +210,13 @@ BAD = {
     "weights that do not match": (lambda: NormalMixture([0.0, 1.0], 1.0, [1.0]), r"weights has shape \(1,\)"),
     "weights negative": (lambda: NormalMixture([0.0, 1.0], 1.0, [1.5, -0.5]), "weights has -0.5"),
     "weights too heavy": (lambda: NormalMixture([0.0, 1.0], 1.0, [0.5, 0.6]), "weights sums to 1.1"),
-    "density too large": (lambda: Density(lambda x: 2 * np.exp(-x), 0, math.inf), "function integrates to 2"),
+    "density too large": (lambda: Density(lambda x: 4 * x, 0, 1), "function integrates to 2"),
     "density a little too large": (lambda: Density(lambda x: 1.00001, 0, 1), "function integrates to 1.00001"),
     "density negative": (lambda: Density(lambda x: 1.5 - 3 * (np.abs(x) < 0.25), -1, 1), "function gives -1.5"),
     "density nan": (lambda: Density(lambda x: x * math.nan, 0, 1), "function gives nan"),
     "density shape": (lambda: Density(lambda x: np.ones(3), 0, 1), "function returns shape"),
-    "density ends": (lambda: Density(lambda x: 1.0, 1, 0), "low is 1"),
+    "density ends": (lambda: Density(lambda x: 1.0, 1, 0), "high is 0"),
+    "density endless": (lambda: Density(np.exp, -math.inf, 0), "low is -inf"),
     "density breaks": (lambda: Density(lambda x: 1.0, 0, 1, breaks=(2,)), "breaks is 2"),
     "density without an integral": (lambda: Density(lambda x: 1 / x, 0, 1), "function has no integral"),
     "pushforward turns": (lambda: Pushforward(Normal(), np.square, np.sqrt, lambda z: 2 * z), "not strictly monotone"),

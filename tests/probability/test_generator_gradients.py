@@ -106,12 +106,6 @@ def test_divergences_start_at_zero_and_grow(name):
 
 
 @pytest.mark.parametrize("theta", THETAS)
-def test_both_gradients_add_up_to_that_of_kl(theta):
-    both = oracle.expected_gradient("minimax", theta) + oracle.expected_gradient("non_saturating", theta)
-    assert abs(both - theta) < 1e-12
-
-
-@pytest.mark.parametrize("theta", THETAS)
 def test_the_non_saturating_divergence_is_a_kl_of_the_mixture(theta):
     """KL(q||p) - 2 JS = 2 KL((p + q)/2 || p), so it is never negative."""
     def integrand(x):
@@ -156,14 +150,6 @@ def test_steps_of_the_way(name, start, allowed):
         counted += 1
     predicted = integrate.quad(lambda t: 1 / oracle.expected_gradient(name, t), 1, start)[0] / rate
     assert abs(counted / predicted - 1) < allowed
-
-
-def test_wasserstein_and_hinge():
-    for theta in THETAS:
-        assert oracle.expected_gradient("wasserstein", theta) == np.sign(theta)
-        assert abs(oracle.divergence("hinge", theta) - 2 * (2 * stats.norm.cdf(abs(theta) / 2) - 1)) < 1e-12
-        noise, _ = oracle.quadrature_nodes()
-        assert not oracle.frozen_gradients("hinge", theta, noise).any()
 
 
 @pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares", "hinge", "wasserstein"])
@@ -296,14 +282,6 @@ def test_logit_gradients(twin, name):
     logits, real = np.linspace(-100, 100, 41), np.linspace(3, -3, 41)
     ours = gradients.logit_gradients(name, *(native(twin, array, "float64") for array in (logits, real)))
     assert np.abs(as_numpy(ours) - oracle.logit_gradients(name, logits, real)).max() < 1e-9
-
-
-def test_logit_gradients_by_hand():
-    e = math.exp(2)
-    expected = {"minimax": -e / (1 + e), "non_saturating": -1 / (1 + e), "least_squares": 1.0, "hinge": -1.0,
-                "wasserstein": -1.0, "relativistic": -1 / (1 + math.exp(3))}
-    for name, value in expected.items():
-        assert abs(oracle.logit_gradients(name, [2.0], [-1.0])[0] - value) < 1e-12
 
 
 @pytest.mark.parametrize("twin", TWINS)

@@ -220,12 +220,6 @@ def test_a_common_shift_leaves_wasserstein_and_relativistic_unchanged(ending, ba
     assert relative_error(one, other, floor=100.0) < 1e-12
 
 
-@pytest.mark.parametrize("name", ["minimax", "least_squares", "hinge"])
-def test_a_common_shift_changes_the_others(name):
-    real, fake = draw(1.0)
-    assert abs(oracle.discriminator_loss(name, real + 1, fake + 1) - oracle.discriminator_loss(name, real, fake)) > 0.01
-
-
 @BUDGET
 @given(batch=pairs)
 def test_relativistic_game_is_antisymmetric(batch):

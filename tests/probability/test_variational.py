@@ -1,4 +1,4 @@
-"""The variational autoencoder's terms: closed forms, a model whose evidence is known, twins, planted mistakes."""
+"""The variational autoencoder's terms: closed forms, a model whose evidence is known, twins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from parity import (
     native,
     relative_error,
     value_and_gradients,
-    variant,
 )
 
 RNG = np.random.default_rng(7)
@@ -45,18 +44,6 @@ def test_divergence_against_quadrature(ending):
                 for rows in zip(MEAN, LOG_VARIANCE, strict=True)]
     assert np.shape(values) == (N,)
     assert relative_error(values, expected) < 1e-9
-
-
-def test_divergence_against_samples():
-    """ln q(z) - ln p(z) averages to it over latents drawn from q; within three standard errors at this seed."""
-    noise = np.random.default_rng(0).normal(size=(200_000, LATENT))
-    mean, log_variance = MEAN[:1], LOG_VARIANCE[:1]
-    z = oracle.reparameterise(mean.repeat(len(noise), 0), log_variance.repeat(len(noise), 0), noise)
-    q, p = stats.norm(mean, np.exp(log_variance / 2)), stats.norm()
-    ratios = (q.logpdf(z) - p.logpdf(z)).sum(1)
-    error = ratios.std(ddof=1) / math.sqrt(len(ratios))
-    assert abs(ratios.mean() - oracle.gaussian_kl(mean, log_variance)[0]) < 3 * error
-    assert error < 0.01
 
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
@@ -101,8 +88,11 @@ def test_gradients_of_the_oracle():
         lambda r: oracle.reconstruction_loss(X, r, SIGMA).sum(), RECONSTRUCTION)) < 1e-8
 
 
-def check_twin(terms, twin: str, dtype: str, mode: str = "eager") -> None:
-    """Hold one twin's loss, with a linear decoder between latent and picture, and its gradients to the oracle."""
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("twin", "mode"), MODES)
+def test_twins_equal_the_oracle(twin, mode, dtype):
+    """The loss, with a linear decoder between latent and picture, and its gradients."""
+    terms = module("probability.variational", twin)
     weight, x, noise = (native(twin, array, dtype) for array in (ORTHOGONAL.weight.T, X, NOISE))
 
     def loss(mean, log_variance):
@@ -118,35 +108,6 @@ def check_twin(terms, twin: str, dtype: str, mode: str = "eager") -> None:
     expected = [(by_z + by_mean) / N, (by_z * np.exp(LOG_VARIANCE / 2) * NOISE / 2 + by_log_variance) / N]
     assert_parity(value, oracle.negative_elbo(X, reconstruction, MEAN, LOG_VARIANCE, SIGMA), dtype)
     assert_parity(gradients, expected, dtype, what="gradient by mean and log-variance")
-
-
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("twin", "mode"), MODES)
-def test_twins_equal_the_oracle(twin, mode, dtype):
-    check_twin(module("probability.variational", twin), twin, dtype, mode)
-
-
-MUTANTS = {  # what is wrong -> the function, and its wrong form from the right module
-    "half of the divergence": ("gaussian_kl", lambda terms: lambda m, v: terms.gaussian_kl(m, v) / 2),
-    "variance for log-variance": ("reparameterise", lambda terms: lambda m, v, e: m + v * e),
-    "variance for deviation": ("reparameterise", lambda terms: lambda m, v, e: terms.reparameterise(m, 2 * v, e)),
-    "a mean over pixels": ("reconstruction_loss", lambda terms: lambda x, r, s: terms.reconstruction_loss(x, r, s) / 6),
-    "no square of sigma": ("reconstruction_loss",
-                           lambda terms: lambda x, r, s: terms.reconstruction_loss(x, r, s**0.5)),
-}
-
-
-@pytest.mark.parametrize("name", MUTANTS)
-@pytest.mark.parametrize("twin", TWINS)
-def test_planted_mistakes_are_seen(twin, name):
-    original = module("probability.variational", twin)
-    function, wrong = MUTANTS[name]
-    mutant = variant(original, **{function: wrong(original)})
-    mean = {"torch": lambda v: v.mean(), "tensorflow": lambda v: sum(v[i] for i in range(N)) / N}[twin]
-    mutant.negative_elbo = lambda x, r, m, v, s: (mean(mutant.reconstruction_loss(x, r, s))
-                                                  + mean(mutant.gaussian_kl(m, v)))
-    with pytest.raises(AssertionError, match="relative error"):
-        check_twin(mutant, twin, "float64")
 
 
 # The model whose evidence is known.

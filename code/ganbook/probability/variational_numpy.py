@@ -146,7 +146,6 @@ class LinearGaussian:
     sigma: float
 
     def __post_init__(self) -> None:
-        """Check the shapes."""
         if np.ndim(self.weight) != 2 or np.shape(self.bias) != np.shape(self.weight)[:1]:
             raise ValueError(f"weight has shape {np.shape(self.weight)} and bias {np.shape(self.bias)}; accepted: "
                              "(n, latent) and (n,)")
