@@ -127,28 +127,33 @@ def _changed(recipe: Recipe, options: argparse.Namespace, moved: bool = False) -
         name = None
     changed = on_data(recipe, name, options.size, options.channels).replace(
         **{name: value for name, value in fields.items() if value is not None})
-    for role in checkpoint.ROLES:
-        try:
-            _check_memory(changed, role)
-        except ValueError as error:
-            typed = f"--size {options.size} does not fit the {role} of recipe {recipe.name!r}: " if options.size else ""
-            raise ValueError(f"{typed}{error}") from error
+    try:
+        _check_memory(changed)
+    except ValueError as error:
+        typed = f"--size {options.size} does not fit recipe {recipe.name!r}: " if options.size else ""
+        raise ValueError(f"{typed}{error}") from error
     return changed
 
 
-def _check_memory(recipe: Recipe, role: str) -> None:
-    """Refuse what no usual machine has the memory for, before any of it is asked for."""
-    blueprint = blueprint_of(getattr(recipe, role))
-    weights = sum(map(math.prod, blueprint.trainable_shapes().values()))
-    if weights > MOST_WEIGHTS:
-        raise ValueError(f"the {role} has {weights:,} weights; accepted: at most {MOST_WEIGHTS:,}")
-    largest, shape = 0, blueprint.input_shape
-    for layer in blueprint.layers:
-        shape = layer.output_shape(shape)
-        largest = max(largest, math.prod(shape))
-    if recipe.batch * largest > MOST_ACTIVATIONS:
-        raise ValueError(f"batch is {recipe.batch:,}; accepted with the {role}, whose largest layer makes {largest:,} "
-                         f"numbers of an example: at most {MOST_ACTIVATIONS // largest:,}")
+def _check_memory(recipe: Recipe) -> None:
+    """Refuse networks that no usual machine has the memory for, before any of it is asked for."""
+    for role in checkpoint.ROLES:
+        blueprint = blueprint_of(getattr(recipe, role))
+        weights = sum(map(math.prod, blueprint.trainable_shapes().values()))
+        if weights > MOST_WEIGHTS:
+            raise ValueError(f"the {role} has {weights:,} weights; accepted: at most {MOST_WEIGHTS:,}")
+        largest, shape = 0, blueprint.input_shape
+        for layer in blueprint.layers:
+            shape = layer.output_shape(shape)
+            largest = max(largest, math.prod(shape))
+        if recipe.batch * largest > MOST_ACTIVATIONS:
+            raise ValueError(f"batch is {recipe.batch:,}; accepted with the {role}, whose largest layer makes "
+                             f"{largest:,} numbers of an example: at most {MOST_ACTIVATIONS // largest:,}")
+
+
+def _load(options: argparse.Namespace) -> training.Run:
+    _check_memory(checkpoint.read_recipe(options.folder))
+    return training.load_run(options.folder, options.framework, device=options.device)
 
 
 def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] | None = None) -> Any:
@@ -214,7 +219,7 @@ def _progress(step: int, steps: int, seconds: float, history: dict[str, list[flo
 
 def sample(options: argparse.Namespace) -> None:
     """Write a picture of what a run's generator makes: a PNG grid of images, or points of the plane."""
-    run = training.load_run(options.folder, options.framework, device=options.device)
+    run = _load(options)
     path = options.out or options.folder / "samples.png"
     _check_count(run, options.count)
     if options.columns and options.columns > options.count:
@@ -240,7 +245,7 @@ def evaluate(options: argparse.Namespace) -> None:
     """Print every metric of a run, each beside what real examples score in place of the generated ones."""
     if options.json and options.json.exists() and not options.json.is_file():
         raise ValueError(f"json is {str(options.json)!r}, which is no plain file; accepted: one, or a new name")
-    run = training.load_run(options.folder, options.framework, device=options.device)
+    run = _load(options)
     if options.json:
         _check_writable("json", options.json.parent)
         check_target(options.json, json.loads(run.recipe.to_json()))

@@ -29,6 +29,9 @@ SPLITS = ("train", "test", "all")
 LATENTS = ("normal", "uniform")
 DTYPES = ("float32", "float64", "mixed_bfloat16")
 FRAMEWORKS = ("pytorch", "tensorflow")
+LARGEST = sys.float_info.max
+#: About the largest number of float32: PyTorch takes no larger one as a bound.
+LARGEST_FLOAT32 = 3e38
 NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
             "PixelShuffleGenerator")
 
@@ -56,21 +59,19 @@ def plain(value: Any) -> Any:
     return tuple(map(plain, value)) if isinstance(value, (list, tuple)) else value
 
 
-def check_range(name: str, value: float, low: float, high: float = math.inf, *, open_low: bool = False) -> float:
+def check_range(name: str, value: float, low: float, high: float = LARGEST, *, open_low: bool = False) -> float:
     """Return ``value``, as a number of Python's own, if ``low <= value <= high`` (``low < value`` with ``open_low``).
 
     Raises:
         ValueError: names the argument, what came and what is accepted; NaN and non-numbers never pass.
     """
     value = plain(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-        value = float(value) if abs(value) < sys.float_info.max else math.inf
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    if not number or value < low or value > high or (open_low and value == low):
+    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not number or not max(low, -LARGEST) <= value <= high or (open_low and value == low):
         bounds = f"above {low:g}" if open_low else f"at least {low:g}"
         raise ValueError(f"{name} is {value!r}; accepted: a number {bounds}"
-                         + (f" and at most {high:g}" if high < math.inf else ""))
-    return value
+                         + (f" and at most {high:g}" if high < LARGEST or (number and value > high) else ""))
+    return float(value) if abs(value) > 2**53 else value
 
 
 def check_int(name: str, value: int, low: int, high: int = 2**63 - 1) -> int:
@@ -276,7 +277,7 @@ class Recipe:
                 object.__setattr__(self, field, Schedule(getattr(self, field)))
         object.__setattr__(self, "scale", check_range("scale", self.scale, 0.0, open_low=True))
         for field in ("gradient_penalty", "clip", "dequantisation", "averaging"):
-            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0))
+            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0, LARGEST_FLOAT32))
         if self.averaging >= 1.0:
             raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
         for field, *range_ in (("discriminator_steps", 1, 1000), ("unrolled", 0, 1000), ("batch", 1), ("steps", 1),
