@@ -1,13 +1,13 @@
 """Figures that compute in a page: the script's arithmetic is the package's, and a reader can use it by keyboard."""
 
 import base64
+import dataclasses
 import functools
 import html
 import io
 import itertools
 import json
 import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ from PIL import Image
 
 from ganbook.data.recipe import LOSSES, Recipe
 from ganbook.gradient_descent.training import train
-from ganbook.pages import choices, figures, playground
+from ganbook.pages import choices, playground
 from ganbook.pages.playground import Snapshot, cells, explore_latents, latent_corners, latent_plane, train_points
 from ganbook.tuning.experiments.digit_generator import generated, load_generator
 from ganbook.tuning.metrics.mixture_modes import measure_mixture
@@ -64,11 +64,9 @@ def sheet(browser):
     page.close()
 
 
-def computed(sheet, code, parts=PARTS, change=("", "")):
-    """What JavaScript returns that stands behind the files named, of which one text may be changed."""
-    library = playground.script(*parts)
-    assert change[0] in library
-    body = library.replace(*change, 1).removesuffix("})();\n")
+def computed(sheet, code):
+    """What JavaScript returns that stands behind the scripts of the game."""
+    body = playground.script(*PARTS).removesuffix("})();\n")
     return json.loads(sheet.evaluate(f"JSON.stringify({body}\n{code}\n}})())"))
 
 
@@ -128,20 +126,7 @@ return [exact, rough];
 
 
 def test_a_derivative_of_a_derivative_is_what_differences_give(sheet):
-    check_penalty(*computed(sheet, PENALTY))
-
-
-@pytest.mark.parametrize("change", [
-    ("times(result, shift(scale(result, -1), 1))", "result"), ("square(result)), -1)", "result), -1)"),
-    ("turnA ? product(b, g, turnB, true) : product(g, b, false, !turnB)", "product(g, b, false, !turnB)"),
-    ("scale(inverse(result), 0.5)", "inverse(result)"),
-], ids=["sigmoid", "inverse", "product", "root"])
-def test_a_wrong_derivative_is_seen(sheet, change):
-    with pytest.raises(AssertionError, match="Not equal"):
-        check_penalty(*computed(sheet, PENALTY, change=change))
-
-
-def check_penalty(exact, rough):
+    exact, rough = computed(sheet, PENALTY)
     assert max(map(abs, exact[0])) > 0.01
     for one, other in zip(exact, rough, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-7)
@@ -160,14 +145,14 @@ def package_path(recipe):
     return losses, run.state.sample(noise()), run.state.judge(noise())
 
 
-def check_path(sheet, recipe, change=("", "")):
+def check_path(sheet, recipe):
     mixture = choices.MIXTURES[recipe.data]
     given = json.dumps({"means": mixture.means.tolist(), "sigma": mixture.sigma})
     losses, points, logits = computed(sheet, f"""
         const game = new Game({recipe.to_json()}, {given}), losses = [];
         for (let k = 0; k < {STEPS}; k += 1) losses.push(game.round());
         const noise = game.noise(new Random(0), 64);
-        return [losses, Array.from(game.sample(64).data), Array.from(game.judge(noise).data)];""", change=change)
+        return [losses, Array.from(game.sample(64).data), Array.from(game.judge(noise).data)];""")
     expected = package_path(recipe)
     assert np.isfinite(expected[0]).all()
     for found, wanted in zip((losses, np.reshape(points, (-1, 2)), logits), expected, strict=True):
@@ -187,34 +172,6 @@ def test_every_loss_and_penalty_takes_the_package_s_path(sheet, loss, penalty):
     ids=lambda change: "-".join(map(str, change.values())))
 def test_every_other_choice_takes_the_package_s_path(sheet, change):
     check_path(sheet, choices.chosen(**change))
-
-
-RELATIVISTIC = {"loss": "relativistic", "penalty": "R1 and R2, γ = 0.1"}
-MISTAKES = {  # what stands in the script, what a mistake writes there, and the choice that must show it
-    "a sign of the generator's loss": ("non_saturating: (real, fake) => mean(softplus(scale(fake, -1)))",
-                                       "non_saturating: (real, fake) => mean(softplus(fake))", {}),
-    "pairs the wrong way round": ("softplus(subtract(fake, real))", "softplus(subtract(real, fake))", RELATIVISTIC),
-    "twice the penalty": ("r1.start / 2", "r1.start", {}),
-    "a penalty at the wrong points": ("mean(this.slopes(fake)[1])", "mean(this.slopes(real)[1])", RELATIVISTIC),
-    "no second derivative": ("(x > 0 ? 1 : slope)", "1", {}),
-    "Adam without its correction": ("v[i] / (1 - beta2 ** t)", "v[i]", {}),
-    "noise before data": ("const real = this.real();\n    const noise = this.noise();",
-                          "const noise = this.noise();\n    const real = this.real();", {}),
-    "noise that is not rounded": ("this.latent).map(Math.fround)", "this.latent)", {}),
-    "an update counted twice": ("this.updates += 1;", "this.updates += 2;", {}),
-    "no clipping": ("Math.max(-this.clip, Math.min(this.clip, value))", "value",
-                    {"penalty": "weights clipped to ±0.1"}),
-    "weights of WGAN-GP the other way": ("weights[i >> 1] * x + (1 - weights[i >> 1]) * fake.data[i]",
-                                         "(1 - weights[i >> 1]) * x + weights[i >> 1] * fake.data[i]",
-                                         {"penalty": "WGAN-GP, λ = 1"}),
-}
-
-
-@pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_planted_mistake_leaves_the_path(sheet, mistake):
-    before, after, choice = MISTAKES[mistake]
-    with pytest.raises(AssertionError, match="Not equal"):
-        check_path(sheet, choices.chosen(**choice), change=(before, after))
 
 
 def test_coverage_is_the_package_s(sheet):
@@ -242,8 +199,7 @@ def snapshot(steps=40):
 def trainer(steps=40, **changes):
     settings = {"recipe": choices.FIRST.to_json(), "mixtures": choices.MIXTURES, "losses": LOSSES,
                 "penalties": choices.PENALTIES, "still": snapshot(steps), "name": "ring", "description": WORDS,
-                "optimisers": {name: {"name": name, "beta1": rule.beta1, "beta2": rule.beta2, "epsilon": rule.epsilon}
-                               for name, rule in choices.OPTIMISERS.items()}} | changes
+                "optimisers": {name: dataclasses.asdict(rule) for name, rule in choices.OPTIMISERS.items()}} | changes
     return train_points(**settings)
 
 
@@ -498,24 +454,6 @@ def test_the_canvas_shows_the_still_picture(opened):
     np.testing.assert_allclose(middle, pictures[24, ..., 0], atol=1e-10)
 
 
-@pytest.mark.parametrize("change", [
-    ("bits & 0x8000 ? -size : size", "size"), ("(1 - across) * down", "across * down"),
-    ("Math.sqrt(shares.reduce", "(shares.reduce"), ("Math.tanh)", "Math.sin)"), ("x > 0 ? 1 : slope", "x > 0 ? 1 : 0"),
-], ids=["sign", "corner", "length", "tanh", "slope"])
-def test_a_mistake_in_the_explorer_is_seen(opened, change):
-    recipe, arrays, _, figure = trained()
-    assert change[0] in figure.html
-    changed = SimpleNamespace(html=figure.html.replace(change[0], change[1]))
-    page = opened(changed)
-    page.fill("input[name=across]", "20")
-    page.fill("input[name=down]", "83")
-    corners = latent_corners(0, 32).astype(float)
-    shares = np.array([0.8 * 0.17, 0.2 * 0.17, 0.8 * 0.83, 0.2 * 0.83])
-    expected = generated(recipe, arrays, (shares @ corners / np.linalg.norm(shares))[None], dtype="float64").ravel()
-    found = picture_of(page)
-    assert np.abs(found - expected).max() > 1e-3
-
-
 def test_keys_move_the_frame_and_new_corners_come(opened):
     page = opened(trained()[3])
     one = picture_of(page)
@@ -605,12 +543,6 @@ def test_a_last_bit_changes_nothing():
         history = {name: np.multiply(values, 1 if name == "step" else 1 + 1e-13).tolist()
                    for name, values in still.history.items()}
         assert trainer(still=Snapshot(**bit, history=history)).html == trainer().html
-
-
-def test_colours_are_the_book_s():
-    assert (playground.DATA, playground.GENERATOR, playground.DISCRIMINATOR) == tuple(
-        figures.COLOURS[name] for name in ("data", "generator", "discriminator"))
-    assert len(playground.SHADES) == playground.FRAME["levels"]
 
 
 WRONG = {

@@ -66,20 +66,17 @@ def postgresql() -> Iterator[str]:
                                        *(f"--{name}={value}" for name, value in settings.items())],
                                       stdout=log, stderr=log, **as_other)
         try:
-            _wait_for_port(port, server, Path(folder) / "log")
+            end = time.monotonic() + WAIT
+            while not _listens(port):
+                if server.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError((Path(folder) / "log").read_text(errors="replace"))
+                time.sleep(0.05)
             yield f"postgresql+psycopg://tester:{password}@127.0.0.1:{port}/postgres"
         finally:
             server.send_signal(signal.SIGQUIT)
             server.wait(WAIT)
 
 
-def _wait_for_port(port: int, server: subprocess.Popen, log: Path | None = None) -> None:
-    end = time.monotonic() + WAIT
-    while time.monotonic() < end:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        if server.poll() is not None:
-            break
-        time.sleep(0.05)
-    raise RuntimeError(f"the server does not answer: {log.read_text(errors='replace') if log else server.poll()}")
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

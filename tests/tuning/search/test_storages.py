@@ -1,11 +1,9 @@
 """Opening what holds a study: the right thing is opened, anything else is refused and left as it was."""
 
-import sqlite3
 import subprocess
 import sys
 
 import pytest
-from optuna.storages import RDBStorage
 
 from ganbook.tuning.search import storages
 from ganbook.tuning.search.optuna_studies import finished, open_study, read_study, run_trials
@@ -20,13 +18,6 @@ def written(tmp_path_factory) -> bytes:
     path = tmp_path_factory.mktemp("journal") / "new" / "study.journal"
     run_trials(open_study(PROBLEM, storages.open_storage(path)), PROBLEM, 2, device="cpu")
     return path.read_bytes()
-
-
-def test_a_path_is_a_journal_for_one_process(tmp_path):
-    path = tmp_path / "study"
-    assert isinstance(storages.open_storage(path), storages.Journal)
-    with pytest.raises(storages.StorageError, match="for 2 workers; accepted: sqlite:///FILE or the URL"):
-        storages.open_storage(path, 2)
 
 
 def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
@@ -44,11 +35,6 @@ def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
     assert path.read_bytes() == written
 
 
-@pytest.mark.parametrize("workers", [1, 4])
-def test_sqlite_serves_one_host(tmp_path, workers):
-    assert isinstance(storages.open_storage(f"sqlite:///{tmp_path}/study.db", workers), RDBStorage)
-
-
 @pytest.mark.parametrize("text", ["redis://localhost", "file:///study", "http://host/x", "://", "grpc://localhost:1",
                                   "mysql+mysqldb://me@host/x"])
 def test_unknown_addresses_are_refused(text):
@@ -57,24 +43,14 @@ def test_unknown_addresses_are_refused(text):
 
 
 @pytest.mark.parametrize("content", [b"no journal\n", b"no end", b'{"op_code": 4}\n', b'{"a": 1}\n{"op_code": 0}\n',
-                                     b"[1]\n", b"\x00\xff\xfe\n\n", b"\n"])
+                                     b"[1]\n", b"\x00\xff\xfe\n\n", b"\n", b"SQLite format 3\x00"])
 def test_a_file_that_is_no_journal_is_left_as_it_was(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
-    with pytest.raises(storages.StorageError, match="line 1 is no entry of a journal"):
+    with pytest.raises(storages.StorageError, match=r"line 1 is no entry of a journal.*sqlite:///PATH"):
         storages.open_storage(path)
     assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_an_sqlite_file_is_no_journal(tmp_path):
-    path = tmp_path / "study.db"
-    with sqlite3.connect(path) as connection:
-        connection.execute("CREATE TABLE t (x)")
-    before = path.read_bytes()
-    with pytest.raises(storages.StorageError, match="sqlite:///PATH"):
-        storages.open_storage(path)
-    assert path.read_bytes() == before
 
 
 def test_a_folder_is_no_journal(tmp_path):

@@ -14,7 +14,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from ganbook.tuning.search import workers
+from ganbook.tuning.search import storages, workers
 from ganbook.tuning.search.optuna_studies import finished, open_study, read_study, run_trials
 from ganbook.tuning.search.storages import StorageError, open_storage
 from tuning.search import servers_at_hand, studies_at_hand
@@ -73,7 +73,9 @@ def test_a_killed_worker_loses_nothing_but_its_trial_which_is_tried_again(storag
     assert lost.user_attrs["by"] == int((tmp_path / "hang").read_text())
     # Whoever goes on finds that it has not signed for a second, and tries its parameters again.
     time.sleep(1.5)
-    study = read_study(PROBLEM, open_storage(storage, heartbeat=1, grace=1))
+    monkeypatch.setattr(storages, "HEARTBEAT", 1)
+    monkeypatch.setattr(storages, "GRACE", 1)
+    study = read_study(PROBLEM, open_storage(storage))
     run_trials(study, PROBLEM, len(finished(study)) + 1, device="cpu")
     assert study.trials[lost.number].state is TrialState.FAIL
     again = [trial for trial in study.trials if trial.system_attrs.get("failed_trial") == lost.number]
@@ -163,7 +165,8 @@ def test_workers_that_all_die_are_not_replaced(sqlite, monkeypatch):
         workers.run_workers(PROBLEM, sqlite, 2, 5)
 
 
-def test_each_worker_computes_with_one_thread():
+def test_each_worker_computes_with_one_thread(monkeypatch):
+    monkeypatch.setenv(workers.THREADS[0], "2")
     before = dict(os.environ)
     with workers._one_thread():
         assert {os.environ[name] for name in workers.THREADS} == {"1"}

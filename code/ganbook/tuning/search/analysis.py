@@ -36,6 +36,10 @@ def expected_largest(n: int) -> float:
 
     Raises:
         ValueError: n below 1.
+
+    Example:
+        >>> round(expected_largest(2), 6), round(1 / math.sqrt(math.pi), 6)
+        (0.56419, 0.56419)
     """
     check_int("n", n, 1)
     return n * integrate.quad(lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1), -12, 12,
@@ -60,6 +64,10 @@ def winners_curse(n: int, noise: float, spread: float) -> float:
 
     Raises:
         ValueError: a number outside its range.
+
+    Example:
+        >>> round(winners_curse(2, noise=3.0, spread=4.0), 6), round(9 / 5 / math.sqrt(math.pi), 6)
+        (1.015541, 1.015541)
     """
     check_range("noise", noise, 0.0)
     check_range("spread", spread, 0.0, open_low=noise == 0)
@@ -77,6 +85,10 @@ def chance_of_good(share: float, n: int) -> float:
 
     Raises:
         ValueError: a number outside its range.
+
+    Example:
+        >>> chance_of_good(0.25, 2)  # 1 less 3/4 times 3/4
+        0.4375
     """
     return 1 - (1 - check_range("share", share, 0.0, 1.0)) ** check_int("n", n, 1)
 
@@ -84,11 +96,11 @@ def chance_of_good(share: float, n: int) -> float:
 def best_so_far(study: optuna.Study) -> np.ndarray:
     """The lowest score after each finished trial; infinite before the first one that has a score.
 
-    Args:
-        study: any.
-
-    Returns:
-        Shape (finished trials,).
+    Example:
+        >>> study = optuna.create_study()
+        >>> study.add_trials([optuna.trial.create_trial(value=value) for value in (3.0, 5.0, 2.0)])
+        >>> best_so_far(study).tolist()
+        [3.0, 3.0, 2.0]
     """
     scores = [trial.value if trial.state == TrialState.COMPLETE else math.inf
               for trial in optuna_studies.finished(study)]
@@ -116,6 +128,13 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
 
     Raises:
         ValueError: an unknown method, a negative seed, or fewer than two trials with a score.
+
+    Example:
+        >>> unit = optuna.distributions.FloatDistribution(0, 1)
+        >>> trials = [optuna.trial.create_trial(params={"a": a, "b": b}, distributions={"a": unit, "b": unit},
+        ...                                     value=math.exp(a)) for a in (0, 0.5, 1) for b in (0, 1)]
+        >>> list(importances(trials))
+        ['a', 'b']
     """
     evaluator: BaseImportanceEvaluator = (
         FanovaImportanceEvaluator(seed=check_int("seed", seed, 0))
@@ -146,6 +165,13 @@ def replay(study: optuna.Study, pruner: str, seeds: Sequence[int]) -> tuple[int,
 
     Raises:
         ValueError: an unknown pruner.
+
+    Example:
+        >>> study = optuna.create_study()
+        >>> study.add_trial(optuna.trial.create_trial(value=2.0, intermediate_values={1: 3.0, 2: 1.0, 3: 2.0},
+        ...                                           user_attrs={f"seed {seed}": {} for seed in range(3)}))
+        >>> replay(study, "none", seeds=(0, 1, 2))
+        (3, 2.0)
     """
     rule = optuna_studies.PRUNERS[check_choice("pruner", pruner, tuple(optuna_studies.PRUNERS))]()
     trainings = 0

@@ -33,9 +33,6 @@ from ganbook.tuning.search.storages import Journal
 START = 10
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
-#: Called with the study and a trial that has ended.
-Callback = Callable[[optuna.Study, optuna.trial.FrozenTrial], None]
-
 
 class StudyError(ValueError):
     """A study that does not exist, or is of another problem."""
@@ -56,36 +53,20 @@ class NumberedSampler(optuna.samplers.BaseSampler):
         ValueError: an unknown name or a negative seed.
     """
 
-    def __init__(self, name: str = "tpe", seed: int = 0) -> None:
+    def __init__(self, name: str, seed: int) -> None:
         self.name, self.seed = check_choice("sampler", name, tuple(SAMPLERS)), check_int("seed", seed, 0)
-        self._numbered: dict[int, optuna.samplers.BaseSampler] = {}
-
-    def _of(self, trial: optuna.trial.FrozenTrial) -> optuna.samplers.BaseSampler:
-        if trial.number not in self._numbered:
-            seed = int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0])
-            self._numbered[trial.number] = SAMPLERS[self.name](seed)
-        return self._numbered[trial.number]
-
-    def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
-        """As the sampler of this trial does."""
-        return self._of(trial).infer_relative_search_space(study, trial)
-
-    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
-        """As the sampler of this trial does."""
-        return self._of(trial).sample_relative(study, trial, search_space)
-
-    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
-        """As the sampler of this trial does."""
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
 
     def before_trial(self, study: Any, trial: Any) -> None:
-        """As the sampler of this trial does."""
-        self._of(trial).before_trial(study, trial)
+        self._own = SAMPLERS[self.name](int(np.random.SeedSequence((self.seed, trial.number)).generate_state(1)[0]))
 
-    def after_trial(self, study: Any, trial: Any, state: Any, values: Any) -> None:
-        """As the sampler of this trial does; then it is no longer needed."""
-        self._of(trial).after_trial(study, trial, state, values)
-        del self._numbered[trial.number]
+    def infer_relative_search_space(self, study: Any, trial: Any) -> Any:
+        return self._own.infer_relative_search_space(study, trial)
+
+    def sample_relative(self, study: Any, trial: Any, search_space: Any) -> Any:
+        return self._own.sample_relative(study, trial, search_space)
+
+    def sample_independent(self, study: Any, trial: Any, param_name: str, param_distribution: Any) -> Any:
+        return self._own.sample_independent(study, trial, param_name, param_distribution)
 
 
 SAMPLERS = MappingProxyType({
@@ -138,29 +119,29 @@ def open_study(problem: SearchProblem, storage: BaseStorage, sampler: str | None
         StudyError: the storage is a journal of another problem, its study of this name asks something else, or it was
             begun with another sampler, seed or pruner; nothing is written.
         ValueError: an unknown sampler or pruner, or a negative seed.
+
+    Example:
+        >>> from ganbook.tuning.search.problems import PROBLEMS
+        >>> study = open_study(PROBLEMS["rates"], optuna.storages.InMemoryStorage(), "random")
+        >>> study.user_attrs["sampler"], study.user_attrs["pruner"]
+        ('random', 'median')
     """
-    asked = {"sampler": sampler, "seed": seed, "pruner": pruner}
-    for name, accepted in (("sampler", SAMPLERS), ("pruner", PRUNERS)):
-        if asked[name] is not None:
-            check_choice(name, asked[name], tuple(accepted))
-    if seed is not None:
-        check_int("seed", seed, 0)
     begun = _begun(problem, storage)
-    for name, value in asked.items():
+    tools = {name: begun.get(name, default) for name, default in DEFAULTS.items()}
+    for name, value in (("sampler", sampler), ("seed", seed), ("pruner", pruner)):
         if begun and value not in (None, begun[name]):
             raise StudyError(f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
                              "or another file")
-        asked[name] = begun[name] if begun else DEFAULTS[name] if value is None else value
-    tools = {"sampler": NumberedSampler(asked["sampler"], asked["seed"]), "pruner": PRUNERS[asked["pruner"]]()}
+        tools[name] = tools[name] if value is None else value
+    given = {"storage": storage, "study_name": problem.name,
+             "sampler": NumberedSampler(tools["sampler"], tools["seed"]),
+             "pruner": PRUNERS[check_choice("pruner", tools["pruner"], tuple(PRUNERS))]()}
     if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
-        return optuna.load_study(storage=storage, study_name=problem.name, **tools)
+        return optuna.load_study(**given)
     with quiet():
-        study = optuna.create_study(storage=storage, study_name=problem.name, direction="minimize",
-                                    load_if_exists=True, **tools)
-        for name, value in asked.items():
-            study.set_user_attr(name, value)
-        study.set_user_attr("problem", problem.to_json())
-        study.set_user_attr("fingerprint", problem.fingerprint)
+        study = optuna.create_study(load_if_exists=True, **given)
+    for name, value in (tools | {"problem": problem.to_json(), "fingerprint": problem.fingerprint}).items():
+        study.set_user_attr(name, value)
     return study
 
 
@@ -196,12 +177,19 @@ def read_study(problem: SearchProblem, storage: BaseStorage) -> optuna.Study:
 
 
 def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
-    """The trials that count: those with a score, and those that were given up because they diverged or were pruned."""
+    """The trials that count: those with a score, and those that were given up because they diverged or were pruned.
+
+    Example:
+        >>> study = optuna.create_study()
+        >>> study.add_trials([optuna.trial.create_trial(value=2.0), optuna.trial.create_trial(state=TrialState.FAIL)])
+        >>> [trial.value for trial in finished(study)]
+        [2.0]
+    """
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
 def run_trials(study: optuna.Study, problem: SearchProblem, trials: int, *, progress: bool | None = None,
-               device: str | None = None, callbacks: Sequence[Callback] = ()) -> None:
+               device: str | None = None, callbacks: Sequence[Callable[..., None]] = ()) -> None:
     """Run trials until the study has so many finished ones.
 
     In one process the outcome depends on the problem and on the sampler's seed alone, however often it was stopped
@@ -213,28 +201,41 @@ def run_trials(study: optuna.Study, problem: SearchProblem, trials: int, *, prog
         trials: finished trials in all, those that are there included; at least 1.
         progress: show a bar; None shows one on a terminal, and none under test.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-        callbacks: called with the study and each trial when it has ended.
+        callbacks: Optuna's, called with the study and each trial when it has ended.
 
     Raises:
         ValueError: fewer than 1 trial.
         StorageError: another process works at the study's journal.
         KeyboardInterrupt: Ctrl-C; the trial in hand is queued again.
+
+    Example:
+        >>> import dataclasses
+        >>> from ganbook.tuning.search.problems import PROBLEMS
+        >>> problem = dataclasses.replace(PROBLEMS["rates"], steps=1)
+        >>> study = open_study(problem, optuna.storages.InMemoryStorage())
+        >>> run_trials(study, problem, 1, device="cpu")
+        >>> len(finished(study))
+        1
     """
     check_int("trials", trials, 1)
-    storage = study._storage
-    with quiet(), _alone(storage), show_trials(trials, progress) as show:
-        if isinstance(storage, Journal):  # in a journal nobody else runs what is left running
-            for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-                study.tell(trial.number, state=TrialState.FAIL)
-                study.enqueue_trial(trial.params)
+    with quiet(), _alone(study), show_trials(trials, progress) as show:
         show(study)
         if len(finished(study)) < trials:
-            study.optimize(lambda trial: score_trial(study, problem, trial, device), callbacks=[
+            study.optimize(lambda trial: _score_trial(study, problem, trial, device), callbacks=[
                 lambda study, _trial: show(study), *callbacks, optuna.study.MaxTrialsCallback(trials, FINISHED)])
 
 
-def _alone(storage: BaseStorage) -> contextlib.AbstractContextManager[None]:
-    return storage.alone() if isinstance(storage, Journal) else contextlib.nullcontext()
+@contextlib.contextmanager
+def _alone(study: optuna.Study) -> Iterator[None]:
+    """Keep others from a journal, so that nobody runs what it says is running: queue that again."""
+    if not isinstance(study._storage, Journal):  # a database has Optuna's heartbeat
+        yield
+        return
+    with study._storage.alone():
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            study.tell(trial.number, state=TrialState.FAIL)
+            study.enqueue_trial(trial.params)
+        yield
 
 
 @contextlib.contextmanager
@@ -252,24 +253,11 @@ def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[
         yield show
 
 
-def score_trial(study: optuna.Study, problem: SearchProblem, trial: optuna.Trial, device: str | None = None) -> float:
-    """A training for each seed, and the median of their distances.
+def _score_trial(study: optuna.Study, problem: SearchProblem, trial: optuna.Trial, device: str | None) -> float:
+    """The median distance of a training for each seed, each reported to the pruner.
 
-    After each seed its distance is reported to the pruner.  A trial that diverges with any seed is pruned too, with the
-    reason: a sampler learns from pruned trials, and not from failed ones.
-
-    Args:
-        study: of :func:`open_study`.
-        problem: the study's.
-        trial: the study's, without settings yet, or with those of one that was interrupted.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Returns:
-        The median distance.
-
-    Raises:
-        optuna.TrialPruned: the trial is given up.
-        KeyboardInterrupt: Ctrl-C; the trial is queued again.
+    A trial that diverges with any seed is pruned too, with the reason: a sampler learns from pruned trials, and not
+    from failed ones.  One that is interrupted is queued again.
     """
     recipe, distances = problem.suggest(trial), []
     trial.set_user_attr("process", os.getpid())
@@ -295,7 +283,16 @@ def _prune(trial: optuna.Trial, reason: str) -> NoReturn:
 
 
 def best_distance(study: optuna.Study) -> float:
-    """The lowest score of a study so far; infinite if no trial has one."""
+    """The lowest score of a study so far; infinite if no trial has one.
+
+    Example:
+        >>> study = optuna.create_study()
+        >>> best_distance(study)
+        inf
+        >>> study.add_trials([optuna.trial.create_trial(value=value) for value in (3.0, 2.0)])
+        >>> best_distance(study)
+        2.0
+    """
     return min((trial.value for trial in finished(study) if trial.state == TrialState.COMPLETE), default=math.inf)
 
 

@@ -22,7 +22,6 @@ from ganbook.data.recipe import (
     FRAMEWORKS,
     LOSSES,
     Architecture,
-    Optimiser,
     Recipe,
     Schedule,
     check_choice,
@@ -30,7 +29,6 @@ from ganbook.data.recipe import (
     check_range,
 )
 
-SEEDS_AT_LEAST = 3
 #: By split that a recipe learns, the split that judges it.
 OTHER_HALF = MappingProxyType({"train": "test", "test": "train"})
 
@@ -56,7 +54,6 @@ class Range:
         check_range("high", self.high, self.low, open_low=True)
 
     def suggest(self, trial: optuna.Trial, name: str) -> float:
-        """What the sampler of the study proposes."""
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
     def check(self, name: str, value: Any) -> None:
@@ -82,7 +79,6 @@ class Choice:
             raise ValueError(f"values is {self.values!r}; accepted: at least two values")
 
     def suggest(self, trial: optuna.Trial, name: str) -> Any:
-        """What the sampler of the study proposes."""
         return trial.suggest_categorical(name, self.values)
 
     def check(self, name: str, value: Any) -> None:
@@ -96,20 +92,14 @@ def _scaled(schedule: Schedule, start: float) -> Schedule:
     return dataclasses.replace(schedule, start=start, end=schedule.end * start / schedule.start)
 
 
-def _optimisers(recipe: Recipe, change: Any, *roles: str) -> Recipe:
-    fields = [f"{role}_optimiser" for role in roles]
-    return recipe.replace(**{field: change(getattr(recipe, field)) for field in fields})
-
-
-def _with_rate(role: str, recipe: Recipe, value: float) -> Recipe:
-    def change(optimiser: Optimiser) -> Optimiser:
-        return dataclasses.replace(optimiser, learning_rate=_scaled(optimiser.learning_rate, value))
-    return _optimisers(recipe, change, role)
+def _with_rate(field: str, recipe: Recipe, value: float) -> Recipe:
+    rule = getattr(recipe, field)
+    return recipe.replace(**{field: dataclasses.replace(rule, learning_rate=_scaled(rule.learning_rate, value))})
 
 
 def _with_beta1(recipe: Recipe, value: float) -> Recipe:
-    return _optimisers(recipe, lambda optimiser: dataclasses.replace(optimiser, beta1=value),
-                       "generator", "discriminator")
+    return recipe.replace(**{field: dataclasses.replace(getattr(recipe, field), beta1=value)
+                             for field in ("generator_optimiser", "discriminator_optimiser")})
 
 
 def _with_penalty(recipe: Recipe, value: float) -> Recipe:
@@ -131,8 +121,8 @@ def _with_width(recipe: Recipe, value: int) -> Recipe:
 
 #: What may vary: by name, how a recipe takes a value.  Rates and penalties keep the shape of their schedules.
 SETTINGS = MappingProxyType({
-    "generator_rate": functools.partial(_with_rate, "generator"),
-    "discriminator_rate": functools.partial(_with_rate, "discriminator"),
+    "generator_rate": functools.partial(_with_rate, "generator_optimiser"),
+    "discriminator_rate": functools.partial(_with_rate, "discriminator_optimiser"),
     "beta1": _with_beta1,
     "penalty": _with_penalty,
     "width": _with_width,
@@ -171,7 +161,7 @@ class SearchProblem:
             raise ValueError(f"space is empty; accepted: at least one of {', '.join(SETTINGS)}")
         for name in self.space:
             check_choice("a name in space", name, tuple(SETTINGS))
-        check_seeds(self.seeds, SEEDS_AT_LEAST)
+        check_seeds(self.seeds, 3)
         object.__setattr__(self, "space", MappingProxyType(dict(self.space)))
         object.__setattr__(self, "seeds", tuple(self.seeds))
         object.__setattr__(self, "base", self.base.replace(name=self.name, steps=check_int("steps", self.steps, 1)))

@@ -31,17 +31,8 @@ def _judges(name: str, split: str, size: int | None) -> np.ndarray:
     return pixels(data.load(name, split=split, size=size).images)
 
 
-def distance(run: training.Run) -> float:
-    """The Frechet distance in pixels between generated images and the half of the data that the run did not learn.
-
-    As many images are generated as that half has, from noise of a seed that the training did not use.
-
-    Args:
-        run: of a recipe that learns one half of images.
-
-    Raises:
-        NonFiniteLoss: an image has a value that is not finite.
-    """
+def _distance(run: training.Run) -> float:
+    """To the half that the run did not learn, of as many images, from noise of a seed that the training did not use."""
     recipe = run.recipe
     real = _judges(recipe.data, OTHER_HALF[recipe.split], recipe.size)
     images = run.sample(len(real), seed=10**6 + recipe.seed)
@@ -58,6 +49,11 @@ def noise_floor(problem: SearchProblem) -> tuple[float, float]:
 
     Returns:
         Mean and standard deviation over ``FLOOR_SPLITS`` splits, of halves as large as those that are scored.
+
+    Example:
+        >>> from ganbook.tuning.search.problems import PROBLEMS
+        >>> [round(value, 2) for value in noise_floor(PROBLEMS["digits"])]
+        [0.28, 0.02]
     """
     features = _judges(problem.base.data, "all", problem.base.size)
     rng = np.random.default_rng(0)
@@ -65,7 +61,7 @@ def noise_floor(problem: SearchProblem) -> tuple[float, float]:
     return statistics.fmean(floors), statistics.stdev(floors)
 
 
-_TABLE = tables.Table("trial", "one training of a trial", (), ("distance",), lambda run: {"distance": distance(run)},
+_TABLE = tables.Table("trial", "one training of a trial", (), ("distance",), lambda run: {"distance": _distance(run)},
                       compiled=False)
 
 
@@ -107,6 +103,13 @@ def score(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[i
 
     Raises:
         ValueError: settings outside the space, or no seed.
+
+    Example:
+        >>> import dataclasses
+        >>> from ganbook.tuning.search.problems import PROBLEMS
+        >>> problem = dataclasses.replace(PROBLEMS["rates"], steps=1)
+        >>> len(score(problem, {"generator_rate": 1e-3, "discriminator_rate": 1e-3}, (0, 1), device="cpu"))
+        2
     """
     check_seeds(seeds, 1)
     recipe = problem.recipe(settings)
@@ -114,21 +117,12 @@ def score(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[i
     return [math.inf if value is None else value for value in found]
 
 
-def rescore(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int] = FRESH_SEEDS,
+def rescore(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int],
             device: str | None = None) -> list[float]:
-    """Score the winner of a search again, on seeds that the search never saw.
-
-    Args:
-        problem: what was asked.
-        settings: the winner's.
-        seeds: none of the problem's.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Returns:
-        As many distances as seeds; infinite where the run diverged.
+    """:func:`score` of the winner of a search, on seeds that the search never saw.
 
     Raises:
-        ValueError: a seed that the search has used, or settings outside the space.
+        ValueError: a seed that the search has used, or as :func:`score`.
     """
     used = sorted(set(seeds) & set(problem.seeds))
     if used:

@@ -61,17 +61,14 @@ SEARCHES = (*(Search(sampler, seed) for seed in range(3) for sampler in ("random
 TRIALS = 40
 
 
-def run_searches(problem: SearchProblem | None = None, *, trials: int = TRIALS, out: str | Path = "results",
-                 seeds: tuple[int, ...] = FRESH_SEEDS, progress: bool | None = None, device: str | None = None,
-                 report: Callable[[str], None] = print) -> dict[str, Any]:
+def run_searches(problem: SearchProblem = PROBLEMS["digits"], *, trials: int = TRIALS, out: str | Path = "results",
+                 device: str | None = None, report: Callable[[str], None] = print) -> dict[str, Any]:
     """Run every search to its end, one after another, and score each winner again on fresh seeds.
 
     Args:
-        problem: what is asked; None means ``digits``.
+        problem: what is asked.
         trials: of each search, at least 1.
         out: folder of the journals and of ``search.json``.
-        seeds: fresh ones, for the winners.
-        progress: show a bar; None shows one on a terminal, and none under test.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if there is one.
         report: gets a line after each search.
 
@@ -82,7 +79,6 @@ def run_searches(problem: SearchProblem | None = None, *, trials: int = TRIALS, 
         StudyError: a journal is there and of another problem.
         ValueError: an argument outside its range.
     """
-    problem = PROBLEMS["digits"] if problem is None else problem
     check_int("trials", trials, 1)
     path, started, winners = Path(out) / "search.json", time.perf_counter(), []
     before = results.read_result(path, FIELDS)["winners"] if path.exists() else []
@@ -91,26 +87,26 @@ def run_searches(problem: SearchProblem | None = None, *, trials: int = TRIALS, 
     versions["versions"]["optuna"] = importlib.metadata.version("optuna")
     for one in SEARCHES:
         study = one.open(problem, out)
-        optuna_studies.run_trials(study, problem, trials, progress=progress, device=device)
-        winners.append(_winner(one, study, problem, seeds, device, [*before, *winners]))
+        optuna_studies.run_trials(study, problem, trials, device=device)
+        winners.append(_winner(one, study, problem, device, [*before, *winners]))
         mean, spread = noise_floor(problem)
         result = {"experiment": "search", "framework": problem.framework, "problem": json.loads(problem.to_json()),
                   "fingerprint": problem.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
-                  "fresh_seeds": list(seeds), "winners": winners, **versions,
+                  "fresh_seeds": list(FRESH_SEEDS), "winners": winners, **versions,
                   "seconds": round(time.perf_counter() - started, 1)}
         results.write_result(path, result, FIELDS)
-        report(f"{one.name}: best of {trials} trials {winners[-1]['score']:.4f}, again on {len(seeds)} fresh seeds "
-               f"{median(winners[-1]['rescored']):.4f}")
+        report(f"{one.name}: best of {trials} trials {winners[-1]['score']:.4f}, again on {len(FRESH_SEEDS)} "
+               f"fresh seeds {median(winners[-1]['rescored']):.4f}")
     return result
 
 
-def _winner(one: Search, study: optuna.Study, problem: SearchProblem, seeds: tuple[int, ...],
-            device: str | None, before: list[dict[str, Any]]) -> dict[str, Any]:
+def _winner(one: Search, study: optuna.Study, problem: SearchProblem, device: str | None,
+            before: list[dict[str, Any]]) -> dict[str, Any]:
     best = optuna_studies.best_trial(study)
     known = [winner["rescored"] for winner in before
-             if winner["settings"] == best.params and len(winner["rescored"]) == len(seeds)]
+             if winner["settings"] == best.params and len(winner["rescored"]) == len(FRESH_SEEDS)]
     again = known[0] if known else [None if math.isinf(value) else value
-                                    for value in rescore(problem, best.params, seeds, device)]
+                                    for value in rescore(problem, best.params, FRESH_SEEDS, device)]
     return {"search": one.name, "sampler": one.sampler, "seed": one.seed, "pruner": one.pruner, "number": best.number,
             "settings": best.params, "score": best.value, "rescored": again,
             "trainings": sum(len(records(trial)) for trial in optuna_studies.finished(study))}
@@ -123,17 +119,22 @@ def records(trial: optuna.trial.FrozenTrial) -> dict[int, dict[str, Any]]:
 
 
 def median(values: list[float | None]) -> float:
-    """The middle of some distances, where None stands for a run that diverged."""
+    """The middle of some distances, where None stands for a run that diverged.
+
+    Example:
+        >>> median([3.0, None, 1.0])
+        3.0
+    """
     return statistics.median(math.inf if value is None else value for value in values)
 
 
 def read_searches(folder: str | Path | None = None,
-                  problem: SearchProblem | None = None) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
+                  problem: SearchProblem = PROBLEMS["digits"]) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
     """The winners and the studies that :func:`run_searches` left; nothing is written.
 
     Args:
         folder: where they lie; None means the project's folder ``results``.
-        problem: what was asked; None means ``digits``.
+        problem: what was asked.
 
     Returns:
         What ``search.json`` holds, and the studies by the name of their search.
@@ -141,8 +142,12 @@ def read_searches(folder: str | Path | None = None,
     Raises:
         ResultError: a file is missing, is of another problem, or lacks a field.
         StudyError: a study of another problem.
+
+    Example:
+        >>> result, studies = read_searches()
+        >>> [(name, len(study.trials)) for name, study in studies.items()][:2]
+        [('search_random_0', 40), ('search_tpe_0', 40)]
     """
-    problem = PROBLEMS["digits"] if problem is None else problem
     folder = results.results_folder() if folder is None else Path(folder)
     result = results.read_result(folder / "search.json", FIELDS)
     if result["fingerprint"] != problem.fingerprint:

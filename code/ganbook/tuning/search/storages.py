@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import urllib.parse
+import re
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,13 +40,12 @@ class StorageError(ValueError):
     """A storage that does not exist, cannot be reached, is in use, or is something else."""
 
 
-def open_storage(text: str | Path, workers: int = 1, *, heartbeat: int = HEARTBEAT, grace: int = GRACE) -> BaseStorage:
+def open_storage(text: str | Path, workers: int = 1) -> BaseStorage:
     """Open what holds a study, or make it if it is a new file or an empty database.
 
     Args:
         text: a path, or a URL with one of the schemes above.
         workers: processes that will use it at the same time, at least 1.
-        heartbeat, grace: seconds between two signs of life of a running trial, and without one until it is given up.
 
     Returns:
         Optuna's storage.
@@ -54,13 +53,17 @@ def open_storage(text: str | Path, workers: int = 1, *, heartbeat: int = HEARTBE
     Raises:
         StorageError: an unknown scheme, a file that is no journal (it is left as it is), a journal for several workers,
             a driver that is not installed, or a server that does not answer.
+
+    Example:
+        >>> open_storage("sqlite:///:memory:", workers=2).get_all_studies()
+        []
     """
     text = str(text)
     scheme, separator, _ = text.partition("://")
     if separator:
         if scheme.partition("+")[0] not in DATABASES:
             raise StorageError(f"storage is {shown(text)!r}; accepted: {ACCEPTED}")
-        return _open_database(text, heartbeat, grace)
+        return _open_database(text)
     if workers > 1:
         raise StorageError(f"storage is {text!r}, for {workers} workers; accepted: sqlite:///FILE or the URL of a "
                            "PostgreSQL database, since a journal is for one process")
@@ -69,10 +72,7 @@ def open_storage(text: str | Path, workers: int = 1, *, heartbeat: int = HEARTBE
 
 def shown(text: str | Path) -> str:
     """A storage as it may be printed: a URL without its password."""
-    parts = urllib.parse.urlsplit(str(text))
-    if parts.password is None:
-        return str(text)
-    return parts._replace(netloc=f"{parts.username}:***@{parts.netloc.rpartition('@')[2]}").geturl()
+    return re.sub(r"://([^:/@]*):[^/]*@", r"://\1:***@", str(text))
 
 
 class Journal(JournalStorage):
@@ -137,7 +137,7 @@ def _is_entry(line: bytes) -> bool:
     return line.endswith(b"\n") and isinstance(entry, dict) and {"op_code", "worker_id"} <= entry.keys()
 
 
-def _open_database(text: str, heartbeat: int, grace: int) -> RDBStorage:
+def _open_database(text: str) -> RDBStorage:
     import sqlalchemy
 
     sqlite = text.startswith("sqlite")
@@ -147,7 +147,7 @@ def _open_database(text: str, heartbeat: int, grace: int) -> RDBStorage:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             return RDBStorage(text, engine_kwargs=settings if sqlite else settings | {"pool_pre_ping": True},
-                              heartbeat_interval=heartbeat, grace_period=grace,
+                              heartbeat_interval=HEARTBEAT, grace_period=GRACE,
                               heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES))
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
         raise StorageError(f"storage is {shown(text)!r}, whose driver cannot be loaded ({error}); accepted: a URL "

@@ -35,8 +35,8 @@ class WorkerError(RuntimeError):
     """A worker raised an error, or all workers died before the study was finished."""
 
 
-def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int, *, device: str | None = None,
-                progress: bool | None = None) -> optuna.Study:
+def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int, *,
+                device: str | None = None) -> optuna.Study:
     """Work at a study with several processes of this host, until it has at least as many finished trials as asked for.
 
     Other hosts may do the same at the same time, with the same storage.  Each worker asks after each trial whether
@@ -48,7 +48,6 @@ def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int,
         workers: processes, at least 1.
         trials: complete and pruned trials that the study shall have in the end, at least 1.
         device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-        progress: show a bar; None shows one on a terminal, and none under test.
 
     Returns:
         The study.
@@ -69,7 +68,7 @@ def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int,
         with _one_thread():
             for process in crew:
                 process.start()
-        with optuna_studies.show_trials(trials, progress) as show:
+        with optuna_studies.show_trials(trials) as show:
             while any(process.is_alive() for process in crew) and errors.empty():
                 show(study)
                 next(process for process in crew if process.is_alive() or process is crew[-1]).join(LOOK)
@@ -92,16 +91,14 @@ def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int,
 @contextlib.contextmanager
 def _one_thread() -> Iterator[None]:
     """The environment in which a process is started that shall compute with one thread."""
-    before = {name: os.environ.get(name) for name in THREADS}
+    before = {name: os.environ[name] for name in THREADS if name in os.environ}
     os.environ.update(dict.fromkeys(THREADS, "1"))
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in THREADS:
+            del os.environ[name]
+        os.environ.update(before)
 
 
 def _work(problem: SearchProblem, storage: str, trials: int, device: str | None, errors: SimpleQueue[str]) -> None:
