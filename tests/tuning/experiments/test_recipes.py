@@ -165,6 +165,6 @@ def test_the_discriminator_of_article_000_is_blind_to_three_rows_and_columns_unt
     corner = images.copy()
     corner[:, 27, 27] += 1
     as_listed = start_run(repaired.replace(discriminator=CONFIGURATIONS["article_000_discriminator"]), device="cpu")
-    assert (as_listed.players.judge(cut) == as_listed.players.judge(images)).all()
-    assert (start_run(repaired, device="cpu").players.judge(corner) != start_run(repaired, device="cpu").players.judge(
+    assert (as_listed.state.judge(cut) == as_listed.state.judge(images)).all()
+    assert (start_run(repaired, device="cpu").state.judge(corner) != start_run(repaired, device="cpu").state.judge(
         images)).all()
