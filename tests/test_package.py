@@ -1,8 +1,10 @@
 """What importing the package, and its ground floor, costs."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -37,5 +39,7 @@ def test_loading_digits_needs_no_framework():
     assert output.strip() == ""
 
 
-def test_version():
-    assert ganbook.__version__ == "0.1.0"
+def test_one_version():
+    project = tomllib.loads((CODE.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    changes = (CODE.parent / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert ganbook.__version__ == project["version"] == re.search(r"^## (\S+)$", changes, re.M)[1]

@@ -6,6 +6,6 @@ mirror images.  Importing this package imports neither framework, and prepares t
 
 from ganbook.frameworks import prepare
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 prepare()
