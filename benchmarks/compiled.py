@@ -28,7 +28,7 @@ def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
     sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
     iterations = [sampler.iteration(k, run.rng) for k in range(STEPS[name])]
     if kind == "compiled":
-        compiled = training.twin("ganbook.gradient_descent.compiled", framework).CompiledIterations(run.state)
+        compiled = training.twin("ganbook.gradient_descent.step.compiled", framework).CompiledIterations(run.state)
         return lambda: compiled.run(iterations, len(iterations))
     if kind == "eager":
         return lambda: [run.state.one_iteration(run.state.native(each)) for each in iterations]

@@ -72,7 +72,7 @@ def memory(network: str) -> dict[str, Any]:
     """Bytes that PyTorch keeps from the generator's forward pass for its backward pass, weights left out."""
     import torch
 
-    from ganbook.gradient_descent.steps_torch import generator_objective
+    from ganbook.gradient_descent.step.steps_torch import generator_objective
 
     kept = {}
     for dtype in TYPES:

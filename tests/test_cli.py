@@ -410,8 +410,8 @@ def test_the_book_s_searches_take_no_settings(monkeypatch, tmp_path):
     (("tune", "alchemy"), "invalid choice: 'alchemy'.*digits.*rates"),
     (("tune", "--sampler", "grid"), "invalid choice: 'grid'.*tpe.*random"),
     (("tune", "--study", "redis://here"), "storage is 'redis://here'; accepted: the path of a journal file"),
-    (("experiment", "alchemy"), "invalid choice: 'alchemy'.*colour_dcgan"),
-    (("experiment", "colour_dcgan", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
+    (("experiment", "alchemy"), "invalid choice: 'alchemy'.*article_001"),
+    (("experiment", "article_001", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
     (("train", "--size", 100_000), r"--size 100000 does not fit recipe 'quickstart': the generator "
                                    r"has [\d,]+ weights; accepted: at most 1,000,000,000"),
     (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit recipe 'article-000': "),

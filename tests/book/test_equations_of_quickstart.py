@@ -77,7 +77,7 @@ def test_relativistic_losses():
 @pytest.mark.parametrize("twin", ["torch", "tensorflow"])
 def test_the_discriminators_objective_with_both_penalties(twin):
     """Against D(x) = v . tanh(x W), whose slopes a complex step gives to the last digits."""
-    steps, rng = module("gradient_descent.steps", twin), np.random.default_rng(1)
+    steps, rng = module("gradient_descent.step.steps", twin), np.random.default_rng(1)
     real, fake, weight, v = (rng.normal(size=shape) for shape in ((6, 2), (6, 2), (2, 3), (3,)))
     tanh = {"torch": lambda x: x.tanh(), "tensorflow": lambda x: _tensorflow().tanh(x)}[twin]
 

@@ -74,7 +74,7 @@ def plain_iterations(twin: str, recipe: Recipe, iterations: int = 1, source: obj
 
 def make_step(twin: str, state: object, role: str, inputs: dict) -> dict:
     """Make one step of one player in place, operation by operation: its report."""
-    step = getattr(module("gradient_descent.steps", twin), f"{role}_step")
+    step = getattr(module("gradient_descent.step.steps", twin), f"{role}_step")
     new, report = step(state.recipe, state.networks, state.tensors(), state.native(inputs))
     state.assign(new)
     return report

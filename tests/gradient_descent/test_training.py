@@ -383,6 +383,6 @@ def test_a_folder_that_cannot_be_is_refused_before_training(monkeypatch, tmp_pat
 
 
 def test_a_twin_is_imported_by_name():
-    assert training.twin("ganbook.gradient_descent.steps", "tensorflow").__name__.endswith("steps_tensorflow")
+    assert training.twin("ganbook.gradient_descent.step.steps", "tensorflow").__name__.endswith("steps_tensorflow")
     with pytest.raises(ValueError, match="framework is 'torch'; accepted: pytorch, tensorflow"):
-        training.twin("ganbook.gradient_descent.steps", "torch")
+        training.twin("ganbook.gradient_descent.step.steps", "torch")

@@ -10,7 +10,7 @@ import pytest
 
 from complex_step import slopes
 from ganbook.data.recipe import Optimiser, Recipe
-from ganbook.gradient_descent import penalties_numpy as penalties
+from ganbook.gradient_descent.step import penalties_numpy as penalties
 from ganbook.gradient_descent.training import train
 from ganbook.probability import losses_numpy as losses
 from ganbook.tensors import layers as a

@@ -121,7 +121,7 @@ def test_activations_are_kept_for_the_way_back():
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-        module("gradient_descent.steps", "torch").generator_objective(recipe, run.generator, run.discriminator, inputs)
+        module("gradient_descent.step.steps", "torch").generator_objective(recipe, *run.state.networks, inputs)
     numbers = 0
     for network in (run.generator, run.discriminator):
         shape = network.input_shape_

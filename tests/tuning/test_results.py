@@ -1,5 +1,6 @@
 """Files of results: whole or not there, and honest about what they lack."""
 
+import errno
 import json
 import os
 import re
@@ -50,7 +51,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         results.write_result(path, RESULT | {"seconds": float("nan")})
 
     def refuse(*_):
-        raise OSError("the disk is full")
+        raise OSError(errno.ENOSPC, "the disk is full")
 
     monkeypatch.setattr(os, "fsync", refuse)
     with pytest.raises(OSError, match="full"):

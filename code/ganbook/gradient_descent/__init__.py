@@ -1,4 +1,4 @@
-"""Chapter 3, gradient descent: update rules, penalties, games, the two steps and the training loop.
+"""Chapter 3, gradient descent: the training of twins, the steps below it, and the studies above it.
 
 Explained in the book's chapter "Gradient descent".
 """

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ganbook.data.recipe import Recipe, check_choice
-from ganbook.gradient_descent.inputs import Inputs
+from ganbook.gradient_descent.step.inputs import Inputs
 
 
 def check_share(recipe: Recipe, size: int) -> None:

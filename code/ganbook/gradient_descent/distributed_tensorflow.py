@@ -20,9 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from ganbook.gradient_descent.distributed import check_share, device_kind, share
-from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.steps_tensorflow import Objectives, Report, Tensors, gradients, one_iteration
-from ganbook.gradient_descent.train_state_tensorflow import TrainState
+from ganbook.gradient_descent.step.inputs import Inputs
+from ganbook.gradient_descent.step.steps_tensorflow import Objectives, Report, Tensors, gradients, one_iteration
+from ganbook.gradient_descent.step.train_state_tensorflow import TrainState
 from ganbook.tensors.layers_tensorflow import BatchNorm
 from ganbook.tensors.networks_tensorflow import Network
 

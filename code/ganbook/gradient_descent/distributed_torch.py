@@ -20,9 +20,9 @@ import torch.distributed as dist
 from torch import Tensor
 
 from ganbook.gradient_descent.distributed import check_share, device_kind, share
-from ganbook.gradient_descent.inputs import Inputs
-from ganbook.gradient_descent.steps_torch import Objectives, Report, Tensors, gradients
-from ganbook.gradient_descent.train_state_torch import TrainState
+from ganbook.gradient_descent.step.inputs import Inputs
+from ganbook.gradient_descent.step.steps_torch import Objectives, Report, Tensors, gradients
+from ganbook.gradient_descent.step.train_state_torch import TrainState
 from ganbook.tensors.layers_torch import BatchNorm
 from ganbook.tensors.networks_torch import Network
 
@@ -140,7 +140,7 @@ class DistributedIterations:
 
 
 def averaged_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
-    """As :func:`ganbook.gradient_descent.steps_torch.gradients`, averaged over the processes."""
+    """As :func:`ganbook.gradient_descent.step.steps_torch.gradients`, averaged over the processes."""
     found, report = gradients(objectives, weights)
     parts = [part for group in found.values() for part in group.values()]
     # One message for all of them.

@@ -22,9 +22,9 @@ from tqdm import tqdm
 
 from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int
 from ganbook.gradient_descent import checkpoint
-from ganbook.gradient_descent.inputs import InputSampler, dropout_layers, latent_noise
 from ganbook.gradient_descent.sources import find_source
 from ganbook.gradient_descent.sources import load_source as load_source  # for the pages
+from ganbook.gradient_descent.step.inputs import InputSampler, dropout_layers, latent_noise
 
 LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
@@ -130,7 +130,7 @@ def twin(module: str, framework: str) -> ModuleType:
     """Import one twin, and it alone.
 
     Args:
-        module: its name without the ending, such as that of :mod:`ganbook.gradient_descent.steps_torch`.
+        module: its name without the ending, such as that of :mod:`ganbook.gradient_descent.step.steps_torch`.
         framework: ``pytorch`` or ``tensorflow``.
 
     Raises:
@@ -147,7 +147,7 @@ def start_run(recipe: Recipe, framework: str = "pytorch", *, device: str | None 
         ValueError: an unknown framework or device, or a setting of a network outside its range.
     """
     rng = np.random.default_rng(recipe.seed)
-    module = twin("ganbook.gradient_descent.train_state", framework)
+    module = twin("ganbook.gradient_descent.step.train_state", framework)
     return Run(recipe, framework, module.TrainState(recipe, rng, device), rng)
 
 
@@ -334,7 +334,7 @@ def make_runner(run: Run, compiled: bool) -> RunIterations:
     """What runs a list of iterations and gives their losses, shape (iterations, 3): one by one, or compiled."""
     if not compiled:
         return run.state.run
-    iterations = twin("ganbook.gradient_descent.compiled", run.framework).CompiledIterations(run.state)
+    iterations = twin("ganbook.gradient_descent.step.compiled", run.framework).CompiledIterations(run.state)
     return lambda inputs: iterations.run(inputs, STEPS_PER_CALL)
 
 

@@ -88,8 +88,8 @@ def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, A
         ResultError: there is no such file, it is not JSON, or it lacks a field, which is named.
 
     Example:
-        >>> read_result("colour_dcgan_pytorch.json")["framework"]
-        'pytorch'
+        >>> read_result("classifier_8.json")["experiment"]
+        'classifier'
     """
     path = Path(path)
     path = results_folder() / path if path.parent == Path() else path

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from ganbook.data.recipe import Optimiser
-from ganbook.gradient_descent import games, optimisers_numpy, penalties_numpy
+from ganbook.gradient_descent.step import optimisers_numpy, penalties_numpy
+from ganbook.gradient_descent.studies import games
 
 
 @pytest.mark.parametrize("gradient", [-3.0, 1e-6, 128.0])

@@ -34,7 +34,7 @@ SEEDS = (0, 1, 2, 3, 4)
 SEARCH_SEEDS = (100, 101, 102)
 #: On digits the search makes all steps: at half of them some rates still look good at which a run breaks down later.
 SEARCH_STEPS = MappingProxyType({"digits": 1000, "mnist": 300})
-#: Of the moving average; a shorter memory in the first steps, see ``ganbook.gradient_descent.inputs``.
+#: Of the moving average; a shorter memory in the first steps, see ``ganbook.gradient_descent.step.inputs``.
 AVERAGING = 0.995
 
 

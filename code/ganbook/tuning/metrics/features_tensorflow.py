@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from ganbook.gradient_descent.optimisers_tensorflow import initial_state, update_all
+from ganbook.gradient_descent.step.optimisers_tensorflow import initial_state, update_all
 from ganbook.tensors.networks_tensorflow import Network, find_device, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ganbook.gradient_descent.optimisers_torch import initial_state, update_all
+from ganbook.gradient_descent.step.optimisers_torch import initial_state, update_all
 from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 from ganbook.tuning.metrics.classifier import TRAININGS, Classifier, digit_network
 
