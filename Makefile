@@ -46,7 +46,7 @@ book: $(or $(wildcard $(WHOLE)),$(SMALL))  ## build the HTML book, strictly, in 
 	$(BIN)/jupyter-book build . -W -n --keep-going --all
 
 test: $(WHOLE)  ## run every test and every notebook
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --nbval tests chapters -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20
 
 notebooks: $(WHOLE)  ## fill from modules, execute and normalise every notebook
 	$(BIN)/python -m book_tools.notebooks chapters
@@ -54,9 +54,11 @@ notebooks: $(WHOLE)  ## fill from modules, execute and normalise every notebook
 pages: $(WHOLE)  ## print where each page stands: words, imports, cells, pictures
 	$(BIN)/python -m book_tools.pages
 
-lint: $(WHOLE)  ## style, floors, and the notebooks as make notebooks leaves them
+lint: $(WHOLE)  ## style, layout, floors, types, and the notebooks as make notebooks leaves them
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/python -m book_tools.notebooks --check chapters
 
 bench: $(WHOLE)  ## print what is timed, as ratios

@@ -1,4 +1,4 @@
-"""Style and floors, and that the floors' contract can be broken."""
+"""Style, layout, types and floors, and that types and the floors' contract can be broken."""
 
 import os
 import shutil
@@ -30,6 +30,21 @@ def project(tmp_path):
 def test_style():
     result = run(BIN / "ruff", "check", "--no-cache", ".", cwd=ROOT)
     assert result.returncode == 0, result.stdout
+
+
+def test_layout():
+    result = run(BIN / "ruff", "format", "--check", "--no-cache", ".", cwd=ROOT)
+    assert result.returncode == 0, result.stdout
+
+
+@pytest.mark.slow
+def test_types(tmp_path):
+    result = run(BIN / "mypy", "--cache-dir", tmp_path, cwd=ROOT)
+    assert result.returncode == 0, result.stdout
+    planted = tmp_path / "planted.py"
+    planted.write_text("from ganbook.data.recipe import Optimiser\n\nrule = Optimiser(learning_rate='fast')\n")
+    result = run(BIN / "mypy", "--cache-dir", tmp_path, planted, cwd=ROOT)
+    assert "[arg-type]" in result.stdout, result.stdout
 
 
 @pytest.mark.parametrize(("columns", "found"), [(72, False), (73, True)])
