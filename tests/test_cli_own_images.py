@@ -151,7 +151,7 @@ def test_a_run_on_examples_from_python_says_what_it_needs(photos, tmp_path):
     (("--size", 64, "--skip-unreadable", "--batch", 201), r"has 200 images in split 'all'; accepted: at least 201, the "
                                                           r"recipe's batch, or a smaller batch \(--batch\)"),
     (("--size", 65, "--skip-unreadable", "--batch", 200), "has 172 images in split 'all'"),
-    (("--size", 2**20, "--skip-unreadable"), "size is 1048576; accepted with 203 images of 3 channels: at most 1812"),
+    (("--size", 2**20, "--skip-unreadable"), "--size 1048576 does not fit recipe 'quickstart': the generator has"),
     (("--size", 1000, "--skip-unreadable"), "none of the 203 images in .* can be used; the first is "),
     (("--size", 30, "--recipe", "recommended", "--skip-unreadable"), r"shape is \(30, 30, 3\); accepted"),
     (("--size", 64, "--background", "whitish"), "background is 'whitish'; accepted"),

@@ -256,6 +256,13 @@ def test_a_file_that_cannot_be_used_is_named_or_left_out(tmp_path, name):
     assert (len(images), len(images.unreadable), images.skip_unreadable) == (1, 1, True)
 
 
+def test_more_than_fits_is_refused_before_anything_is_read(tmp_path, monkeypatch):
+    (tmp_path / "a.png").touch()
+    monkeypatch.setattr("ganbook.data.images.MOST_NUMBERS", 300)
+    with pytest.raises(ValueError, match=r"^size is 11; accepted with 1 images of 3 channels: at most 10$"):
+        load(tmp_path, size=11)
+
+
 def test_warnings_of_a_reader_are_no_output(tmp_path, recwarn):
     save(plain((*RED, 128), "RGBA").convert("P"), tmp_path / "a.png")
     load(tmp_path, size=8)
