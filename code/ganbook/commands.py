@@ -165,7 +165,8 @@ def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] 
     name = data.full_name(options.data or (record or {}).get("name") or recipe.data)
     if name == recipe.data and not data.is_folder(name) and not chosen:
         return None
-    kept = {option: record[option] for option in sources.OPTIONS if data.is_folder(name) and option in (record or {})}
+    kept = {option: value for option, value in (record or {}).items()
+            if data.is_folder(name) and option in sources.OPTIONS}
     return sources.load_source(recipe.replace(data=name), **kept | chosen)
 
 

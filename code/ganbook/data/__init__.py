@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,7 +65,7 @@ def is_folder(name: str) -> bool:
 def load(name: str | Path = "digits", *, split: str = "all", size: int | None = None, channels: int | None = None,
          background: str | None = None, skip_unreadable: bool = False, folder: str | Path | None = None, seed: int = 0,
          stack: int | None = None, count: int | None = None,
-         scale: float | None = None) -> Images | FolderImages | StackedImages | Mixture:
+         scale: float | None = None) -> Images | Any:
     """Load a data set by name, or the reader's own images by the path of their folder.
 
     * ``digits``: 1,797 handwritten digits of 8x8 pixels, bundled with scikit-learn.  It has no published split:
@@ -101,7 +102,7 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
         scale: number that the points are divided by; only for ``ring`` and ``grid``; None means 1.
 
     Returns:
-        Images of shape (N, H, W, C), or a mixture of points of shape (2,).
+        ``Images``, ``FolderImages`` or ``StackedImages`` of shape (N, H, W, C), or a ``Mixture`` of points (2,).
 
     Raises:
         ValueError: an unknown name or split, or an argument that this set does not take.
@@ -122,9 +123,8 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     rng = np.random.default_rng(check_int("seed", seed, 0))
     if is_folder(name):
         _refuse(name, folder=folder, stack=stack, count=count, scale=scale)
-        images = load_folder(name.removeprefix(PREFIX), size, 3 if channels is None else channels,
-                             BACKGROUND if background is None else background, skip_unreadable)
-        return images.part(split, SHARE, rng)
+        return load_folder(name.removeprefix(PREFIX), size, 3 if channels is None else channels,
+                           BACKGROUND if background is None else background, skip_unreadable).part(split, SHARE, rng)
     _refuse(name, channels=channels, background=background, skip_unreadable=skip_unreadable or None)
     stacked = name.startswith("stacked_")
     _refuse(name, stack=None if stacked else stack, count=None if stacked else count)

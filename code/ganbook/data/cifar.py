@@ -56,8 +56,8 @@ def _read(path: Path, names: list[str]) -> np.ndarray:
     try:
         with tarfile.open(path, "r:gz") as archive:
             for member in archive:
-                if member.name in names and member.isfile():
-                    found[member.name] = archive.extractfile(member).read()
+                if member.name in names and member.isfile() and (file := archive.extractfile(member)):
+                    found[member.name] = file.read()
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         raise DataError(f"{path} is not a sound archive ({error}); fetch the file again") from error
     for name in names:

@@ -55,7 +55,7 @@ def load_emoji() -> Images:
         picture = Image.new("RGB", (SIDE, SIDE), "white")
         ImageDraw.Draw(picture).text((SIDE // 2, SIDE // 2), chr(PRIVATE + number), font=font, embedded_color=True,
                                      anchor="mm")
-        pixels[number] = picture
+        pixels[number] = np.asarray(picture)
     # Some people are drawn alike; one who is in the training part must not be held out as well.
     _, first = np.unique(pixels.reshape(count, -1), axis=0, return_index=True)
     return Images(to_range(pixels[np.sort(first)]), np.zeros(len(first), np.int64), "emoji")

@@ -27,7 +27,7 @@ def fingerprint(source: Any) -> str:
         64 hexadecimal digits; labels and names have no part in them.
     """
     if isinstance(source, Images):
-        arrays = (source.images,)
+        arrays: tuple[np.ndarray, ...] = (source.images,)
     elif isinstance(source, StackedImages):
         arrays = (source.base.images, source.indices)
     else:
@@ -35,5 +35,5 @@ def fingerprint(source: Any) -> str:
     found = hashlib.sha256()
     for array in arrays:
         found.update(f"{array.shape} {array.dtype.str}\n".encode())
-        found.update(np.ascontiguousarray(array))
+        found.update(np.ascontiguousarray(array).view(np.uint8).data)
     return found.hexdigest()

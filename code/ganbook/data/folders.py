@@ -99,7 +99,8 @@ def image_files(folder: Path) -> list[Path]:
 
     if not folder.is_dir():
         raise DataError(f"there is no folder {folder}; accepted: one that holds images")
-    known, files, others = endings(), [], collections.Counter()
+    known, files = endings(), []
+    others: collections.Counter[str] = collections.Counter()
     for root, folders, names in os.walk(folder, onerror=_stop):
         folders[:] = [name for name in folders if not name.startswith(".")]
         for path in (Path(root, name) for name in names if not name.startswith(".")):

@@ -244,6 +244,6 @@ def resize(images: Images, size: int | None) -> Images:
     resized = np.empty((n, size, size, channels), np.float32)
     for i, c in np.ndindex(n, channels):
         plane = Image.fromarray(np.ascontiguousarray(images.images[i, :, :, c]))
-        resized[i, :, :, c] = plane.resize((size, size), Image.Resampling.BILINEAR)
+        resized[i, :, :, c] = np.asarray(plane.resize((size, size), Image.Resampling.BILINEAR))
     # A weighted mean of values in [-1, 1] may leave the range by one rounding.
     return dataclasses.replace(images, images=np.clip(resized, -1, 1))

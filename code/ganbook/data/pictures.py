@@ -30,7 +30,7 @@ def colour_of(background: str) -> tuple[int, ...]:
         ValueError: another one.
     """
     try:
-        return ImageColor.getcolor(background, "RGB")
+        return ImageColor.getrgb(background)[:3]
     except (ValueError, TypeError) as error:
         raise ValueError(f"background is {background!r}; accepted: a colour that Pillow knows, such as 'white' or "
                          "'#ff8800'") from error

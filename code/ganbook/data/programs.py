@@ -12,6 +12,7 @@ import argparse
 import sys
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -114,8 +115,8 @@ def images_for(name: str, split: str, size: int, channels: int, skip_unreadable:
         (899, 8, 8, 3)
     """
     full = data.full_name(name)
-    own = {"channels": channels} if data.is_folder(full) else {"count": STACKS} if full.startswith("stacked_") else {}
-    own |= {"skip_unreadable": True} if skip_unreadable else {}
+    own: dict[str, Any] = {"skip_unreadable": True} if skip_unreadable else {}
+    own |= {"channels": channels} if data.is_folder(full) else {"count": STACKS} if full.startswith("stacked_") else {}
     if full in data.MIXTURES:
         raise ValueError(f"data is {full!r}; accepted: images, and not points of the plane")
     source = data.load(full, split=split, size=size, **own)

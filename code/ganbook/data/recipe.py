@@ -17,7 +17,7 @@ import re
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -112,6 +112,10 @@ class Schedule:
     start: float
     end: float = 0.0
     kind: str = "constant"
+
+    if TYPE_CHECKING:  # a field that holds a schedule accepts a number too, see Optimiser and Recipe
+        def __get__(self, owner: object, kind: type) -> Schedule: ...
+        def __set__(self, owner: object, value: Schedule | float) -> None: ...
 
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, SCHEDULES)
