@@ -89,15 +89,15 @@ def find_source(recipe: Recipe, record: Mapping[str, Any] | None = None, source:
         CheckpointError: they are not those that the run was trained on, or nobody but who gave those can give them.
         DataError: they are not at hand.
     """
-    known = record is not None and "sha256" in record
+    known = record if record is not None and "sha256" in record else None
     if source is None:
         if record is not None and not loadable(record):
             raise CheckpointError(f"the run was trained on examples that were given in Python, {told(record)}, and not "
                                   f"on {recipe.data!r} of its recipe; accepted: the same ones as source=, or if they "
                                   "are a folder's images its path (--data)")
         if known:
-            recipe = recipe.replace(data=record["name"])
-        source = load_source(recipe, **({option: record[option] for option in OPTIONS} if known else {}))
+            recipe = recipe.replace(data=known["name"])
+        source = load_source(recipe, **({option: known[option] for option in OPTIONS} if known else {}))
         if not data.is_folder(data.full_name(recipe.data)):
             return source, {"name": recipe.data}
     found = describe(source)

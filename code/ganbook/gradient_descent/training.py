@@ -164,7 +164,8 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
         ValueError: an unknown framework or device.
     """
     recipe, state, arrays = checkpoint.load(Path(folder))
-    run = start_run(recipe, framework or state.get("framework"), device=device)
+    wrote: Any = state.get("framework")
+    run = start_run(recipe, framework or wrote, device=device)
     try:
         run.state.load(arrays)
         run.rng.bit_generator.state = state["rng"]

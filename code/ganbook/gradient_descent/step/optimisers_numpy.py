@@ -20,7 +20,7 @@ State = Mapping[str, np.ndarray]
 Update = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def sgd(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
+def sgd(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
         settings: Optimiser) -> Update:
     r"""Gradient descent: one step against the gradient.
 
@@ -42,7 +42,7 @@ def sgd(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, lear
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
+def momentum(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
              settings: Optimiser) -> Update:
     r"""Heavy-ball momentum: a step along the decaying sum of gradients.
 
@@ -65,7 +65,7 @@ def momentum(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar,
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
+def rmsprop(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
             settings: Optimiser) -> Update:
     r"""RMSprop: every gradient divided by the root of its running mean square.
 
@@ -88,7 +88,7 @@ def rmsprop(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, 
     return parameter - learning_rate * gradient / (np.sqrt(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar, learning_rate: Scalar,
+def adam(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
          settings: Optimiser) -> Update:
     r"""Adam: momentum over the root of the mean square, both corrected for their start at 0.
 
@@ -143,7 +143,7 @@ def initial_state(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
     return {name: np.zeros_like(parameter, np.float64) for name in names}
 
 
-def update(settings: Optimiser, parameter: ArrayLike, gradient: ArrayLike, state: State, t: Scalar,
+def update(settings: Optimiser, parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar,
            learning_rate: Scalar) -> Update:
     r"""One step of the rule that the settings name.
 

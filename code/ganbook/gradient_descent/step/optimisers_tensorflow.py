@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
 
-Scalar = float | tf.Tensor
+Scalar: TypeAlias = float | tf.Tensor
 State = Mapping[str, tf.Tensor]
 Update = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
@@ -79,7 +80,7 @@ def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, state
 
 def update_all(settings: Optimiser, parameters: Mapping[str, tf.Tensor], gradients: Mapping[str, tf.Tensor],
                state: Mapping[str, State], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, State]]:
+               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_torch.update_all`."""
     new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
            for name, gradient in gradients.items()}

@@ -79,7 +79,7 @@ def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, state: Stat
 
 def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor],
                state: Mapping[str, State], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, State]]:
+               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """One update of many parameters.
 
     Args:

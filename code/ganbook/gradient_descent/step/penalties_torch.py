@@ -20,7 +20,7 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
     """The twin of :func:`ganbook.gradient_descent.step.penalties_numpy.input_gradient`."""
     if images.ndim < 2:
         raise ValueError(f"images has shape {tuple(images.shape)}; accepted: (N, ...), two axes or more")
-    logits, pullback = torch.func.vjp(critic, images)
+    logits, pullback = torch.func.vjp(critic, images)  # type: ignore[misc]  # of PyTorch's annotation: two or three
     if logits.ndim != 1 or len(images) % max(len(logits), 1):
         raise ValueError(f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
                          f"here ({images.shape[0]},), or (N/m,) of m images together")

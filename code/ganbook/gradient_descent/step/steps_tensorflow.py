@@ -54,7 +54,8 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
 def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor, inputs: Inputs
                             ) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.discriminator_objective`."""
-    real, masks, rates, statistics = inputs["real"], inputs["masks"], inputs["rates"], {}
+    real, masks, rates = inputs["real"], inputs["masks"], inputs["rates"]
+    statistics: Tensors = {}
     kept = None if recipe.penalised else statistics
 
     def on_real(images: tf.Tensor) -> tf.Tensor:
@@ -89,7 +90,8 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor
 def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, inputs: Inputs,
                         look_ahead: Callable[[tf.Tensor], Call] | None = None) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.generator_objective`."""
-    masks, statistics = inputs["masks"], {}
+    masks = inputs["masks"]
+    statistics: Tensors = {}
     fake = generator(inputs["noise"], training=True, masks=masks["generator"], statistics=statistics)
     if look_ahead is not None:
         discriminator = look_ahead(fake)

@@ -66,7 +66,8 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
 
 def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
     """As :func:`gradients`, by ``torch.func``: what the compiler understands, and can itself be differentiated."""
-    values, pullback, report = torch.func.vjp(objectives, weights, has_aux=True)
+    # PyTorch's annotation does not know that the auxiliary output makes them three.
+    values, pullback, report = torch.func.vjp(objectives, weights, has_aux=True)  # type: ignore[misc]
     # The compiler drops what a call computes and nobody uses.
     return {role: pullback({other: torch.ones_like(value) if other == role else torch.zeros_like(value)
                             for other, value in values.items()})[0][role] for role in values}, report
@@ -92,7 +93,8 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, i
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661; Mescheder et al., 2018, equation 9,
     arXiv:1801.04406; Gulrajani et al., 2017, equation 3, arXiv:1704.00028.
     """
-    real, masks, rates, statistics = inputs["real"], inputs["masks"], inputs["rates"], {}
+    real, masks, rates = inputs["real"], inputs["masks"], inputs["rates"]
+    statistics: Tensors = {}
     kept = None if recipe.penalised else statistics
 
     def on_real(images: Tensor) -> Tensor:
@@ -143,7 +145,8 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, in
 
     Reference: Goodfellow et al., 2014, algorithm 1 and section 3, arXiv:1406.2661.
     """
-    masks, statistics = inputs["masks"], {}
+    masks = inputs["masks"]
+    statistics: Tensors = {}
     fake = generator(inputs["noise"], training=True, masks=masks["generator"], statistics=statistics)
     if look_ahead is not None:
         discriminator = look_ahead(fake)

@@ -98,8 +98,8 @@ class TrainState:
                 if set(tensors) != set(memory):
                     raise ValueError(f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
                                      f"{', '.join(sorted(memory))}")
-            for name, parts in memory.items():
-                for moment, variable in parts.items():
+            for name, variables in memory.items():
+                for moment, variable in variables.items():
                     variable.assign(native[moment][name])
 
 

@@ -107,8 +107,8 @@ class CriticSampler:
             elif self.batch is None:
                 raise ValueError(f"batch is None and {name} is a sampler; accepted with a sampler: a whole number of "
                                  "at least 1")
-        pairs = self.recipe.pairs or self.recipe.gradient_penalty
-        if pairs and self.batch is None and len(self.real) != len(self.fake):
+        pairs = self.batch is None and (self.recipe.pairs or self.recipe.gradient_penalty)
+        if pairs and not (callable(self.real) or callable(self.fake)) and len(self.real) != len(self.fake):
             raise ValueError(f"real has {len(self.real)} examples and fake {len(self.fake)}; accepted with the "
                              "relativistic loss and with gradient_penalty, which join them in pairs: as many of both")
 

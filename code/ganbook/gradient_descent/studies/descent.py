@@ -128,15 +128,16 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
     if learning_rate is not None:
         check_range("learning_rate", learning_rate, 0.0, open_low=True)
     x = np.asarray(start, np.float64)
-    if noise is not None and np.shape(noise) != (steps, *x.shape):
-        raise ValueError(f"noise has shape {np.shape(noise)}; accepted: {(steps, *x.shape)}, one array per step")
+    xi = None if noise is None else np.asarray(noise, np.float64)
+    if xi is not None and xi.shape != (steps, *x.shape):
+        raise ValueError(f"noise has shape {xi.shape}; accepted: {(steps, *x.shape)}, one array per step")
     path, state = [x], optimisers_numpy.initial_state(settings, x)
     for t in range(1, steps + 1):
         rate = settings.learning_rate.value(t - 1, steps) if learning_rate is None else learning_rate
         with np.errstate(over="ignore", invalid="ignore"):  # named below instead
             slope = np.asarray(gradient(x), np.float64)
-            if noise is not None:
-                slope = slope + noise[t - 1]
+            if xi is not None:
+                slope = slope + xi[t - 1]
             x, state = optimisers_numpy.update(settings, x, slope, state, t, rate)
         if not np.isfinite(x).all():
             raise FloatingPointError(f"position is not finite after step {t}; take a smaller learning rate than {rate}")

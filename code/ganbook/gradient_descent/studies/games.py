@@ -344,7 +344,7 @@ def check_run(game: Game, rule: str, start: ArrayLike, steps: int, rate: float |
     return _start(start), _rates(rate)
 
 
-def game_recipe(game: Game, order: str, rate: float | Sequence[float]) -> Recipe:
+def game_recipe(game: Game, order: str, rate: ArrayLike) -> Recipe:
     """The recipe with which the frameworks' own training steps play a game: linear players and plain descent.
 
     Args:
@@ -369,7 +369,7 @@ def game_recipe(game: Game, order: str, rate: float | Sequence[float]) -> Recipe
         order=order, batch=len(game.batch()[0]), averaging=0.0, dtype="float64")
 
 
-def game_inputs(game: Game, rate: float | Sequence[float]) -> dict:
+def game_inputs(game: Game, rate: ArrayLike) -> dict:
     """The inputs of one iteration of a game, the same at every step: its examples, its noise and its rates.
 
     Args:
@@ -415,7 +415,7 @@ def _start(start: ArrayLike) -> np.ndarray:
     return start
 
 
-def _rates(rate: float | Sequence[float]) -> np.ndarray:
+def _rates(rate: ArrayLike) -> np.ndarray:
     rates = np.asarray(rate, np.float64)
     if rates.shape not in ((), (2,)) or not (np.isfinite(rates) & (rates > 0)).all():
         raise ValueError(f"rate is {rate!r}; accepted: a number above 0, or one for each coordinate")

@@ -20,7 +20,7 @@ from ganbook.gradient_descent.step.train_state_tensorflow import TrainState
 from ganbook.gradient_descent.studies.games import Game, check_run, game_inputs, game_recipe
 
 
-def game_state(game: Game, start: ArrayLike, rate: float | Sequence[float], order: str = "simultaneous") -> TrainState:
+def game_state(game: Game, start: ArrayLike, rate: ArrayLike, order: str = "simultaneous") -> TrainState:
     """The twin of :func:`ganbook.gradient_descent.studies.games_torch.game_state`."""
     state = TrainState(game_recipe(game, order, rate), np.random.default_rng(0), "cpu")
     del state.optimiser_state["generator"]["dense_1.weight"]

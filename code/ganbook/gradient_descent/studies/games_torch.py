@@ -20,7 +20,7 @@ from ganbook.gradient_descent.step.train_state_torch import TrainState
 from ganbook.gradient_descent.studies.games import Game, check_run, game_inputs, game_recipe
 
 
-def game_state(game: Game, start: ArrayLike, rate: float | Sequence[float], order: str = "simultaneous") -> TrainState:
+def game_state(game: Game, start: ArrayLike, rate: ArrayLike, order: str = "simultaneous") -> TrainState:
     r"""Both players of a game as networks, their numbers set to a point.
 
     The discriminator has one weight.  The generator shifts its noise, :math:`G(z) = z + b`: the weight in front of z is
@@ -63,7 +63,8 @@ def consensus_gradients(strength: float) -> Gradients:
         values, report = objectives(leaves)
         field = {role: torch.autograd.grad(value, list(leaves[role].values()), create_graph=True)
                  for role, value in values.items()}
-        half_square = sum(part.square().sum() for parts in field.values() for part in parts) / 2
+        # Of no parts at all the sum would be the number 0.
+        half_square = torch.as_tensor(sum(part.square().sum() for parts in field.values() for part in parts) / 2)
         return {role: {name: part + strength * slope for name, part, slope in zip(
             leaves[role], parts, torch.autograd.grad(half_square, list(leaves[role].values()), retain_graph=True,
                                                      materialize_grads=True), strict=True)}
