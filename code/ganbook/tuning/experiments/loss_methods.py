@@ -174,7 +174,7 @@ def measure(run: training.Run) -> dict[str, float]:
     features = [frechet.pixels(real), reader.features(real)]
     sets = {"": run.sample(len(real), run.recipe.seed), "_real": other,
             "_last": run.sample(len(real), run.recipe.seed, use_average=False)}
-    found = {}
+    found: dict[str, float] = {}
     for ending, images in sets.items():
         compared = [frechet.pixels(images), reader.features(images)]
         near = measure_neighbourhoods(features[1], compared[1])

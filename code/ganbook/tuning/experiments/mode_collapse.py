@@ -159,7 +159,7 @@ def measure(run: training.Run) -> dict[str, float]:
     """
     check_choice("data", run.recipe.data, NAMES)
     mixture, points = training.load_source(run.recipe), run.sample(SAMPLES, NOISE)
-    measured = {}
+    measured: dict[str, float] = {}
     for prefix, part in (("", points), ("protocol_", points[:mixture_modes.SAMPLES])):
         found = mixture_modes.measure_mixture(mixture, part)
         measured |= {f"{prefix}modes": found.modes, f"{prefix}high_quality": found.high_quality,

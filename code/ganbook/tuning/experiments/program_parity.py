@@ -140,7 +140,8 @@ def _adam_of_keras(source: ModuleType) -> Callable[[Any, int], None]:
     def adjust(optimiser: Any, t: int) -> None:
         group = optimiser.param_groups[0]
         rate = group.setdefault("rate", group["lr"])
-        (first, second), (rounded_first, rounded_second) = group["betas"], map(float, np.float32(group["betas"]))
+        first, second = group["betas"]
+        rounded_first, rounded_second = map(float, np.array(group["betas"], np.float32))
         bias = (1 - first**t) / (1 - second**t) ** 0.5
         group.update(lr=rate * bias * (1 - rounded_second**t) ** 0.5 / (1 - rounded_first**t),
                      eps=epsilon / (1 - second**t) ** 0.5)
@@ -211,7 +212,8 @@ def recipe(stem: str, size: int | None = None, width: int | None = None, **chang
     small_size, small_width, channels = SMALL[stem]
     size, width = size or small_size, width or small_width
     source, group = program(stem, "pytorch"), torch_players(stem)[3].param_groups[0]
-    adam = Optimiser("adam", group["lr"], *group["betas"], group["eps"])
+    beta1, beta2 = group["betas"]
+    adam = Optimiser("adam", group["lr"], beta1, beta2, group["eps"])
     generator, discriminator = (Architecture(kind, {"shape": (size, size, channels), **settings})
                                 for kind, settings in _networks(stem, width))
     described = Recipe(generator=generator, discriminator=discriminator, loss="non_saturating", r1=source.GAMMA, r2=0.0,
@@ -233,7 +235,8 @@ def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
         getattr(state, role).load(weights)
         if role == "generator":
             state.average.load(weights)
-    rates, masks = {"learning_rate": rate, "r1": source.GAMMA, "r2": 0.0}, {"generator": {}, "fake": {}}
+    rates = {"learning_rate": rate, "r1": source.GAMMA, "r2": 0.0}
+    masks: dict[str, dict[str, np.ndarray]] = {"generator": {}, "fake": {}}
     iterations = []
     for t, (real, noise) in enumerate(zip(*batches(stem), strict=True), 1):
         # The package draws noise for each player; a program gives both the same.

@@ -87,10 +87,11 @@ class Plan:
 
 
 #: What the programs add to the plain loss, and the constants of a program that lacks it.
-ADDITIONS = MappingProxyType({"r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4},
-                              "forgetting": {"BETAS": (0.5, 0.999)}, "average": {"DECAY": 0.0}})
+ADDITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
+    "r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4}, "forgetting": {"BETAS": (0.5, 0.999)},
+    "average": {"DECAY": 0.0}})
 #: Constants of short runs: as they are, without one addition, without all of them, and with R1 at other strengths.
-VARIANTS = MappingProxyType({
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     "short": {}, **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
     "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
     "r1_tenth": {"GAMMA": 0.1}, "r1_tenfold": {"GAMMA": 10.0}})
@@ -228,7 +229,8 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
         Rows of what, its Fréchet distance, the share read with confidence, and minutes of one processor core; of runs
         the median, with the least and the largest.
     """
-    plan, rows = plan_of(name), []
+    plan = plan_of(name)
+    rows: list[tuple[str, str, str, str]] = []
     for framework in FRAMEWORKS:
         if not (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists():
             continue
@@ -293,7 +295,8 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
     """Train, measure, and write the run into the file and its two pictures beside it."""
     judge, _ = _judge(plan, framework)
     curve: dict[str, list[float | None]] = {name: [] for name in CURVE}
-    film, clock = [], _Clock()
+    film: list[np.ndarray] = []
+    clock = _Clock()
 
     def show(step: int, numbers: Any, images: np.ndarray) -> None:
         clock.stop()

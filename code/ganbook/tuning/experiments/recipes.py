@@ -23,6 +23,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from ganbook.data import full_name, is_folder
 from ganbook.data.folders import CHANNELS
@@ -47,7 +48,7 @@ _ADAM = Optimiser("adam", Schedule(2e-4), beta1=0.5, beta2=0.999, epsilon=1e-7)
 _FADING = Optimiser("adam", Schedule(4e-3, 1e-4, "cosine"), beta1=0.0, beta2=0.99)
 
 
-def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str, object]:
+def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str, Any]:
     """The non-saturating loss with Adam and nothing else."""
     adam = Optimiser("adam", Schedule(learning_rate), beta1=0.5, beta2=0.999)
     return {"loss": "non_saturating", "r1": 0.0, "r2": 0.0, "averaging": 0.0, "order": order, "batch": batch,
@@ -146,6 +147,7 @@ def _word(data: str) -> str:
 
 def _folder_shape(recipe: Recipe, data: str, size: int | None, channels: int | None) -> tuple[int, int]:
     """Side and channels of a folder's images: as asked for, else as the recipe has them if it is on that folder."""
+    side: int | None
     side, _, depth = blueprint_of(recipe.generator).output_shape
     if data != recipe.data:
         side, depth = None, CHANNELS[-1]

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -39,7 +40,7 @@ from ganbook.tuning.experiments.tables import Cell, Table
 from ganbook.tuning.metrics import modes
 
 #: By name, the fields of a recipe that a method sets, besides packing.
-METHODS = MappingProxyType({
+METHODS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
     "relativistic_r1_r2": {"loss": "relativistic", "r1": Schedule(1.0, 0.3, "cosine"),
                            "r2": Schedule(1.0, 0.3, "cosine")},
     "r1": {"loss": "non_saturating", "r1": Schedule(1.0, 0.3, "cosine"), "r2": 0.0},
@@ -155,7 +156,7 @@ def measure_stacks(run: training.Run) -> dict[str, float]:
         By the names of ``MEASURES``: modes, divergence from uniform in nats and share of readable channels, of the
         moving average of the generator's weights and of the last weights.
     """
-    found = {}
+    found: dict[str, float] = {}
     for prefix, use_average in (("", True), ("last_", False)):
         samples = modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2]
         stacks = run.sample(samples, NOISE, use_average=use_average)

@@ -256,7 +256,8 @@ def _records(table: Table, cells: Sequence[Cell], jobs: int, budget: float,
         return
     with concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"),
                                                 max_tasks_per_child=CELLS_PER_PROCESS) as pool:
-        waiting, running = list(reversed(cells)), {}
+        waiting = list(reversed(cells))
+        running: dict[concurrent.futures.Future[dict[str, Any]], Cell] = {}
         while True:
             while waiting and len(running) < jobs and time.perf_counter() - started <= budget:
                 cell = waiting.pop()

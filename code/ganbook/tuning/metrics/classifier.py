@@ -162,8 +162,11 @@ class Classifier:
         ClassifierError: another side, or files that are missing or damaged.
     """
 
+    network: Any
+
     def __init__(self, side: int, arrays: Mapping[str, np.ndarray] | None) -> None:
-        self.side, self.record = check_side(side), {}
+        self.side = check_side(side)
+        self.record: dict[str, Any] = {}
         if arrays is None:
             arrays, self.record = load_weights(side)
         self.arrays = dict(arrays)

@@ -29,7 +29,7 @@ class DigitNetwork(Network):
     Proceedings of the IEEE 86, 1998, section II.
     """
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]  # two, where others give one
         """Map a batch to features and to logits."""
         *before, last = self.children()
         for layer in before:

@@ -216,4 +216,6 @@ def _bias(values: np.ndarray, variances: np.ndarray, n: int, m: int) -> float:
 def _fit(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The mean, and a matrix A with at most D rows whose A'A is the covariance."""
     mean = values.mean(0)
-    return mean, np.linalg.qr((values - mean) / math.sqrt(len(values) - 1), mode="r")
+    # NumPy's annotation knows no mode that gives one array.
+    factor: Any = np.linalg.qr((values - mean) / math.sqrt(len(values) - 1), mode="r")
+    return mean, factor

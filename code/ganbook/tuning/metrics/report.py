@@ -235,8 +235,8 @@ class _Measuring:
         (n + N) / N times as large.
         """
         mean, spread = self.among_real(frechet_distance, real)
-        self.add(f"{space}-space Frechet distance", frechet_distance(fake, real), mean * (1 - self.share),
-                 spread * (1 - self.share), meaning)
+        self.add(f"{space}-space Frechet distance", frechet_distance(fake, real), float(mean * (1 - self.share)),
+                 float(spread * (1 - self.share)), meaning)
 
     def points(self) -> None:
         self.frechet("coordinate", self.fake, self.real, "lower is better; compares mean and covariance alone")

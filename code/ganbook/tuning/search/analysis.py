@@ -147,8 +147,9 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
         warnings.simplefilter("ignore", UserWarning)
         study = optuna.create_study()
         study.add_trials(scored)
-        found = optuna.importance.get_param_importances(study, evaluator=evaluator,
-                                                        target=lambda trial: math.log(trial.value))
+        found = optuna.importance.get_param_importances(
+            study, evaluator=evaluator,
+            target=lambda trial: math.log(trial.value))  # type: ignore[arg-type]  # Optuna's, None without a score
     return {name: float(value) for name, value in found.items()}
 
 

@@ -133,9 +133,10 @@ def open_study(problem: SearchProblem, storage: BaseStorage, sampler: str | None
             raise StudyError(f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
                              "or another file")
         tools[name] = tools[name] if value is None else value
-    given = {"storage": storage, "study_name": problem.name,
-             "sampler": NumberedSampler(tools["sampler"], tools["seed"]),
-             "pruner": PRUNERS[check_choice("pruner", tools["pruner"], tuple(PRUNERS))]()}
+    given: dict[str, Any] = {
+        "storage": storage, "study_name": problem.name,
+        "sampler": NumberedSampler(tools["sampler"], tools["seed"]),
+        "pruner": PRUNERS[check_choice("pruner", tools["pruner"], tuple(PRUNERS))]()}
     if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
         return optuna.load_study(**given)
     with quiet():
@@ -293,7 +294,8 @@ def best_distance(study: optuna.Study) -> float:
         >>> best_distance(study)
         2.0
     """
-    return min((trial.value for trial in finished(study) if trial.state == TrialState.COMPLETE), default=math.inf)
+    complete = (trial for trial in finished(study) if trial.state == TrialState.COMPLETE)
+    return min((trial.value for trial in complete if trial.value is not None), default=math.inf)
 
 
 def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial:

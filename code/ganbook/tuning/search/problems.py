@@ -12,7 +12,7 @@ import dataclasses
 import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -120,7 +120,7 @@ def _with_width(recipe: Recipe, value: int) -> Recipe:
 
 
 #: What may vary: by name, how a recipe takes a value.  Rates and penalties keep the shape of their schedules.
-SETTINGS = MappingProxyType({
+SETTINGS: Mapping[str, Callable[[Recipe, Any], Recipe]] = MappingProxyType({
     "generator_rate": functools.partial(_with_rate, "generator_optimiser"),
     "discriminator_rate": functools.partial(_with_rate, "discriminator_optimiser"),
     "beta1": _with_beta1,

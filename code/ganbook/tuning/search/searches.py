@@ -80,7 +80,8 @@ def run_searches(problem: SearchProblem = PROBLEMS["digits"], *, trials: int = T
         ValueError: an argument outside its range.
     """
     check_int("trials", trials, 1)
-    path, started, winners = Path(out) / "search.json", time.perf_counter(), []
+    path, started = Path(out) / "search.json", time.perf_counter()
+    winners: list[dict[str, Any]] = []
     before = results.read_result(path, FIELDS)["winners"] if path.exists() else []
     path.parent.mkdir(parents=True, exist_ok=True)
     versions = results.provenance(problem.framework)

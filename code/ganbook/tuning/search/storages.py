@@ -92,8 +92,8 @@ class Journal(JournalStorage):
         self._path, self._lock = path, FileLock(path.with_name(path.name + ".lock"))
         if path.exists():
             _check_journal(path, self._lock)
-        # Optuna calls nothing of a lock but acquire and release.
-        super().__init__(JournalFileBackend(str(path), lock_obj=self._lock))
+        # Optuna calls nothing of a lock but acquire and release, whatever its annotation says.
+        super().__init__(JournalFileBackend(str(path), lock_obj=self._lock))  # type: ignore[arg-type]
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:

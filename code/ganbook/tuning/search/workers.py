@@ -108,7 +108,7 @@ def _work(problem: SearchProblem, storage: str, trials: int, device: str | None,
     parent = multiprocessing.parent_process()
 
     def stop_with_parent(study: optuna.Study, _trial: optuna.trial.FrozenTrial) -> None:
-        if not parent.is_alive():
+        if parent is not None and not parent.is_alive():
             study.stop()
 
     try:
