@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from benchmarks.step_costs import quotients
 from benchmarks.steps import Pictures
@@ -37,7 +38,7 @@ def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
 
 def main(rounds: int, out: Path | None = None) -> None:
     """Time every network, print what it says and, with ``out``, write ``compiled.json`` there."""
-    records = []
+    records: list[dict[str, Any]] = []
     for framework in FRAMEWORKS:
         for name, steps in STEPS.items():
             kinds = ("compiled", "plain", *["eager"] * ((framework, name) == ("tensorflow", "grid")))

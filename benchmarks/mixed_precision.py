@@ -90,7 +90,7 @@ def memory(network: str) -> dict[str, Any]:
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
-            objective, _ = generator_objective(run.recipe, *run.state.networks, inputs)
+            objective, _ = generator_objective(run.recipe, run.generator, run.discriminator, inputs)
         kept[dtype] = sum(storages.values())
         del objective
     return {"network": network, "bytes": kept, "ratio": kept["mixed_bfloat16"] / kept["float32"]}

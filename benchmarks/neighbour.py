@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -88,7 +89,8 @@ def main(rounds: int, out: Path | None = None) -> None:
 
     A fresh process trains each time, since a process makes its threads once.
     """
-    neighbours, records = max(1, (os.cpu_count() or 2) - 1), []
+    neighbours = max(1, (os.cpu_count() or 2) - 1)
+    records: list[dict[str, Any]] = []
     for framework in FRAMEWORKS:
         for name, way in WAYS.items():
             seconds: dict[int, list[float]] = {0: [], neighbours: []}

@@ -17,6 +17,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -45,16 +46,24 @@ def rate(trials: Sequence[FrozenTrial]) -> float:
     Raises:
         ValueError: too few trials for a stretch in which all are busy.
     """
-    first: dict[int, Any] = {}
-    for trial in sorted(trials, key=lambda each: each.datetime_start):
-        first.setdefault(trial.user_attrs["process"], trial.datetime_complete)
-    begin, end = max(first.values()), max(trial.datetime_start for trial in trials)
+    spans = [(trial.user_attrs["process"], *_span(trial)) for trial in trials]
+    first: dict[int, datetime] = {}
+    for process, _, completed in sorted(spans, key=lambda span: span[1]):
+        first.setdefault(process, completed)
+    begin, end = max(first.values()), max(started for _, started, _ in spans)
     if end <= begin:
         raise ValueError(f"trials has {len(trials)} of {len(first)} workers; accepted: enough that all are busy after "
                          "their first")
-    done = sum(max(0.0, (min(end, trial.datetime_complete) - max(begin, trial.datetime_start)).total_seconds())
-               / (trial.datetime_complete - trial.datetime_start).total_seconds() for trial in trials)
+    done = sum(max(0.0, (min(end, completed) - max(begin, started)).total_seconds())
+               / (completed - started).total_seconds() for _, started, completed in spans)
     return done / (end - begin).total_seconds()
+
+
+def _span(trial: FrozenTrial) -> tuple[datetime, datetime]:
+    """When a finished trial began and when it ended."""
+    assert trial.datetime_start is not None
+    assert trial.datetime_complete is not None
+    return trial.datetime_start, trial.datetime_complete
 
 
 def measure(count: int, trials: int, steps: int) -> dict[str, float]:

@@ -48,7 +48,7 @@ def quotients(above: list[float], below: list[float]) -> dict[str, float]:
 
 def main(rounds: int, out: Path | None = None) -> None:
     """Time every kind, print what it says and, with ``out``, write ``step_costs.json`` there."""
-    records = []
+    records: list[dict[str, Any]] = []
     for framework in FRAMEWORKS:
         for network, (recipe, steps) in NETWORKS.items():
             seconds = in_turn({kind: stepper(variant(recipe, kind), framework, steps) for kind in KINDS}, rounds,

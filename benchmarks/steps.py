@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import statistics
 from collections.abc import Callable
 
@@ -15,6 +16,7 @@ from benchmarks.timing import in_turn, ratio
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tensors.layers import Conv2D
+from ganbook.tensors.networks_torch import Network
 from ganbook.tuning.experiments.recipes import RECIPES
 
 BATCH = 128
@@ -46,7 +48,7 @@ def flops_per_image(recipe: Recipe) -> float:
     """
     run = training.start_run(recipe.replace(steps=1), "pytorch", device="cpu")
 
-    def costs(network: torch.nn.Module) -> list[int]:
+    def costs(network: Network) -> list[int]:
         shape, numbers = network.input_shape_, []
         for layer in network.layers_spec:
             numbers.append(layer.flops(shape))
@@ -61,7 +63,7 @@ def flops_per_image(recipe: Recipe) -> float:
 
 def peak_contestants() -> dict[str, tuple[Callable[[], object], float]]:
     """Convolutions that a processor does as fast as it ever does any, with their cost: the machine's peak."""
-    found = {}
+    found: dict[str, tuple[Callable[[], object], float]] = {}
     for channels, side in ((128, 28), (256, 14)):
         shape, kernel = (BATCH, side, side, channels), (3, 3, channels, channels)
         layer = Conv2D("conv_1", channels, channels, 3)
@@ -70,9 +72,13 @@ def peak_contestants() -> dict[str, tuple[Callable[[], object], float]]:
         tx = torch.from_numpy(x).permute(0, 3, 1, 2)
         tw = torch.from_numpy(w).permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
         fx, fw = tf.constant(x), tf.constant(w)
-        found[f"peak pytorch {channels}"] = (lambda tx=tx, tw=tw: torch.nn.functional.conv2d(tx, tw, padding=1), cost)
-        found[f"peak tensorflow {channels}"] = (lambda fx=fx, fw=fw: tf.nn.conv2d(fx, fw, 1, "SAME").numpy(), cost)
+        found[f"peak pytorch {channels}"] = (functools.partial(torch.nn.functional.conv2d, tx, tw, padding=1), cost)
+        found[f"peak tensorflow {channels}"] = (functools.partial(_tensorflow_convolution, fx, fw), cost)
     return found
+
+
+def _tensorflow_convolution(x: tf.Tensor, w: tf.Tensor) -> np.ndarray:
+    return tf.nn.conv2d(x, w, 1, "SAME").numpy()
 
 
 def main(rounds: int) -> None:
@@ -92,7 +98,7 @@ def main(rounds: int) -> None:
     print(f"DCGAN 28x28x1, batch {BATCH}, {cost / BATCH / 1e6:.0f} MFLOP an image; peak of convolutions "
           f"{peak / 1e9:.0f} GFLOP/s; {torch.get_num_threads()} threads; medians of {rounds} rounds in turn")
     tutorials = ("tutorial pytorch", "tutorial tensorflow")
-    best = min(tutorials, key=median.get)
+    best = min(tutorials, key=median.__getitem__)
     for name in (*tutorials, *(f"twin {framework}" for framework in FRAMEWORKS)):
         print(f"  {name:20} {BATCH / median[name]:6.0f} images/s  share of peak {cost / median[name] / peak:4.0%}")
     for framework in FRAMEWORKS:
