@@ -307,5 +307,5 @@ def test_wrong_arguments_are_errors(twin):
         nets.build(Architecture("MLPGenerator"), dtype="float16")
     with pytest.raises(ValueError, match="device is 'tpu'; accepted: None, 'cpu', 'gpu' or 'gpu:N'"):
         nets.build(Architecture("MLPGenerator"), device="tpu")
-    with pytest.raises(ValueError, match=r"device is 'gpu:99'; accepted: 'cpu', or one of the [0-9]+ GPUs"):
+    with pytest.raises(ValueError, match=r"device is 'gpu:99'; accepted: 'cpu', or gpu:N; GPUs in sight: [0-9]+$"):
         nets.build(Architecture("MLPGenerator"), device="gpu:99")

@@ -349,6 +349,15 @@ class Recipe:
             raise ValueError("recipe is nested too deeply; accepted: what Recipe.to_json writes") from None
 
 
+def up_to_date(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """A stored recipe's fields as :meth:`Recipe.to_json` writes them now: with the defaults of what joined since.
+
+    Raises:
+        ValueError: as :meth:`Recipe.from_json`.
+    """
+    return json.loads(Recipe.from_json(json.dumps(fields)).to_json())
+
+
 _PARTS = {"generator": Architecture, "discriminator": Architecture, "generator_optimiser": Optimiser,
           "discriminator_optimiser": Optimiser, "r1": Schedule, "r2": Schedule, "learning_rate": Schedule}
 

@@ -155,7 +155,8 @@ def load_keras_weights(layers: Iterable[Any], arrays: Iterable[np.ndarray]) -> N
 
 def _keras_places(layers: Iterable[Any]) -> list[tuple[Any, np.ndarray]]:
     """Each tensor of a PyTorch network, with the place in it, counted flat, of every element of Keras's array."""
-    tensors, arrays, channels, flattened = [], [], 1, False
+    tensors, channels, flattened = [], 1, False
+    arrays: list[np.ndarray] = []
     for layer in layers:
         held = [tensor for tensor in layer.state_dict().values() if tensor.ndim]
         own = [np.arange(tensor.numel()).reshape(tensor.shape).T for tensor in held]

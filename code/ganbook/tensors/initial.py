@@ -15,7 +15,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ganbook.data.recipe import check_choice
-from ganbook.tensors.layers import INITIALISERS, Layer, Shape
+from ganbook.tensors.layers import INITIALISERS, Layer, Linear, Shape
 
 
 def initial_weight(rng: np.random.Generator, initialiser: str, shape: Shape, fans: tuple[int, int]) -> np.ndarray:
@@ -75,7 +75,7 @@ def initial_arrays(layers: Iterable[Layer], rng: np.random.Generator) -> dict[st
     arrays = {}
     for layer in layers:
         for suffix, shape in (layer.trainable_shapes() | layer.moving_shapes()).items():
-            if suffix == "weight":
+            if isinstance(layer, Linear) and suffix == "weight":
                 value = layer.gain * initial_weight(rng, layer.initialiser, shape, layer.fans())
             elif suffix == "u":
                 value = rng.standard_normal(shape)

@@ -40,7 +40,7 @@ def padding_before_after(size: int, kernel: int, stride: int, padding: str | int
     if padding == "valid":
         return 0, 0
     if padding != "same":
-        return padding, padding
+        return int(padding), int(padding)
     total = max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
 

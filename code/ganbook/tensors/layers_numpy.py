@@ -218,7 +218,8 @@ def apply_layers(layers: Iterable[layers.Layer], x: np.ndarray, arrays: Mapping[
     Returns:
         The output, and the new moving tensors by canonical name (none unless training).
     """
-    x, new = np.asarray(x, np.float64), {}
+    x = np.asarray(x, np.float64)
+    new: dict[str, np.ndarray] = {}
     for layer in layers:
         suffixes = layer.trainable_shapes() | layer.moving_shapes()
         tensors = {suffix: np.asarray(arrays[f"{layer.name}.{suffix}"], np.float64) for suffix in suffixes}

@@ -56,6 +56,12 @@ class _Layer(keras.layers.Layer):
                 return tensors[name]
         return tf.convert_to_tensor(getattr(self, suffix))
 
+
+class _Linear(_Layer):
+    """What layers with a weight share."""
+
+    spec: layers.Linear
+
     def add_bias(self, x: tf.Tensor, tensors: Tensors | None) -> tf.Tensor:
         """Add the bias, if the description has one."""
         return tf.nn.bias_add(x, tf.cast(self.tensor("bias", tensors), x.dtype)) if self.spec.bias else x
@@ -73,7 +79,7 @@ class _Layer(keras.layers.Layer):
         return weight / sigma
 
 
-class Dense(_Layer):
+class Dense(_Linear):
     """The twin of :class:`ganbook.tensors.layers_torch.Dense`."""
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
@@ -82,8 +88,10 @@ class Dense(_Layer):
         return self.add_bias(tf.matmul(x, weight), tensors)
 
 
-class Conv2D(_Layer):
+class Conv2D(_Linear):
     """The twin of :class:`ganbook.tensors.layers_torch.Conv2D`."""
+
+    spec: layers.Conv2D
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
              tensors: Tensors | None = None) -> tf.Tensor:
@@ -92,8 +100,10 @@ class Conv2D(_Layer):
         return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)), tensors)
 
 
-class ConvTranspose2D(_Layer):
+class ConvTranspose2D(_Linear):
     """The twin of :class:`ganbook.tensors.layers_torch.ConvTranspose2D`."""
+
+    spec: layers.ConvTranspose2D
 
     def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
              tensors: Tensors | None = None) -> tf.Tensor:
@@ -106,6 +116,7 @@ class ConvTranspose2D(_Layer):
 class BatchNorm(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.BatchNorm`."""
 
+    spec: layers.BatchNorm
     #: Averages a tensor over the devices that share one batch; None where one device has all of it.
     all_reduce: Callable[[tf.Tensor], tf.Tensor] | None = None
 
@@ -132,6 +143,8 @@ class BatchNorm(_Layer):
 class Activation(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Activation`."""
 
+    spec: layers.Activation
+
     def call(self, x: tf.Tensor) -> tf.Tensor:
         if self.spec.function == "leaky_relu":
             # tf.nn.leaky_relu holds its slope as a float32 number, which in float64 is another slope.
@@ -144,12 +157,16 @@ class Activation(_Layer):
 class Dropout(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Dropout`."""
 
+    spec: layers.Dropout
+
     def call(self, x: tf.Tensor, kept: tf.Tensor) -> tf.Tensor:
         return x * tf.cast(kept / (1 - self.spec.rate), x.dtype)
 
 
 class Reshape(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Reshape`."""
+
+    spec: layers.Reshape
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.reshape(x, (-1, *self.spec.shape))
@@ -165,12 +182,16 @@ class Flatten(_Layer):
 class PixelShuffle(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.PixelShuffle`."""
 
+    spec: layers.PixelShuffle
+
     def call(self, x: tf.Tensor) -> tf.Tensor:
         return tf.nn.depth_to_space(x, self.spec.factor)
 
 
 class Pack(_Layer):
     """The twin of :class:`ganbook.tensors.layers_torch.Pack`."""
+
+    spec: layers.Pack
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         m, (*sides, channels) = self.spec.examples, x.shape[1:]

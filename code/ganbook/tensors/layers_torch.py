@@ -63,6 +63,12 @@ class _Layer(nn.Module):
                 return tensors[name]
         return getattr(self, suffix)
 
+
+class _Linear(_Layer):
+    """What layers with a weight share."""
+
+    spec: layers.Linear
+
     def bias_of(self, tensors: Tensors | None) -> torch.Tensor | None:
         """The bias, if the description has one."""
         return self.tensor("bias", tensors) if self.spec.bias else None
@@ -81,7 +87,7 @@ class _Layer(nn.Module):
         return weight / sigma
 
 
-class Dense(_Layer):
+class Dense(_Linear):
     """A matrix product and a bias."""
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
@@ -89,8 +95,10 @@ class Dense(_Layer):
         return F.linear(x, self.normalised_weight(training, statistics, tensors), self.bias_of(tensors))
 
 
-class Conv2D(_Layer):
+class Conv2D(_Linear):
     """A convolution (a cross-correlation: the kernel is not flipped) and a bias."""
+
+    spec: layers.Conv2D
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
@@ -107,8 +115,10 @@ class Conv2D(_Layer):
         return F.conv2d(x, weight, self.bias_of(tensors), spec.stride, (top, left))
 
 
-class ConvTranspose2D(_Layer):
+class ConvTranspose2D(_Linear):
     """The transpose of a convolution, and a bias: every input pixel paints a kernel onto the output."""
+
+    spec: layers.ConvTranspose2D
 
     def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
                 tensors: Tensors | None = None) -> torch.Tensor:
@@ -124,6 +134,7 @@ class ConvTranspose2D(_Layer):
 class BatchNorm(_Layer):
     """Batch normalisation over all axes but the channels."""
 
+    spec: layers.BatchNorm
     #: Averages a tensor over the processes that share one batch; None where one process has all of it.
     all_reduce: Callable[[torch.Tensor], torch.Tensor] | None = None
 
@@ -157,14 +168,20 @@ class BatchNorm(_Layer):
 class Activation(_Layer):
     """A function of each element: leaky_relu, relu, elu, tanh or sigmoid."""
 
+    spec: layers.Activation
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.spec.function == "leaky_relu":
             return F.leaky_relu(x, self.spec.slope)
-        return {"relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}[self.spec.function](x)
+        functions: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
+            "relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+        return functions[self.spec.function](x)
 
 
 class Dropout(_Layer):
     """Multiplication by a mask of zeros and ones, divided by the share that is kept."""
+
+    spec: layers.Dropout
 
     def forward(self, x: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
         """Keep what the mask ``kept`` marks with ones."""
@@ -173,6 +190,8 @@ class Dropout(_Layer):
 
 class Reshape(_Layer):
     """A new shape for the same numbers, in the order (height, width, channels)."""
+
+    spec: layers.Reshape
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = channels_at_end(x).reshape(-1, *self.spec.shape)
@@ -189,6 +208,8 @@ class Flatten(_Layer):
 class PixelShuffle(_Layer):
     """Channels become pixels: r r C channels at one place become C channels on r x r places."""
 
+    spec: layers.PixelShuffle
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         r, (batch, channels, height, width) = self.spec.factor, x.shape
         x = channels_at_end(x).reshape(batch, height, width, r, r, channels // r**2)
@@ -198,6 +219,8 @@ class PixelShuffle(_Layer):
 
 class Pack(_Layer):
     """Every m consecutive examples of a batch become one, their channels side by side."""
+
+    spec: layers.Pack
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         m, (batch, channels, *sides) = self.spec.examples, x.shape

@@ -28,7 +28,7 @@ def find_device(device: str | None = None) -> str:
     count = len(tf.config.list_physical_devices("GPU"))
     kind, number = parse_device(device) or ("gpu" if count else "cpu", 0)
     if kind == "gpu" and number >= count:
-        raise ValueError(f"device is {device!r}; accepted: 'cpu', or one of the {count} GPUs")
+        raise ValueError(f"device is {device!r}; accepted: 'cpu', or gpu:N; GPUs in sight: {count}")
     return f"/{kind.upper()}:{number}"
 
 

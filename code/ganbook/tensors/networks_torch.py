@@ -43,7 +43,7 @@ def find_device(device: str | None = None) -> torch.device:
     """
     kind, number = parse_device(device) or ("gpu" if torch.cuda.is_available() else "cpu", 0)
     if kind == "gpu" and number >= torch.cuda.device_count():
-        raise ValueError(f"device is {device!r}; accepted: 'cpu', or one of the {torch.cuda.device_count()} GPUs")
+        raise ValueError(f"device is {device!r}; accepted: 'cpu', or gpu:N; GPUs in sight: {torch.cuda.device_count()}")
     return torch.device("cpu") if kind == "cpu" else torch.device("cuda", number)
 
 

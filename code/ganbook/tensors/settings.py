@@ -173,6 +173,7 @@ class Stack:
 
     def generated(self) -> Blueprint:
         """The whole generator: what is stacked, and its output activation."""
+        assert isinstance(self.settings, GeneratorSettings)
         if self.settings.output_activation is not None:
             self.add(Activation, function=self.settings.output_activation, slope=self.settings.slope)
         return self._blueprint()

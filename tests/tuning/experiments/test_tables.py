@@ -109,6 +109,16 @@ def test_every_table_of_the_book_can_be_sent_to_a_process(name):
     assert sent.cells == TABLES[name].cells
 
 
+def test_a_table_is_read_on_after_a_field_has_joined_the_recipe(tmp_path):
+    made = table()
+    fill(made, tmp_path, only="ring/plain/pytorch/0")
+    content = json.loads((tmp_path / "trial.json").read_text())
+    for recipe in content["recipes"].values():
+        assert recipe.pop("dequantisation") == 0.0
+    (tmp_path / "trial.json").write_text(json.dumps(content))
+    assert len(tables.read_table(made, tmp_path)) == 1
+
+
 def test_a_second_writer_is_refused(tmp_path):
     with FileLock(tmp_path / "trial.json.lock"), pytest.raises(results.ResultError, match="by another process"):
         fill(table(), tmp_path)

@@ -1,6 +1,7 @@
 """Problems, studies that continue, trials that are given up, and winners that are scored again."""
 
 import dataclasses
+import json
 import math
 
 import numpy as np
@@ -121,8 +122,16 @@ def test_the_fingerprint_is_that_of_everything_that_scores_depend_on():
     assert len({PROBLEM.fingerprint, *(problem.fingerprint for problem in others)}) == 1 + len(others)
 
 
+def test_a_problem_is_known_again_after_a_field_has_joined_the_recipe():
+    stored = json.loads(PROBLEM.to_json())
+    assert stored["base"].pop("dequantisation") == 0.0
+    assert PROBLEM.is_that_of(json.dumps(stored))
+    stored["base"]["batch"] += 1
+    assert not PROBLEM.is_that_of(json.dumps(stored))
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
-def test_the_named_questions_are_sound(name):
+def test_the_named_problems_are_sound(name):
     problem = PROBLEMS[name]
     assert problem.name == name
     assert not set(problem.seeds) & set(scores.FRESH_SEEDS)

@@ -24,7 +24,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ganbook.data.grids import save_grid_png
-from ganbook.data.recipe import Recipe, check_int, check_range
+from ganbook.data.recipe import Recipe, check_int, check_range, up_to_date
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
 
@@ -324,7 +324,7 @@ def _checked(table: Table, path: Path) -> dict[str, Any]:
                                       f"{table.name!r}")
     for name, recipe in content["recipes"].items():
         now = next((cell for cell in table.cells if _group(cell) == name), None)
-        if now is None or _plain(now.recipe) != recipe:
+        if now is None or up_to_date(recipe) != json.loads(now.recipe.replace(seed=Recipe().seed).to_json()):
             raise results.ResultError(f"{path} has runs of another recipe {name}; accepted: that of table "
                                       f"{table.name!r}. Move the file away to run the table anew")
     return content

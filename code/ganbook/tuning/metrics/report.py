@@ -26,7 +26,7 @@ import numpy as np
 
 from ganbook import data
 from ganbook.data import Images, Mixture, StackedImages
-from ganbook.data.recipe import check_int
+from ganbook.data.recipe import check_int, up_to_date
 from ganbook.gradient_descent.sources import find_source, load_source, loadable, read_as
 from ganbook.gradient_descent.training import Run, start_run, twin
 from ganbook.tuning import results
@@ -130,7 +130,7 @@ def check_target(path: str | Path, recipe: dict[str, Any]) -> None:
         return
     # With a folder before it, a bare name is not looked for among the project's results.
     there = results.read_result(path.absolute(), FIELDS)
-    if there["experiment"] != "evaluate" or there["recipe"] != recipe:
+    if there["experiment"] != "evaluate" or up_to_date(there["recipe"]) != recipe:
         raise results.ResultError(f"{path} holds another run's report; accepted: a new file, or one that holds a "
                                   "report of the same recipe")
 

@@ -27,6 +27,7 @@ from ganbook.data.recipe import (
     check_choice,
     check_int,
     check_range,
+    up_to_date,
 )
 
 #: By split that a recipe learns, the split that judges it.
@@ -196,6 +197,11 @@ class SearchProblem:
         return json.dumps({"name": self.name, "base": json.loads(self.base.to_json()), "space": space,
                            "seeds": self.seeds, "steps": self.steps, "framework": self.framework,
                            "measure": "pixel Frechet distance, median over the seeds"})
+
+    def is_that_of(self, text: str) -> bool:
+        """Whether :meth:`to_json` wrote this, now or before a field with a default joined the recipe."""
+        fields = json.loads(text)
+        return fields | {"base": up_to_date(fields["base"])} == json.loads(self.to_json())
 
     @property
     def fingerprint(self) -> str:

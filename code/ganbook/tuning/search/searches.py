@@ -151,7 +151,7 @@ def read_searches(folder: str | Path | None = None,
     """
     folder = results.results_folder() if folder is None else Path(folder)
     result = results.read_result(folder / "search.json", FIELDS)
-    if result["fingerprint"] != problem.fingerprint:
+    if not problem.is_that_of(json.dumps(result["problem"])):
         raise results.ResultError(f"{folder / 'search.json'} is of another problem, {result['problem']['name']!r} "
                                   f"with fingerprint {result['fingerprint']}; accepted: {problem.fingerprint}")
     studies = {}
