@@ -9,10 +9,12 @@ Explained in the book's section "Distributions".
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import itertools
 import math
 from collections.abc import Callable
+from typing import Any, Protocol, SupportsFloat
 
 import numpy as np
 import scipy.integrate
@@ -27,15 +29,29 @@ TOTAL_TOLERANCE = 1e-6  # how far from one a total may be: a constant typed with
 CUTS = (-9.0, -3.0, 0.0, 3.0, 9.0)  # standard deviations at which quadrature is cut; beyond 9 lie 2e-19 of a normal
 
 
-class Continuous:
+class Continuous(abc.ABC):
     """What all distributions on the line have in common.
 
     A subclass gives ``_log_density``, ``_cdf`` and ``_quantile`` for arrays inside the support, which the methods here
     check and complete.
     """
 
-    support: tuple[float, float] = (-math.inf, math.inf)
-    breaks: tuple[float, ...] = ()
+    @property
+    def support(self) -> tuple[float, float]:
+        return -math.inf, math.inf
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        return ()
+
+    @abc.abstractmethod
+    def _log_density(self, x: np.ndarray) -> np.ndarray: ...
+
+    @abc.abstractmethod
+    def _cdf(self, x: np.ndarray) -> np.ndarray: ...
+
+    @abc.abstractmethod
+    def _quantile(self, u: np.ndarray) -> np.ndarray: ...
 
     def log_density(self, x: ArrayLike) -> np.ndarray:
         r""":math:`\log p(x)`, minus infinity outside the support; shape as ``x``."""
@@ -137,7 +153,7 @@ class Uniform(Continuous):
         return self.low + (self.high - self.low) * u
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class NormalMixture(Continuous):
     r"""A mixture of normal distributions; with one component on every example it is a kernel density.
 
@@ -152,19 +168,19 @@ class NormalMixture(Continuous):
         ValueError: a field of another shape or outside its range.
     """
 
-    means: ArrayLike
-    sigmas: ArrayLike
-    weights: ArrayLike | None = None
+    means: np.ndarray
+    sigmas: np.ndarray
+    weights: np.ndarray
 
-    def __post_init__(self) -> None:
-        means = _finite("means", self.means)
+    def __init__(self, means: ArrayLike, sigmas: ArrayLike, weights: ArrayLike | None = None) -> None:
+        means = _finite("means", means)
         if means.ndim != 1 or not len(means):
             raise ValueError(f"means has shape {means.shape}; accepted: (K,), at least one mean")
-        sigmas = _finite("sigmas", self.sigmas)
+        sigmas = _finite("sigmas", sigmas)
         if sigmas.shape not in ((), means.shape) or (sigmas <= 0).any():
             raise ValueError(f"sigmas is {np.array2string(sigmas, threshold=6)}; accepted: {len(means)} numbers above "
                              "0, one for each mean, or one number above 0")
-        weights = probabilities("weights", self.weights, len(means))
+        weights = probabilities("weights", weights, len(means))
         for name, value in (("means", means), ("sigmas", np.broadcast_to(sigmas, means.shape)), ("weights", weights)):
             object.__setattr__(self, name, value)
 
@@ -213,6 +229,10 @@ class Density(Continuous):
     low: float
     high: float
     breaks: tuple[float, ...] = ()
+    _total: float = dataclasses.field(init=False, repr=False)
+    _lefts: np.ndarray = dataclasses.field(init=False, repr=False)
+    _rights: np.ndarray = dataclasses.field(init=False, repr=False)
+    _below: np.ndarray = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         check_range("high", self.high, check_range("low", self.low, -math.inf), open_low=True)
@@ -282,6 +302,9 @@ class Pushforward(Continuous):
     function: Callable[[np.ndarray], np.ndarray]
     inverse: Callable[[np.ndarray], np.ndarray]
     slope: Callable[[np.ndarray], np.ndarray]
+    support: tuple[float, float] = dataclasses.field(default=(-math.inf, math.inf), init=False, repr=False)
+    breaks: tuple[float, ...] = dataclasses.field(default=(), init=False, repr=False)
+    _rising: bool = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         z = self.base.quantile((np.arange(100) + 0.5) / 100)
@@ -329,7 +352,7 @@ class Pushforward(Continuous):
         return self.function(self.base.quantile(u if self._rising else 1 - u))
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Discrete:
     r"""Finitely many points with a probability each; a distribution without a density.
 
@@ -343,15 +366,15 @@ class Discrete:
         ValueError: a field of another shape or outside its range.
     """
 
-    points: ArrayLike
-    probabilities: ArrayLike | None = None
+    points: np.ndarray
+    probabilities: np.ndarray
 
-    def __post_init__(self) -> None:
-        points = _finite("points", self.points)
+    def __init__(self, points: ArrayLike, probabilities: ArrayLike | None = None) -> None:
+        points = _finite("points", points)
         if points.ndim not in (1, 2) or not points.size:
             raise ValueError(f"points has shape {points.shape}; accepted: (K,) or (K, d), at least one point")
         object.__setattr__(self, "points", points)
-        object.__setattr__(self, "probabilities", probabilities("probabilities", self.probabilities, len(points)))
+        object.__setattr__(self, "probabilities", _probabilities("probabilities", probabilities, len(points)))
 
     def mean(self) -> np.ndarray:
         """The mean, a number or shape (d,)."""
@@ -370,7 +393,7 @@ class Discrete:
         return below[np.searchsorted(self.points[order], _numbers("x", x), side="right")]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Empirical(Discrete):
     r"""The distribution of a data set: each of its N examples with probability 1/N.
 
@@ -383,10 +406,23 @@ class Empirical(Discrete):
         ValueError: as :class:`Discrete`.
     """
 
-    probabilities: ArrayLike | None = dataclasses.field(default=None, init=False)
+    probabilities: np.ndarray = dataclasses.field(init=False)
+
+    def __init__(self, points: ArrayLike) -> None:
+        super().__init__(points)
 
 
-def integrate(function: Callable[[np.ndarray], ArrayLike], *distributions: Continuous) -> float:
+class _Ranged(Protocol):
+    """All that :func:`integrate` asks of a distribution."""
+
+    @property
+    def support(self) -> tuple[float, float]: ...
+
+    @property
+    def breaks(self) -> tuple[float, ...]: ...
+
+
+def integrate(function: Callable[[Any], SupportsFloat], *distributions: _Ranged) -> float:
     r"""Integrate a function over the union of the supports of some distributions, cut at all their breaks.
 
     .. math:: \int_{S_1 \cup S_2 \cup \dots} f(x)\,dx
@@ -413,17 +449,16 @@ def integrate(function: Callable[[np.ndarray], ArrayLike], *distributions: Conti
     return math.fsum(_quad(function, a, b) for a, b in _pieces(*distributions))
 
 
-def _pieces(*distributions: Continuous) -> list[tuple[float, float]]:
+def _pieces(*distributions: _Ranged) -> list[tuple[float, float]]:
     """The intervals between neighbouring cuts that lie in some support."""
     cuts = {float(c) for d in distributions for c in (*d.support, *d.breaks)}
     if not any(map(math.isfinite, cuts)):
         cuts.add(0.0)
-    cuts = sorted(cuts)
-    return [(a, b) for a, b in itertools.pairwise(cuts)
+    return [(a, b) for a, b in itertools.pairwise(sorted(cuts))
             if any(d.support[0] <= a and b <= d.support[1] for d in distributions)]
 
 
-def _quad(function: Callable[[np.ndarray], ArrayLike], a: float, b: float) -> float:
+def _quad(function: Callable[[Any], SupportsFloat], a: float, b: float) -> float:
     value, error = scipy.integrate.quad(lambda x: float(function(x)), a, b, epsabs=1e-12, epsrel=1e-12, limit=400,
                                         full_output=1)[:2]
     if not error <= 1e-10 * max(1.0, abs(value)):  # not a number fails too
@@ -492,3 +527,6 @@ def probabilities(name: str, values: ArrayLike | None, count: int | None = None)
         raise ValueError(f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within "
                          f"{TOTAL_TOLERANCE:g}")
     return vector / vector.sum()
+
+
+_probabilities = probabilities  # the name that an argument of Discrete hides

@@ -14,7 +14,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
@@ -147,7 +147,7 @@ def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) 
     Returns:
         a number; ``inf`` as soon as one value is.
     """
-    if _kind("p", p) == _kind("q", q) == "density":
+    if isinstance(p, Continuous) and isinstance(q, Continuous):
         return _integral(term, p, q)
     with np.errstate(divide="ignore"):
         log_p, log_q = (np.log(vector) for vector in _vectors(p, q))
@@ -176,13 +176,16 @@ def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: Arra
         (4.0, 5.0)
     """
     kind = _kind(name, p)
-    if callable(function) == (kind == "vector"):
-        given, accepted = ("a function", "values") if kind == "vector" else ("an array", "a function")
-        raise ValueError(f"{function_name} is {given}; accepted: {accepted}, since {name} is a {kind}")
-    if kind == "density":
-        return _mean(function, p)
-    mass = probabilities(name, p) if kind == "vector" else p.probabilities
-    values = np.asarray(function if kind == "vector" else function(p.points), np.float64)
+    if isinstance(p, Distribution):
+        if not callable(function):
+            raise ValueError(f"{function_name} is an array; accepted: a function, since {name} is a {kind}")
+        if isinstance(p, Continuous):
+            return _mean(function, p)
+        mass, values = p.probabilities, np.asarray(function(p.points), np.float64)
+    else:
+        if callable(function):
+            raise ValueError(f"{function_name} is a function; accepted: values, since {name} is a {kind}")
+        mass, values = probabilities(name, p), np.asarray(function, np.float64)
     if values.shape != mass.shape:
         raise ValueError(f"{function_name} has shape {values.shape}; accepted: {mass.shape}, one value for each "
                          f"point of {name}")
@@ -204,7 +207,7 @@ def _integral(term: Term, p: Continuous, q: Continuous) -> float:
     return _integrate(at, p, q)
 
 
-def _mean(function: Callable[[np.ndarray], ArrayLike], p: Continuous) -> float:
+def _mean(function: Callable[[Any], Any], p: Continuous) -> float:
     def at(x: float) -> float:
         density = float(p.density(x))
         if density == 0:
@@ -264,20 +267,20 @@ def _kind(name: str, given: object) -> str:
     raise ValueError(f"{name} is {given!r}; accepted: a vector of probabilities or a distribution")
 
 
-def _vectors(p: object, q: object) -> tuple[np.ndarray, np.ndarray]:
+def _vectors(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tuple[np.ndarray, np.ndarray]:
     """Both distributions as probabilities of common outcomes."""
     kinds = _kind("p", p), _kind("q", q)
-    if kinds == ("points", "points"):
+    if isinstance(p, Discrete) and isinstance(q, Discrete):
         return _common_points(p, q)
-    if "vector" not in kinds:  # weighted points against a density
+    if isinstance(p, Distribution) and isinstance(q, Distribution):  # weighted points against a density
         return np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    if kinds != ("vector", "vector"):
+    if isinstance(p, Distribution) or isinstance(q, Distribution):
         raise ValueError(f"p is a {kinds[0]} and q a {kinds[1]}; accepted: two vectors of probabilities, or two "
                          "distributions")
-    p, q = probabilities("p", p), probabilities("q", q)
-    if p.shape != q.shape:
-        raise ValueError(f"p has shape {p.shape} and q {q.shape}; accepted: two equal shapes (K,)")
-    return p, q
+    first, second = probabilities("p", p), probabilities("q", q)
+    if first.shape != second.shape:
+        raise ValueError(f"p has shape {first.shape} and q {second.shape}; accepted: two equal shapes (K,)")
+    return first, second
 
 
 def _weighted_points(name: str, given: Discrete) -> tuple[np.ndarray, np.ndarray]:

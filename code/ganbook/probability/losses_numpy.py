@@ -35,6 +35,10 @@ def _softplus(x: np.ndarray) -> np.ndarray:
     return np.logaddexp(0.0, x)
 
 
+def _mean(values: np.ndarray) -> float:
+    return float(np.mean(values))
+
+
 def minimax_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
     r"""The discriminator's loss of the original game: logistic classification.
 
@@ -52,7 +56,7 @@ def minimax_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
     """
-    return np.mean(_softplus(-_logits("real", real))) + np.mean(_softplus(_logits("fake", fake)))
+    return _mean(_softplus(-_logits("real", real))) + _mean(_softplus(_logits("fake", fake)))
 
 
 def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
@@ -72,7 +76,7 @@ def minimax_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
 
     Reference: Goodfellow et al., 2014, equation 1, arXiv:1406.2661.
     """
-    return -np.mean(_softplus(_logits("fake", fake)))
+    return -_mean(_softplus(_logits("fake", fake)))
 
 
 def non_saturating_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
@@ -110,7 +114,7 @@ def non_saturating_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
 
     Reference: Goodfellow et al., 2014, section 3, arXiv:1406.2661.
     """
-    return np.mean(_softplus(-_logits("fake", fake)))
+    return _mean(_softplus(-_logits("fake", fake)))
 
 
 def least_squares_discriminator(real: ArrayLike, fake: ArrayLike, a: float = 0.0, b: float = 1.0) -> float:
@@ -132,7 +136,7 @@ def least_squares_discriminator(real: ArrayLike, fake: ArrayLike, a: float = 0.0
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
     """
-    return 0.5 * np.mean(np.square(_logits("real", real) - b)) + 0.5 * np.mean(np.square(_logits("fake", fake) - a))
+    return 0.5 * _mean(np.square(_logits("real", real) - b)) + 0.5 * _mean(np.square(_logits("fake", fake) - a))
 
 
 def least_squares_generator(real: ArrayLike | None, fake: ArrayLike, c: float = 1.0) -> float:
@@ -153,7 +157,7 @@ def least_squares_generator(real: ArrayLike | None, fake: ArrayLike, c: float = 
 
     Reference: Mao et al., 2017, equation 2, arXiv:1611.04076.
     """
-    return 0.5 * np.mean(np.square(_logits("fake", fake) - c))
+    return 0.5 * _mean(np.square(_logits("fake", fake) - c))
 
 
 def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
@@ -173,7 +177,7 @@ def hinge_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
     Reference: Miyato et al., 2018, equation 16, arXiv:1802.05957.
     """
-    return np.mean(np.maximum(0.0, 1.0 - _logits("real", real))) + np.mean(np.maximum(0.0, 1.0 + _logits("fake", fake)))
+    return _mean(np.maximum(0.0, 1.0 - _logits("real", real))) + _mean(np.maximum(0.0, 1.0 + _logits("fake", fake)))
 
 
 def hinge_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
@@ -207,7 +211,7 @@ def wasserstein_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
     Reference: Arjovsky, Chintala and Bottou, 2017, equation 3, arXiv:1701.07875.
     """
-    return np.mean(_logits("fake", fake)) - np.mean(_logits("real", real))
+    return _mean(_logits("fake", fake)) - _mean(_logits("real", real))
 
 
 def wasserstein_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
@@ -227,7 +231,7 @@ def wasserstein_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
 
     Reference: Arjovsky, Chintala and Bottou, 2017, theorem 3, arXiv:1701.07875.
     """
-    return -np.mean(_logits("fake", fake))
+    return -_mean(_logits("fake", fake))
 
 
 def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
@@ -247,10 +251,10 @@ def relativistic_discriminator(real: ArrayLike, fake: ArrayLike) -> float:
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
     """
-    return np.mean(_softplus(-_pairs(real, fake)))
+    return _mean(_softplus(-_pairs(real, fake)))
 
 
-def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
+def relativistic_generator(real: ArrayLike | None, fake: ArrayLike) -> float:
     r"""The generator's relativistic pairing loss: :func:`relativistic_discriminator` with its sides swapped.
 
     Args:
@@ -261,7 +265,7 @@ def relativistic_generator(real: ArrayLike, fake: ArrayLike) -> float:
 
     Reference: Jolicoeur-Martineau, 2019, arXiv:1807.00734; Huang et al., 2024, equation 2, arXiv:2501.05441.
     """
-    return np.mean(_softplus(_pairs(real, fake)))
+    return _mean(_softplus(_pairs(real, fake)))
 
 
 _FUNCTIONS = {

@@ -91,7 +91,7 @@ def relativistic_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(_softplus(-_pairs(real, fake)))
 
 
-def relativistic_generator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
+def relativistic_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.relativistic_generator`."""
     return tf.reduce_mean(_softplus(_pairs(real, fake)))
 

@@ -92,7 +92,7 @@ def relativistic_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     return torch.mean(_softplus(-_pairs(real, fake)))
 
 
-def relativistic_generator(real: Tensor, fake: Tensor) -> Tensor:
+def relativistic_generator(real: Tensor | None, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.relativistic_generator`."""
     return torch.mean(_softplus(_pairs(real, fake)))
 
