@@ -41,7 +41,7 @@ def newest(lines: Iterable[str], project: dict) -> Iterator[str]:
 
 
 def _name(requirement: str) -> str:
-    return re.match(r"[\w.-]*", requirement)[0].lower()
+    return re.split(r"[^\w.-]", requirement, maxsplit=1)[0].lower()
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ class Page:
 def import_lines(source: str) -> int:
     """Return how many lines of a cell belong to imports."""
     tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", source))
-    return sum(node.end_lineno - node.lineno + 1 for node in ast.walk(tree)
+    return sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in ast.walk(tree)
                if isinstance(node, (ast.Import, ast.ImportFrom)))
 
 

@@ -44,4 +44,5 @@ def prepare() -> None:
     for name, value in DEFAULTS.items():
         os.environ.setdefault(name, value)
     # None in place of a module makes its import fail with ImportError.
-    sys.modules.setdefault("triton" if "tensorflow" in sys.modules else _SHOWS_SYMBOLS, None)
+    hidden = "triton" if "tensorflow" in sys.modules else _SHOWS_SYMBOLS
+    sys.modules.setdefault(hidden, None)  # type: ignore[arg-type]  # typeshed leaves out the None that Python documents

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from api_register import ENDINGS, SENTENCE, Entry, Place, Register, places
 from docutils import nodes
@@ -35,8 +36,9 @@ HEADING = "In the package"
 _NAME = re.compile(r"ganbook(\.\w+)+(\(\))?")
 _RETURNS = re.compile(r"(?m)^Returns:\n((?:[ \t]+\S.*\n?|\n(?=[ \t]))+)")
 _FIELD = re.compile(r"(?m)^ *:(?:param|ivar) [^:]+:")
-_STYLE = napoleon.Config(napoleon_use_ivar=True)
+_STYLE: Any = napoleon.Config(napoleon_use_ivar=True)  # as Sphinx documents; it annotates another Config
 _LOGGER = logging.getLogger(__name__)
+_REGISTERS: WeakKeyDictionary[Sphinx, Register] = WeakKeyDictionary()
 
 
 def place_of(docname: str, title: str) -> Place:
@@ -63,8 +65,8 @@ def write_docstring(app: Sphinx, what: str, name: str, obj: object, options: obj
         return "\n\n" + re.sub(r'"[^"]+"', lambda _: _role(*next(rest)), sentence[0])
 
     text = SENTENCE.sub(linked, text, count=1)
-    entry = app.api_register.entries.get(name)
-    twins = app.api_register.twins(entry) if entry and what in ("module", "class", "function") else []
+    entry = _REGISTERS[app].entries.get(name)
+    twins = _REGISTERS[app].twins(entry) if entry and what in ("module", "class", "function") else []
     if twins:
         text += "\n\nTwins: " + ", ".join(f":py:obj:`{ENDINGS[twin.ending]} <{twin.name}>`" for twin in twins) + ".\n"
     lines[:] = text.split("\n")
@@ -73,7 +75,7 @@ def write_docstring(app: Sphinx, what: str, name: str, obj: object, options: obj
 def write_signature(app: Sphinx, what: str, name: str, obj: Any, options: object, signature: str | None,
                     result: str | None) -> tuple[str | None, str | None] | None:
     """Show a signature as the source writes it; evaluated annotations are long and name what is private elsewhere."""
-    entry = app.api_register.entries.get(name)
+    entry = _REGISTERS[app].entries.get(name)
     if entry and entry.signature and what != "property":  # whose type autodoc writes by itself
         return entry.signature
     if what == "class" and signature:
@@ -115,13 +117,13 @@ class ApiLinks(SphinxTransform):
         page = next(iter(self.document.findall(nodes.section)), None)
         if page is not None:
             title = page.next_node(nodes.title).astext()
-            entries = self.app.api_register.by_place.get(place_of(self.env.docname, title), [])
+            entries = _REGISTERS[self.app].by_place.get(place_of(self.env.docname, title), [])
             if entries:
                 page += self._list(entries)
 
     def _link(self, literal: nodes.literal) -> None:
         name = literal.astext().removesuffix("()")
-        register: Register = self.app.api_register
+        register = _REGISTERS[self.app]
         full = register.names.get(name, name)
         if full in register.entries:
             literal.replace_self(reference(full, literal.deepcopy()))
@@ -133,7 +135,7 @@ class ApiLinks(SphinxTransform):
 
         Sphinx would take the first class of that name, which may be the other twin's.
         """
-        register: Register = self.app.api_register
+        register = _REGISTERS[self.app]
         target, full = node["reftarget"], register.origin(node.get("py:module") or "", node["reftarget"])
         if full in register.entries:
             node["reftarget"] = full
@@ -155,7 +157,7 @@ class ApiLinks(SphinxTransform):
 
     def _line(self, family: str, entries: list[Entry]) -> nodes.paragraph:
         """The modules of one family and the names in them; a name that twins share is listed once."""
-        register: Register = self.app.api_register
+        register = _REGISTERS[self.app]
         twins = [f"{family}_{ending}" for ending in ENDINGS]
         modules = [name for name in twins if name in register.entries] or [family]
         names = {entry.within: entry for ending in ("", *reversed(ENDINGS)) for entry in reversed(entries)
@@ -202,7 +204,7 @@ def _is_linked(node: nodes.Node) -> bool:
 
 
 def _read_package(app: Sphinx) -> None:
-    app.api_register = Register(PACKAGE)
+    _REGISTERS[app] = Register(PACKAGE)
     ModuleAnalyzer.cache = _SourceOfStandIns(app.config.autodoc_mock_imports)
 
 
@@ -213,7 +215,7 @@ class _SourceOfStandIns(dict):
         super().__init__()
         self.mocked = mocked
 
-    def __contains__(self, key: object) -> bool:
+    def __contains__(self, key: Any) -> bool:
         return super().__contains__(key) or (key[0] == "module" and key[1].partition(".")[0] in self.mocked)
 
     def __missing__(self, key: tuple[str, str]) -> PycodeError:
@@ -225,7 +227,8 @@ def setup(app: Sphinx) -> dict[str, Any]:
     sys.path.insert(0, str(CODE))
     app.setup_extension("sphinx.ext.autodoc")
     # A module may write ``float | Tensor``, which a stand-in for a framework's class cannot answer by itself.
-    _MockObject.__or__ = _MockObject.__ror__ = lambda mock, other: mock
+    for operator in ("__or__", "__ror__"):
+        setattr(_MockObject, operator, lambda mock, other: mock)
     for role in ROLES.values():
         app.add_role(role, XRefRole(innernodeclass=nodes.inline, warn_dangling=True))
     app.connect("builder-inited", _read_package)

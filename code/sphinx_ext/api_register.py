@@ -18,6 +18,7 @@ SENTENCE = re.compile(r"Explained in the book\b[^\n]*(?:\n[ \t]*\S[^\n]*)*")
 PLACE = re.compile(r'\b(?P<kind>section|chapter)s?\b|"(?P<title>[^"]+)"')
 
 Place = tuple[str, str]
+Node = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def places(docstring: str) -> list[Place]:
@@ -85,8 +86,8 @@ class Register:
         module = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         tree = ast.parse(path.read_text(encoding="utf-8"))
         self._add(module, module, tree)
-        for name, node in _public(tree, module):
-            self._add(name, module, node)
+        for name, public in _public(tree, module):
+            self._add(name, module, public)
         for node in ast.walk(tree):
             if isinstance(node, (ast.Import, ast.ImportFrom)):
                 source = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
@@ -104,7 +105,7 @@ class Register:
         first, dot, rest = name.partition(".")
         return self.names.get(f"{module}.{first}", f"{module}.{first}") + dot + rest
 
-    def _add(self, name: str, module: str, node: ast.AST) -> None:
+    def _add(self, name: str, module: str, node: Node) -> None:
         self.entries[name] = Entry(name, module, tuple(places(ast.get_docstring(node) or "")),
                                    signature_of(node, "." in name[len(module) + 1:]))
 
@@ -132,7 +133,7 @@ class Register:
         return [self.entries[name] for name in names if name in self.entries]
 
 
-def _public(tree: ast.Module | ast.ClassDef, prefix: str) -> Iterator[tuple[str, ast.AST]]:
+def _public(tree: ast.Module | ast.ClassDef, prefix: str) -> Iterator[tuple[str, Node]]:
     for node in tree.body:
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not node.name.startswith("_"):
             yield f"{prefix}.{node.name}", node
