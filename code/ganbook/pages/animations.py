@@ -27,6 +27,7 @@ from functools import cache
 from importlib import resources
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganbook.pages.figures import CYCLE
 
@@ -102,7 +103,7 @@ class Panel:
     contours: tuple[Function, Sequence[float]] | None = None
     marks: Mapping[str, tuple[float, float]] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not self.paths:
             raise ValueError("paths is empty; accepted: at least one path by name")
         object.__setattr__(self, "paths", {_word("a path's name", name): _points(f"paths[{name!r}]", path, 2)
@@ -194,15 +195,17 @@ def _pixels(limits: Limits, points: np.ndarray) -> np.ndarray:
 def _panel(panel: Panel, identity: str, description: str, styles: Mapping[str, tuple[str, str, float]]) -> str:
     alternative = (f'<title id="{identity}-title">{html.escape(panel.title or ", ".join(panel.paths))}</title>'
                    f'<desc id="{identity}-desc">{html.escape(description)}</desc>')
-    behind = _contours(panel) + _arrows(panel)
-    paths = "".join(_path(_pixels(panel.limits, path[_thinned(len(path))]), *styles[name])
+    limits = panel.limits
+    assert limits is not None  # Panel fits what is not given
+    behind = _contours(panel, limits) + _arrows(panel, limits)
+    paths = "".join(_path(_pixels(limits, path[_thinned(len(path))]), *styles[name])
                     for name, path in panel.paths.items())
     heading = f'<p class="ganbook-title">{html.escape(panel.title)}</p>' if panel.title else ""
     return (f'<div style="max-width:{WIDTH}px">{heading}<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
             f'aria-labelledby="{identity}-title {identity}-desc">{alternative}'
             f'<clipPath id="{identity}-clip"><rect x="{LEFT}" y="{TOP}" width="{INNER}" height="{TALL}"/></clipPath>'
-            f'{_frame(panel)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
-            f'{_marks(panel)}</svg></div>\n')
+            f'{_frame(panel, limits)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
+            f'{_marks(panel, limits)}</svg></div>\n')
 
 
 def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
@@ -216,16 +219,16 @@ def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
             f'<circle class="ganbook-end" cx="{end_x}" cy="{end_y}" r="5" fill="{colour}" stroke="#fff"/></g>')
 
 
-def _frame(panel: Panel) -> str:
+def _frame(panel: Panel, limits: Limits) -> str:
     """Ticks with their numbers, faint grid lines, the two axes and their names."""
     right, bottom = LEFT + INNER, TOP + TALL
     grid, numbers = [], []
-    for tick in _ticks(*panel.limits[0]):
-        x = _number(_pixels(panel.limits, np.array([[tick, 0.0]]))[0, 0])
+    for tick in _ticks(*limits[0]):
+        x = _number(_pixels(limits, np.array([[tick, 0.0]]))[0, 0])
         grid.append(f"M{x} {TOP}V{bottom}")
         numbers.append(f'<text x="{x}" y="{bottom + 17}" text-anchor="middle">{_label(tick)}</text>')
-    for tick in _ticks(*panel.limits[1]):
-        y = _pixels(panel.limits, np.array([[0.0, tick]]))[0, 1]
+    for tick in _ticks(*limits[1]):
+        y = _pixels(limits, np.array([[0.0, tick]]))[0, 1]
         grid.append(f"M{LEFT} {_number(y)}H{right}")
         numbers.append(f'<text x="{LEFT - 6}" y="{_number(y + 4)}" text-anchor="end">{_label(tick)}</text>')
     middle = TOP + TALL / 2
@@ -236,20 +239,20 @@ def _frame(panel: Panel) -> str:
             f'{html.escape(panel.ylabel)}</text>')
 
 
-def _arrows(panel: Panel) -> str:
+def _arrows(panel: Panel, limits: Limits) -> str:
     if panel.field is None:
         return ""
-    points = _grid(panel.limits, FIELD_GRID)
+    points = _grid(limits, FIELD_GRID)
     vectors = _points("field", panel.field(points), 1)
     if vectors.shape != points.shape:
         raise ValueError(f"field gives shape {vectors.shape} for points of shape {points.shape}; accepted: the same")
-    (x0, x1), (y0, y1) = panel.limits
+    (x0, x1), (y0, y1) = limits
     lengths = vectors * [INNER / (x1 - x0), -TALL / (y1 - y0)]
     longest = np.hypot(*lengths.T).max()
     if longest == 0:
         return ""
     lengths *= 0.9 * min(INNER, TALL) / FIELD_GRID / longest
-    starts = _pixels(panel.limits, points) - lengths / 2
+    starts = _pixels(limits, points) - lengths / 2
     tips = starts + lengths
     sides = np.stack([-lengths[:, 1], lengths[:, 0]], axis=1)
     wings = tips - 0.3 * lengths + 0.16 * sides, tips - 0.3 * lengths - 0.16 * sides
@@ -258,13 +261,13 @@ def _arrows(panel: Panel) -> str:
     return f'<path class="ganbook-field" d="{drawn}" stroke="#8a8a8a"/>'
 
 
-def _contours(panel: Panel) -> str:
+def _contours(panel: Panel, limits: Limits) -> str:
     if panel.contours is None:
         return ""
     from matplotlib.figure import Figure
 
     function, levels = panel.contours
-    points = _grid(panel.limits, CONTOUR_GRID, inset=0.0)
+    points = _grid(limits, CONTOUR_GRID, inset=0.0)
     values = np.asarray(function(points), dtype=float)
     if values.shape != points.shape[:1] or not np.isfinite(values).all():
         raise ValueError(f"contours gives shape {values.shape} for points of shape {points.shape}; accepted: one "
@@ -272,7 +275,7 @@ def _contours(panel: Panel) -> str:
     square = (CONTOUR_GRID, CONTOUR_GRID)
     found = Figure().add_subplot().contour(*(each.reshape(square) for each in points.T), values.reshape(square),
                                            np.unique(levels))
-    drawn = _lines(_pixels(panel.limits, line) for level in found.allsegs for line in level if len(line) > 1)
+    drawn = _lines(_pixels(limits, line) for level in found.allsegs for line in level if len(line) > 1)
     return f'<path class="ganbook-contours" d="{drawn}" stroke="#bbb"/>'
 
 
@@ -287,10 +290,10 @@ def _grid(limits: Limits, count: int, inset: float = 0.5) -> np.ndarray:
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
 
 
-def _marks(panel: Panel) -> str:
+def _marks(panel: Panel, limits: Limits) -> str:
     drawn = []
-    for name, point in panel.marks.items():
-        x, y = _pixels(panel.limits, point[None])[0]
+    for name, point in (panel.marks or {}).items():
+        x, y = _pixels(limits, np.array([point]))[0]
         drawn.append(f'<path d="M{_number(x - 5)} {_number(y - 5)}l10 10m-10 0l10 -10" stroke="#111" stroke-width="2" '
                      f'fill="none"/><text x="{_number(x + 9)}" y="{_number(y - 7)}" class="ganbook-mark">'
                      f"{html.escape(name)}</text>")
@@ -335,7 +338,7 @@ def _styles(panels: Sequence[Panel]) -> dict[str, tuple[str, str, float]]:
 def _limits(panel: Panel) -> Limits:
     """The panel's limits, fitted to its paths where it names none, widened until both scales are equal."""
     if panel.limits is None:
-        every = np.concatenate([*panel.paths.values(), *(mark[None] for mark in panel.marks.values())])
+        every = np.concatenate([*panel.paths.values(), *(np.array([mark]) for mark in (panel.marks or {}).values())])
         low, high = every.min(axis=0), every.max(axis=0)
         room = np.where(high > low, 0.08 * (high - low), 1.0)
         limits = np.stack([low - room, high + room], axis=1)
@@ -345,8 +348,9 @@ def _limits(panel: Panel) -> Limits:
         raise ValueError(f"limits is {panel.limits!r}; accepted: ((left, right), (bottom, top)), finite and rising")
     unit = max((limits[0][1] - limits[0][0]) / INNER, (limits[1][1] - limits[1][0]) / TALL)
     middles = limits.mean(axis=1).tolist()
-    return tuple((middle - unit * pixels / 2, middle + unit * pixels / 2)
-                 for middle, pixels in zip(middles, (INNER, TALL), strict=True))
+    x, y = ((middle - unit * pixels / 2, middle + unit * pixels / 2)
+            for middle, pixels in zip(middles, (INNER, TALL), strict=True))
+    return x, y
 
 
 def _ticks(low: float, high: float) -> list[float]:
@@ -374,7 +378,7 @@ def _one_length(panels: Sequence[Panel]) -> int:
     return every.pop()
 
 
-def _points(name: str, points: np.ndarray, least: int) -> np.ndarray:
+def _points(name: str, points: ArrayLike, least: int) -> np.ndarray:
     points = np.asarray(points, dtype=float)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < least:
         raise ValueError(f"{name} has shape {points.shape}; accepted: (N, 2) with N at least {least}")

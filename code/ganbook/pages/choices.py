@@ -20,7 +20,7 @@ _ADAM = Optimiser("adam", Schedule(2e-3), beta1=0.0, beta2=0.99)
 FIRST = Recipe(
     name="playground", data="ring", scale=0.707,
     generator=Architecture("MLPGenerator", {"latent": 2, "output_activation": None, **_LAYERS}),
-    discriminator=Architecture("MLPDiscriminator", _LAYERS), loss="non_saturating", r1=0.1, r2=0.0,
+    discriminator=Architecture("MLPDiscriminator", _LAYERS), loss="non_saturating", r1=Schedule(0.1), r2=Schedule(0.0),
     generator_optimiser=_ADAM, discriminator_optimiser=_ADAM, batch=64, steps=1000, averaging=0.0, dtype="float64")
 #: Data with the means at most 2 from the middle, and a spread that shows on a screen.
 MIXTURES = MappingProxyType({"ring": ring(sigma=0.05, scale=0.707),

@@ -16,6 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ganbook.data.grids import tile
 
@@ -48,10 +49,11 @@ def use_style() -> None:
         True
     """
     import matplotlib as mpl
+    from matplotlib.rcsetup import cycler
 
     mpl.rcParams.update({
         "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.transparent": False,
-        "axes.facecolor": "white", "axes.prop_cycle": mpl.cycler(color=CYCLE),
+        "axes.facecolor": "white", "axes.prop_cycle": cycler(color=CYCLE),
         "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
         "grid.color": "#DDDDDD", "grid.linewidth": 0.6, "axes.titlesize": 11, "axes.titleweight": "bold",
         "font.family": "DejaVu Sans", "font.size": 10, "legend.frameon": False,
@@ -103,7 +105,7 @@ def real_and_generated(real: np.ndarray, fake: np.ndarray, columns: int = 8) -> 
     for ax, pixels, name, colour in zip(axes, tiles, ("Real", "Generated"), ("data", "generator"), strict=True):
         _show(ax, pixels)
         ax.set_title(name, color=COLOURS[colour])
-    figure.get_layout_engine().set(wspace=0.08)
+    figure.set_layout_engine("constrained", wspace=0.08)
     return figure
 
 
@@ -229,11 +231,12 @@ def scatter_2d(real: np.ndarray, fake: np.ndarray) -> Figure:
     ax.scatter(*fake.T, s=5, color=COLOURS["generator"], alpha=0.8, linewidths=0, label="generated")
     ax.set(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal", xlabel="$x_1$", ylabel="$x_2$")
     for handle in figure.legend(loc="outside lower center", ncols=2).legend_handles:
+        assert handle is not None  # both clouds have a legend
         handle.set(alpha=1, sizes=[40])
     return figure
 
 
-def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: Sequence[float],
+def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: ArrayLike,
                          logarithmic: Sequence[str] = (), label: str = "score") -> Figure:
     """Draw each trial of a search as a line over one axis for each setting; low scores are dark and on top.
 

@@ -36,7 +36,8 @@ from ganbook.pages.figures import COLOURS
 
 #: The plane's drawing: side in pixels, squares along it, half its length in units of the data, shades, points, height
 #: of the curves in pixels, and the most steps of a curve.
-FRAME = {"side": 360, "cells": 30, "reach": 2.4, "levels": 8, "points": 256, "tall": 120, "kept": 400}
+FRAME: Mapping[str, Any] = {"side": 360, "cells": 30, "reach": 2.4, "levels": 8, "points": 256, "tall": 120,
+                            "kept": 400}
 #: From what the discriminator takes for generated to what it takes for real; pale, so that points stand out.
 SHADES = ("#f7c9a8", "#f9d7be", "#fbe5d5", "#fdf2ea", "#eaf3f9", "#d3e7f3", "#bcdbed", "#a5cfe7")
 #: Learning rates on offer.
@@ -357,7 +358,7 @@ def _surface(logits: np.ndarray) -> list[str]:
                     for k in np.flatnonzero(shade == level)) for level in range(levels)]
 
 
-def _curve(steps: Sequence[int], values: Sequence[float], low: float, high: float) -> str:
+def _curve(steps: Sequence[float], values: Sequence[float], low: float, high: float) -> str:
     x = [step / max(1, steps[-1]) * FRAME["side"] for step in steps]
     y = [(high - value) / (high - low or 1) * FRAME["tall"] for value in values]
     return "".join(f"{'L' if i else 'M'}{_tenth(a)} {_tenth(b)}" for i, (a, b) in enumerate(zip(x, y, strict=True)))
