@@ -38,7 +38,9 @@ def functions_on_pages():
                 value = getattr(importlib.import_module(module), attribute)
             except (ImportError, AttributeError):  # a submodule, or an attribute of something else
                 continue
-            if inspect.isfunction(value):
+            # The programs are on the pages whole.
+            if inspect.isfunction(value) and "from ganbook.data import programs" not in inspect.getsource(
+                    inspect.getmodule(value)):
                 found[f"{value.__module__}.{value.__name__}"] = value
     return found
 
@@ -50,7 +52,7 @@ def explained(value):
     if not pointer:
         return text
     module, _, name = pointer[1].rpartition(".")
-    return inspect.getdoc(getattr(importlib.import_module(module), name))
+    return explained(getattr(importlib.import_module(module), name))
 
 
 def test_every_function_that_a_page_calls_has_an_example():

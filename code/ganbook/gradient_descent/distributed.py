@@ -25,6 +25,9 @@ def check_share(recipe: Recipe, size: int) -> None:
 
     Raises:
         ValueError: the batch, or its packs, cannot be divided evenly, or the generator looks ahead.
+
+    Example:
+        >>> check_share(Recipe(batch=12), 3)  # silent: four images each
     """
     packing = recipe.discriminator.settings.get("packing", 1)
     if recipe.batch % (size * packing):
@@ -49,6 +52,10 @@ def share(inputs: Inputs, rank: int, size: int) -> Inputs:
 
     Returns:
         the same structure; scheduled numbers are everyone's.
+
+    Example:
+        >>> share({"noise": np.arange(6.0)}, rank=1, size=3)["noise"]
+        array([2., 3.])
     """
     def part(value: Any) -> Any:
         if isinstance(value, dict):

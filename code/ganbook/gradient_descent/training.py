@@ -145,6 +145,11 @@ def start_run(recipe: Recipe, framework: str = "pytorch", *, device: str | None 
 
     Raises:
         ValueError: an unknown framework or device, or a setting of a network outside its range.
+
+    Example:
+        >>> run = start_run(Recipe(), "pytorch", device="cpu")
+        >>> run.step, run.sample(2).shape
+        (0, (2, 8, 8, 1))
     """
     rng = np.random.default_rng(recipe.seed)
     module = twin("ganbook.gradient_descent.step.train_state", framework)
@@ -162,6 +167,13 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
     Raises:
         CheckpointError: the folder holds no complete run.
         ValueError: an unknown framework or device.
+
+    Example:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     _ = train(until=1, out=folder, device="cpu")
+        ...     load_run(folder, "tensorflow", device="cpu").step
+        1
     """
     recipe, state, arrays = checkpoint.load(Path(folder))
     wrote: Any = state.get("framework")
@@ -215,6 +227,11 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
             trained on other examples, or another process trains into it.
         DataError: the recipe's data are not at hand.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
+
+    Example:
+        >>> run = train(until=2, device="cpu")
+        >>> run.step, sorted(run.history)
+        (2, ['discriminator_loss', 'generator_loss', 'penalty', 'step'])
     """
     plan = _Plan(until if until is None else check_int("until", until, 0), steps, out,
                  check_int("save_every", save_every, 0), check_int("sample_every", sample_every, 0), source, check_data,
@@ -291,6 +308,12 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
 
     Raises:
         ValueError: the examples, the generator's and the discriminator's shapes are not one.
+
+    Example:
+        >>> run = start_run(Recipe(batch=4), device="cpu")
+        >>> inputs = make_sampler(run, load_source(run.recipe)).iteration(0, run.rng)
+        >>> inputs["discriminator"][0]["real"].shape
+        (4, 8, 8, 1)
     """
     made, judged = run.generator.output_shape_, run.discriminator.input_shape_
     if not tuple(source.shape) == made == judged:

@@ -16,7 +16,7 @@ from ganbook.gradient_descent import training
 from gradient_descent.runs_at_hand import BASE, DIGITS, DISCRIMINATOR, GENERATOR, identical, next_inputs, spread, start
 from parity import TWINS, module, variant
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 SAME = {"float64": 1e-10, "float32": 1e-4}
 STEPS_PER_CALL = 10

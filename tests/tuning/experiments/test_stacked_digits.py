@@ -149,7 +149,7 @@ def test_stacks_are_as_deep_as_the_networks():
 # The articles' own DCGANs.
 
 def narrow(recipe):
-    return recipe.replace(batch=4, steps=7, generator=recipe.generator.with_(channels=(8, 4, 2)),
+    return recipe.replace(batch=4, steps=14, generator=recipe.generator.with_(channels=(8, 4, 2)),
                           discriminator=recipe.discriminator.with_(channels=(2, 4)))
 
 
@@ -157,10 +157,10 @@ def narrow(recipe):
 def test_a_dcgan_is_measured_on_the_way(framework, tmp_path, monkeypatch):
     monkeypatch.setattr(modes, "SAMPLES_PER_MODE", 1)
     recipe = narrow(RECIPES["colour-dcgan"])
-    made = stacked_digits._as_listed("article_001", recipe, (framework,), 3)
+    made = stacked_digits._as_listed("article_001", recipe, (framework,), 6)
     [record] = tables.run_table(made, tmp_path, device="cpu", report=lambda line: None)
-    assert record["curve"]["step"] == [0, 3, 6, 7]
-    again = training.train(recipe, framework, until=3, device="cpu")
+    assert record["curve"]["step"] == [0, 6, 12, 14]
+    again = training.train(recipe, framework, until=6, device="cpu")
     expected = stacked_digits.measure_dcgan(again)
     assert {name: values[1] for name, values in record["curve"].items() if name != "step"} == expected
     assert {name: record["curve"][name][-1] for name in made.measures} == {name: record[name] for name in made.measures}

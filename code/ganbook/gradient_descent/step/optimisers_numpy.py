@@ -37,6 +37,10 @@ def sgd(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, le
     Returns:
         the new parameter and the new state.
 
+    Example:
+        >>> sgd(1.0, 0.5, {}, 1, 0.1, Optimiser("sgd"))
+        (0.95, {})
+
     Reference: Robbins and Monro, A Stochastic Approximation Method, Annals of Mathematical Statistics 22, 1951.
     """
     return parameter - learning_rate * gradient, {}
@@ -106,6 +110,11 @@ def adam(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, l
     Returns:
         the new parameter and the new state.
 
+    Example:
+        >>> new, state = adam(1.0, 0.5, {"m": 0.0, "v": 0.0}, 1, 0.1, Optimiser())
+        >>> round(float(new), 6)  # the first step is the rate, whatever the gradient
+        0.9
+
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
     """
     m = settings.beta1 * state["m"] + (1.0 - settings.beta1) * gradient
@@ -137,6 +146,10 @@ def initial_state(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
     Raises:
         ValueError: an unknown rule.
 
+    Example:
+        >>> sorted(initial_state(Optimiser("adam"), np.ones(3)))
+        ['m', 'v']
+
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
     """
     names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
@@ -162,6 +175,11 @@ def update(settings: Optimiser, parameter: np.ndarray, gradient: np.ndarray, sta
 
     Raises:
         ValueError: an unknown rule, or a gradient of another shape than the parameter's.
+
+    Example:
+        >>> new, state = update(Optimiser("momentum", beta1=0.9), 1.0, 0.5, {"velocity": 1.0}, 1, 0.1)
+        >>> round(float(new), 4), round(float(state["velocity"]), 4)
+        (0.86, 1.4)
     """
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if np.shape(gradient) != np.shape(parameter):

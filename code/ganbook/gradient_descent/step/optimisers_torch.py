@@ -91,6 +91,12 @@ def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients:
 
     Returns:
         new parameters, and the new state, by name.
+
+    Example:
+        >>> settings, w = Optimiser("sgd"), {"a": torch.ones(2)}
+        >>> new, _ = update_all(settings, w, {"a": torch.tensor([1.0, 2.0])}, {"a": {}}, 1, 0.5)
+        >>> new["a"]
+        tensor([0.5000, 0.0000])
     """
     new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
            for name, gradient in gradients.items()}

@@ -38,6 +38,12 @@ def input_gradient(critic: Critic, images: ArrayLike) -> tuple[np.ndarray, np.nd
     Raises:
         ValueError: images without a second axis, or logits of another shape.
 
+    Example:
+        >>> logits, slope = input_gradient(lambda x: x @ [3.0, 4.0], np.zeros((2, 2)))
+        >>> slope.round(6)
+        array([[3., 4.],
+               [3., 4.]])
+
     Reference: Gulrajani et al., 2017, section 4, arXiv:1704.00028.
     """
     images = np.asarray(images, np.float64)
@@ -70,6 +76,11 @@ def r1(critic: Critic, real: ArrayLike) -> tuple[float, np.ndarray]:
 
     Raises:
         ValueError: images without a second axis, or logits of another shape.
+
+    Example:
+        >>> penalty, logits = r1(lambda x: x @ [3.0, 4.0], np.zeros((2, 2)))
+        >>> round(float(penalty), 6)  # of a linear critic: the squared length of its weights
+        25.0
 
     Reference: Mescheder, Geiger and Nowozin, 2018, equation 9, arXiv:1801.04406.
     """

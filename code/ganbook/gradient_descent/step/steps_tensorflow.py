@@ -51,6 +51,12 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
             for role, tape in tapes.items()}, report
 
 
+def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
+    """The twin of :func:`ganbook.gradient_descent.step.steps_torch.functional_gradients`."""
+    # What a tape records the compiler understands, and it can itself be differentiated.
+    return gradients(objectives, weights)
+
+
 def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor, inputs: Inputs
                             ) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.discriminator_objective`."""
@@ -177,7 +183,7 @@ def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, f
                 recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
             return {"discriminator": objective}, report
 
-        found, report = gradients(objectives, _weights(state, "discriminator"))
+        found, report = functional_gradients(objectives, _weights(state, "discriminator"))
         rates = inputs["rates"] | {"t": inputs["rates"]["t"] + k}
         state = _updated(recipe, "discriminator", state, found, report["statistics"], rates)
     return _bound(networks, state, "discriminator")

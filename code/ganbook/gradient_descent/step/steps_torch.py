@@ -52,6 +52,12 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
     Returns:
         gradients by role and name, and the report.
 
+    Example:
+        >>> w = {"discriminator": {"a": torch.tensor(3.0)}}
+        >>> found, _ = gradients(lambda w: ({"discriminator": w["discriminator"]["a"] ** 2}, {}), w)
+        >>> found["discriminator"]["a"]
+        tensor(6.)
+
     Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
     """
     leaves = {role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
@@ -89,6 +95,14 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, i
 
     Returns:
         the objective, and a mapping with ``loss``, ``penalty``, both ``logits`` and new ``statistics``.
+
+    Example:
+        >>> zeros = lambda x, **_: x.sum((1, 2, 3)) * 0
+        >>> inputs = {"real": torch.ones(2, 4, 4, 1), "masks": {"real": {}, "fake": {}}, "rates": {}}
+        >>> recipe = Recipe(r1=0.0, r2=0.0, loss="non_saturating")
+        >>> loss, _ = discriminator_objective(recipe, zeros, inputs["real"], inputs)
+        >>> round(loss.item(), 4)  # with all logits zero 2 ln 2
+        1.3863
 
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661; Mescheder et al., 2018, equation 9,
     arXiv:1801.04406; Gulrajani et al., 2017, equation 3, arXiv:1704.00028.
@@ -170,6 +184,15 @@ def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs:
     Returns:
         the new state, and a mapping with ``loss``, ``penalty`` and both ``logits`` before the update.
 
+    Example:
+        >>> from ganbook.gradient_descent.training import load_source, make_sampler, start_run
+        >>> run = start_run(Recipe(batch=4), device="cpu")
+        >>> inputs = make_sampler(run, load_source(run.recipe)).iteration(0, run.rng)["discriminator"][0]
+        >>> state, inputs = run.state.tensors(), run.state.native(inputs)
+        >>> state, report = discriminator_step(run.recipe, run.state.networks, state, inputs)
+        >>> sorted(report)
+        ['fake_logits', 'loss', 'penalty', 'real_logits', 'statistics']
+
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """
     fake = networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"],
@@ -195,6 +218,15 @@ def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inp
 
     Returns:
         the new state, and a mapping with ``loss`` before the update.
+
+    Example:
+        >>> from ganbook.gradient_descent.training import load_source, make_sampler, start_run
+        >>> run = start_run(Recipe(batch=4), device="cpu")
+        >>> inputs = make_sampler(run, load_source(run.recipe)).iteration(0, run.rng)["generator"]
+        >>> state, inputs = run.state.tensors(), run.state.native(inputs)
+        >>> state, report = generator_step(run.recipe, run.state.networks, state, inputs)
+        >>> sorted(report)
+        ['loss', 'statistics']
 
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """

@@ -52,6 +52,14 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
             ``batch``, or unequal numbers where the loss or the penalty joins pairs.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
 
+    Example:
+        >>> from ganbook.data.recipe import Architecture
+        >>> from ganbook.tensors.networks_torch import build
+        >>> critic = build(Architecture("MLPDiscriminator", {"shape": (1,), "hidden": (4,)}), 0, device="cpu")
+        >>> losses = fit_critic(critic, np.ones(8), -np.ones(8), steps=50, batch=8, seed=0)
+        >>> bool(losses[-1] < losses[0])
+        True
+
     Reference: Goodfellow et al., 2014, algorithm 1 and proposition 1, arXiv:1406.2661; Gulrajani et al., 2017,
     algorithm 1, arXiv:1704.00028.
     """
@@ -79,6 +87,13 @@ def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
 
     Raises:
         ValueError: another shape, no example, or a value that is not finite.
+
+    Example:
+        >>> from ganbook.data.recipe import Architecture
+        >>> from ganbook.tensors.networks_torch import build
+        >>> critic = build(Architecture("MLPDiscriminator", {"shape": (1,), "hidden": (4,)}), 0, device="cpu")
+        >>> critic_values(critic, np.linspace(-1, 1, 5)).shape
+        (5,)
     """
     examples = as_examples("x", np.atleast_1d(x), network.input_shape_)
     with torch.no_grad():

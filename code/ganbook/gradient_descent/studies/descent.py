@@ -57,6 +57,11 @@ def quadratic(hessian: ArrayLike, minimum: ArrayLike | None = None, start: Array
 
     Raises:
         ValueError: a Hessian of another shape, not symmetric or not positive definite; a point of another shape.
+
+    Example:
+        >>> valley = quadratic([[1.0, 0.0], [0.0, 9.0]])
+        >>> valley.gradient(np.array([1.0, 1.0]))
+        array([1., 9.])
     """
     hessian = np.asarray(hessian, np.float64)
     hessian = np.diag(hessian) if hessian.ndim == 1 else hessian
@@ -92,6 +97,10 @@ def problem(name: str) -> Problem:
     Raises:
         ValueError: an unknown name.
 
+    Example:
+        >>> problem("rosenbrock").minimum
+        array([1., 1.])
+
     Reference: Rosenbrock, An Automatic Method for Finding the Greatest or Least Value of a Function, The Computer
     Journal 3, 1960.
     """
@@ -123,6 +132,11 @@ def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, setti
     Raises:
         ValueError: a learning rate of 0 or below, fewer than one step, a noise or a gradient of another shape.
         FloatingPointError: a position that is not finite, with the number of its step.
+
+    Example:
+        >>> path = descend(lambda x: 2 * x, [1.0], Optimiser("sgd", 0.25), 3)
+        >>> path[:, 0]
+        array([1.   , 0.5  , 0.25 , 0.125])
     """
     check_int("steps", steps, 1)
     if learning_rate is not None:
@@ -159,6 +173,10 @@ def error_factors(curvatures: ArrayLike, learning_rate: float) -> np.ndarray:
 
     Raises:
         ValueError: a curvature or a learning rate of 0 or below.
+
+    Example:
+        >>> error_factors([1.0, 4.0], 0.25)
+        array([0.75, 0.  ])
     """
     check_range("learning_rate", learning_rate, 0.0, open_low=True)
     return 1.0 - learning_rate * _curvatures("curvatures", curvatures)
@@ -177,6 +195,10 @@ def best_rate(curvatures: ArrayLike) -> tuple[float, float]:
 
     Raises:
         ValueError: a curvature of 0 or below.
+
+    Example:
+        >>> best_rate([1.0, 3.0])
+        (0.5, 0.5)
 
     Reference: Polyak, Introduction to Optimization, 1987, section 1.4.
     """
@@ -198,6 +220,11 @@ def best_momentum(curvatures: ArrayLike) -> tuple[float, float, float]:
 
     Raises:
         ValueError: a curvature of 0 or below.
+
+    Example:
+        >>> rate, beta, factor = best_momentum([1.0, 100.0])
+        >>> round(beta, 4), round(factor, 4)
+        (0.6694, 0.8182)
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
     """
@@ -223,6 +250,11 @@ def momentum_matrix(curvature: float, learning_rate: float, beta: float) -> np.n
 
     Raises:
         ValueError: a value outside its range.
+
+    Example:
+        >>> momentum_matrix(1.0, 0.1, 0.9)
+        array([[ 1.8, -0.9],
+               [ 1. ,  0. ]])
 
     Reference: Polyak, Some Methods of Speeding up the Convergence of Iteration Methods, 1964.
     """
@@ -251,6 +283,10 @@ def stationary_variance(curvature: float, learning_rate: float, noise_variance: 
 
     Raises:
         ValueError: a value outside its range.
+
+    Example:
+        >>> round(stationary_variance(1.0, 0.5, 3.0), 4)
+        1.0
 
     Reference: Mandt, Hoffman and Blei, 2017, arXiv:1704.04289 (for small steps).
     """

@@ -201,6 +201,10 @@ def eigenvalues(game: Game, point: ArrayLike = (0.0, 0.0), rates: float | Sequen
     Raises:
         ValueError: a point of another shape, or a rate of 0 or below.
 
+    Example:
+        >>> np.abs(eigenvalues(DiracGAN()))
+        array([0.5, 0.5])
+
     Reference: Mescheder, Geiger and Nowozin, 2018, theorem A.3, arXiv:1801.04406.
     """
     values = np.linalg.eigvals(_rates(rates)[:, None] * game.jacobian(_start(point))).astype(complex)
@@ -231,6 +235,11 @@ def rule_matrix(jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *
 
     Raises:
         ValueError: an unknown rule, a matrix of another shape, a rate of 0 or below, a negative strength.
+
+    Example:
+        >>> rule_matrix([[0.0, 1.0], [-1.0, 0.0]], "simultaneous", 0.1)
+        array([[ 1. ,  0.1],
+               [-0.1,  1. ]])
 
     Reference: Gidel et al., 2019, section 3.1, arXiv:1802.10551; Daskalakis et al., 2018, arXiv:1711.00141.
     """
@@ -268,6 +277,10 @@ def spectral_radius(matrix: ArrayLike) -> float:
 
     Raises:
         ValueError: not a square matrix.
+
+    Example:
+        >>> round(spectral_radius([[0.0, 2.0], [-2.0, 0.0]]), 6)
+        2.0
     """
     matrix = np.asarray(matrix)
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
@@ -301,6 +314,11 @@ def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | 
     Raises:
         ValueError: an unknown rule, a start of another shape, steps below 1, a rate of 0 or below, a negative
             strength, or a rule that does not go with clipping.
+
+    Example:
+        >>> path = simulate(DiracGAN(), "simultaneous", (0.0, 1.0), 2, 0.1)
+        >>> path.shape
+        (3, 2)
 
     Reference: Mescheder, Geiger and Nowozin, 2018, section 2, arXiv:1801.04406; Mescheder, Nowozin and Geiger, 2017,
     equation 11, arXiv:1705.10461 (consensus); Gidel et al., 2019, section 3, arXiv:1802.10551.

@@ -87,6 +87,11 @@ def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | 
     Raises:
         ValueError: as :func:`ganbook.gradient_descent.studies.games.simulate`.
 
+    Example:
+        >>> from ganbook.gradient_descent.studies.games import DiracGAN
+        >>> simulate(DiracGAN(), "simultaneous", (0.0, 1.0), 2, 0.1).shape
+        (3, 2)
+
     Reference: Mescheder, Geiger and Nowozin, 2018, section 2, arXiv:1801.04406.
     """
     start, rates = check_run(game, rule, start, steps, rate, strength)

@@ -94,6 +94,12 @@ def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 
         ValueError: an argument outside its range.
         NonFiniteLoss: the loss became infinite or not a number; the step is named.
 
+    Example:
+        >>> from ganbook.data import load
+        >>> vae = train_vae(load("digits"), hidden=(8,), steps=1, batch=4, device="cpu")
+        >>> vae.sample(2).shape
+        (2, 8, 8, 1)
+
     Reference: Kingma and Welling, 2014, algorithm 1 and equation 10, arXiv:1312.6114.
     """
     rng = np.random.default_rng(check_int("seed", seed, 0))

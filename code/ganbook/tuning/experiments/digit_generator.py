@@ -86,6 +86,11 @@ def load_generator(framework: str = "pytorch", folder: str | Path | None = None)
 
     Raises:
         ResultError: files that are missing or do not belong together.
+
+    Example:
+        >>> arrays, record = load_generator()
+        >>> record["framework"], arrays["dense_1.weight"].dtype
+        ('pytorch', dtype('float32'))
     """
     check_choice("framework", framework, FRAMEWORKS)
     path = (results.results_folder() if folder is None else Path(folder)) / f"digit_generator_{framework}.safetensors"
@@ -110,6 +115,11 @@ def generated(recipe: Recipe, arrays: Mapping[str, np.ndarray], noise: np.ndarra
 
     Returns:
         shape (n, H, W, C), in [-1, 1].
+
+    Example:
+        >>> arrays, _ = load_generator()
+        >>> generated(Recipe(), arrays, np.zeros((2, 32), np.float32)).shape
+        (2, 8, 8, 1)
     """
     networks = twin("ganbook.tensors.networks", framework)
     network = networks.build(recipe.generator, 0, dtype, "cpu")

@@ -127,6 +127,10 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
+
+    Example:
+        >>> recipe("wgan_gp", "digits", 1e-4).gradient_penalty
+        10.0
     """
     own = METHODS[check_choice("method", method, tuple(METHODS))]
     common = SETTINGS[check_choice("data", data, tuple(SETTINGS))]
@@ -207,6 +211,12 @@ def rate_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[float, f
     Returns:
         By method and rate, the median over the seeds of the distance in pixels, where a run that failed counts as
         infinitely far.  The smallest one wins.
+
+    Example:
+        >>> from ganbook.tuning.experiments.tables import read_table
+        >>> found = rate_scores(read_table(RATE_TABLES["digits"]))
+        >>> len(found["wgan_gp"]) == len(RATES)
+        True
     """
     found: dict[str, dict[float, list[float]]] = {}
     for record in records:

@@ -185,6 +185,11 @@ def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples
     Raises:
         ValueError: an argument outside its range.
         NonFiniteLoss: a loss became infinite or not a number; the step is named.
+
+    Example:
+        >>> seen = snapshots(lopsided().replace(steps=3), every=2, samples=5, device="cpu")
+        >>> {step: points.shape for step, points in seen.items()}
+        {2: (5, 2), 3: (5, 2)}
     """
     check_int("every", every, 1)
     run = training.start_run(recipe, framework, device=device)
@@ -206,6 +211,10 @@ def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
 
     Raises:
         ValueError: an unknown name, or a number outside its range.
+
+    Example:
+        >>> lopsided().generator_optimiser.learning_rate.start
+        0.005
     """
     quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
     return recipe("plain", data, seed=seed).replace(name=f"{data}-lopsided", generator_optimiser=quick,

@@ -33,6 +33,10 @@ def value(data: np.ndarray, generated: np.ndarray, logits: np.ndarray) -> float:
     Raises:
         ValueError: shapes that differ, or an array that is no distribution.
 
+    Example:
+        >>> round(value([0.5, 0.5], [0.5, 0.5], [0.0, 0.0]), 4)  # - 2 ln 2
+        -1.3863
+
     Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, equation 1, arXiv:1406.2661.
     """
     data, generated = probabilities("data", data), probabilities("generated", generated)
@@ -60,6 +64,10 @@ def chase(data: np.ndarray, steps: int, rate: float = 0.1) -> np.ndarray:
 
     Raises:
         ValueError: an array that is no distribution, or a number outside its range.
+
+    Example:
+        >>> chase([0.5, 0.5], 4)
+        array([0, 1, 0, 1])
     """
     data = probabilities("data", data)
     check_int("steps", steps, 1)
@@ -88,6 +96,10 @@ def packs(distribution: np.ndarray, examples: int) -> np.ndarray:
 
     Raises:
         ValueError: an array that is no distribution, or too many packs.
+
+    Example:
+        >>> packs([0.25, 0.75], 2)
+        array([0.0625, 0.1875, 0.1875, 0.5625])
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 3, arXiv:1712.04086.
     """

@@ -172,6 +172,10 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
 
     Raises:
         ResultError: there is no such file, it lacks a field, or it is of another plan.
+
+    Example:
+        >>> len(read_runs(plan_of("first_gan_mnist_5k"), "pytorch")["runs"])
+        3
     """
     path = (results.results_folder() / "programs" if folder is None else Path(folder)) / f"{plan.name}_{framework}.json"
     content = results.read_result(path, FIELDS)
@@ -186,6 +190,10 @@ def plan_of(name: str) -> Plan:
 
     Raises:
         ValueError: there is none.
+
+    Example:
+        >>> plan_of("first_gan_mnist_5k").steps
+        20000
     """
     found = {plan.name: plan for plan in PLANS}
     return found[check_choice("name", name, tuple(found))]
@@ -197,6 +205,11 @@ def film(name: str, framework: str = "pytorch", seed: int = 0) -> tuple[np.ndarr
     Raises:
         ValueError: an unknown name.
         OSError: the run is not recorded.
+
+    Example:
+        >>> picture, steps = film("quickstart_digits")
+        >>> picture.dtype, steps[0]
+        (dtype('uint8'), 1)
     """
     plan = plan_of(name)
     return _picture(f"{plan.name}_{framework}_{seed}_film.png"), plan.steps_filmed
@@ -208,6 +221,10 @@ def drawn(name: str, framework: str = "pytorch", seed: int = 0) -> np.ndarray:
     Raises:
         ValueError: an unknown name.
         OSError: the run is not recorded.
+
+    Example:
+        >>> drawn("quickstart_digits").dtype
+        dtype('uint8')
     """
     return _picture(f"{plan_of(name).name}_{framework}_{seed}.png")
 
@@ -228,6 +245,10 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
     Returns:
         Rows of what, its Fréchet distance, the share read with confidence, and minutes of one processor core; of runs
         the median, with the least and the largest.
+
+    Example:
+        >>> summary("quickstart_digits")[0][0]
+        'other real images'
     """
     plan = plan_of(name)
     rows: list[tuple[str, str, str, str]] = []
@@ -254,6 +275,10 @@ def left_out(name: str) -> str:
 
     Args:
         name: program and data, such as ``first_gan_mnist_5k``.
+
+    Example:
+        >>> left_out("first_gan_mnist_5k").split()[:3]
+        ['left', 'out', 'PyTorch']
     """
     rows = []
     for variant in LEFT_OUT:

@@ -3,7 +3,7 @@
 * ``digit_generator``: the quickstart's generator, see :mod:`ganbook.tuning.experiments.digit_generator`.
 * ``TABLES``: many runs each, see :mod:`ganbook.tuning.experiments.tables`.
 
-Explained in the chapter "Tuning".
+Explained in the book's chapter "Tuning".
 """
 
 from __future__ import annotations

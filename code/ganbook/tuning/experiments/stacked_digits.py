@@ -78,6 +78,10 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
 
     Raises:
         ValueError: an argument outside its range.
+
+    Example:
+        >>> stacked_recipe(2, "packing").packing
+        2
     """
     fields = METHODS[check_choice("method", method, tuple(METHODS))]
     _check_digits(n)
@@ -155,6 +159,11 @@ def measure_stacks(run: training.Run) -> dict[str, float]:
     Returns:
         By the names of ``MEASURES``: modes, divergence from uniform in nats and share of readable channels, of the
         moving average of the generator's weights and of the last weights.
+
+    Example:
+        >>> run = training.start_run(stacked_recipe(2), device="cpu")
+        >>> measure_stacks(run)["modes"] <= 100
+        True
     """
     found: dict[str, float] = {}
     for prefix, use_average in (("", True), ("last_", False)):

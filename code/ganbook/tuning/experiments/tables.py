@@ -239,6 +239,11 @@ def picture_of(table: Table, cell: Cell, folder: str | Path | None = None) -> Pa
     Args:
         table, cell: whose.
         folder: where the table's file lies; None means the project's folder ``results``.
+
+    Example:
+        >>> from ganbook.tuning.experiments.registry import TABLES
+        >>> picture_of(TABLES["article_004"], TABLES["article_004"].cells[0], "results").name
+        'article_004_as_listed_tensorflow_0.png'
     """
     folder = results.results_folder() if folder is None else Path(folder)
     return folder / f"{table.name}_{cell.method}_{cell.framework}_{cell.recipe.seed}.png"
@@ -289,6 +294,12 @@ def read_table(table: Table, folder: str | Path | None = None) -> list[dict[str,
 
     Raises:
         ResultError: there is no such file, it lacks a field, or it holds another table or runs of other recipes.
+
+    Example:
+        >>> from ganbook.tuning.experiments.registry import TABLES
+        >>> records = read_table(TABLES["mixtures"])
+        >>> records[0]["data"], records[0]["framework"]
+        ('ring', 'tensorflow')
     """
     path = Path(f"{table.name}.json") if folder is None else Path(folder) / f"{table.name}.json"
     return _checked(table, path)["records"]
@@ -303,6 +314,11 @@ def provenance_of(table: Table, folder: str | Path | None = None) -> list[dict[s
 
     Raises:
         ResultError: as :func:`read_table`.
+
+    Example:
+        >>> from ganbook.tuning.experiments.registry import TABLES
+        >>> sorted(provenance_of(TABLES["mixtures"])[0])
+        ['date', 'machine', 'versions']
     """
     path = Path(f"{table.name}.json") if folder is None else Path(folder) / f"{table.name}.json"
     return _checked(table, path)["provenance"]
@@ -395,6 +411,12 @@ def summarise(records: Iterable[Mapping[str, Any]], measure: str,
 
     Raises:
         ValueError: records without the measure or a field.
+
+    Example:
+        >>> records = [{"method": "a", "modes": modes} for modes in (7.0, 8.0, None)]
+        >>> found = summarise(records, "modes", by=("method",))["a",]
+        >>> found.n, found.failed, found.median
+        (2, 1, 7.5)
     """
     groups: dict[tuple[str, ...], list[float | None]] = {}
     for record in records:
@@ -422,6 +444,13 @@ def text(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
     Raises:
         ValueError: a row of another length.
+
+    Example:
+        >>> print(text(("", "modes"), [("a", 7), ("bc", 25)]))
+            modes
+        ---------
+        a       7
+        bc     25
     """
     lines = [list(map(str, headers)), *[list(map(str, row)) for row in rows]]
     for line in lines:
