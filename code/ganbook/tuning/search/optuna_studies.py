@@ -156,7 +156,7 @@ def _begun(problem: SearchProblem, storage: BaseStorage) -> dict[str, Any]:
         return {}
     study = storage.get_study_id_from_name(problem.name)
     attributes = storage.get_study_user_attrs(study)
-    if "problem" in attributes and problem.is_that_of(attributes["problem"]):
+    if attributes.get("fingerprint") == problem.fingerprint or problem.is_that_of(attributes.get("problem")):
         return attributes
     if "fingerprint" not in attributes and not storage.get_all_trials(study, deepcopy=False):
         return {}  # another process has just made it, or was stopped before it could say what it asks

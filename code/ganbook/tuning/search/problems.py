@@ -198,8 +198,10 @@ class SearchProblem:
                            "seeds": self.seeds, "steps": self.steps, "framework": self.framework,
                            "measure": "pixel Frechet distance, median over the seeds"})
 
-    def is_that_of(self, text: str) -> bool:
+    def is_that_of(self, text: str | None) -> bool:
         """Whether :meth:`to_json` wrote this, now or before a field with a default joined the recipe."""
+        if text is None:
+            return False
         fields = json.loads(text)
         return fields | {"base": up_to_date(fields["base"])} == json.loads(self.to_json())
 
