@@ -46,7 +46,7 @@ def test_a_page_without_a_button_is_seen():
     ('<img src="../_images/a.png" alt="src=&quot;a&quot;">',
      '<img src="_images/a.png" alt="src=&quot;a&quot;">'),
     ('<a class="headerlink" href="#a">#</a><script>x</script>', ""),
-    ('<input checked="checked" id="t" name="s" type="radio">\n<label class="sd-tab-label" for="t">\nPyTorch</label>',
+    ('<input checked="checked" id="t" name="s" type="radio">\n<label class="sd-tab-label">\nPyTorch</label>',
      '\n<p class="sd-tab-label">\nPyTorch</p>'),
     ('<details class="hide">', '<details open class="hide">'),
     ("no <b>tag</b> of ours: id=\"a\"", "no <b>tag</b> of ours: id=\"a\""),
