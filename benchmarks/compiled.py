@@ -44,13 +44,28 @@ def main(rounds: int, out: Path | None = None) -> None:
             kinds = ("compiled", "plain", *["eager"] * ((framework, name) == ("tensorflow", "grid")))
             seconds = in_turn({kind: contestant(name, framework, kind) for kind in kinds}, rounds, warm_up=2)
             for kind, values in list(seconds.items())[1:]:
-                records.append({"framework": framework, "recipe": name, "kind": kind,
-                                "milliseconds": 1e3 * statistics.median(values) / steps,
-                                **quotients(values, seconds["compiled"])})
-                print("{framework:11} {recipe:12} {kind:6} {milliseconds:8.2f} ms a step, over compiled {ratio:5.2f} "
-                      "({low:.2f} to {high:.2f})".format(**records[-1]), flush=True)
+                records.append(
+                    {
+                        "framework": framework,
+                        "recipe": name,
+                        "kind": kind,
+                        "milliseconds": 1e3 * statistics.median(values) / steps,
+                        **quotients(values, seconds["compiled"]),
+                    }
+                )
+                print(
+                    "{framework:11} {recipe:12} {kind:6} {milliseconds:8.2f} ms a step, over compiled {ratio:5.2f} "
+                    "({low:.2f} to {high:.2f})".format(**records[-1]),
+                    flush=True,
+                )
     if out is not None:
-        results.write_result(out / "compiled.json", {
-            "title": "Seconds of a plain training step over those of a compiled one, in turn", "rounds": rounds,
-            "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS}, "records": records},
-            FIELDS)
+        results.write_result(
+            out / "compiled.json",
+            {
+                "title": "Seconds of a plain training step over those of a compiled one, in turn",
+                "rounds": rounds,
+                "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS},
+                "records": records,
+            },
+            FIELDS,
+        )

@@ -33,16 +33,33 @@ _LAYERS = {"shape": (8, 8, 1), "hidden": (32, 32), "initialiser": "he", "slope":
 #: A dense game whose loss holds gradients, and a convolutional one with batch norm in both players.
 RECIPES = {
     "penalised": Recipe(
-        name="penalised", batch=16, steps=10, dtype="float64", loss="relativistic", r1=1.0, r2=1.0,
+        name="penalised",
+        batch=16,
+        steps=10,
+        dtype="float64",
+        loss="relativistic",
+        r1=1.0,
+        r2=1.0,
         generator=Architecture("MLPGenerator", {**_LAYERS, "latent": 8}),
-        discriminator=Architecture("MLPDiscriminator", _LAYERS), generator_optimiser=_ADAM,
-        discriminator_optimiser=_ADAM),
+        discriminator=Architecture("MLPDiscriminator", _LAYERS),
+        generator_optimiser=_ADAM,
+        discriminator_optimiser=_ADAM,
+    ),
     "batch_norm": Recipe(
-        name="batch_norm", batch=16, steps=10, dtype="float64", loss="non_saturating", r1=0.0, r2=0.0,
+        name="batch_norm",
+        batch=16,
+        steps=10,
+        dtype="float64",
+        loss="non_saturating",
+        r1=0.0,
+        r2=0.0,
         generator=Architecture("PixelShuffleGenerator", {"latent": 8, "shape": (8, 8, 1), "width": 3}),
-        discriminator=Architecture("DCGANDiscriminator", {
-            "shape": (8, 8, 1), "channels": (4, 8), "dropout": 0.0, "batch_norm": True}),
-        generator_optimiser=_ADAM, discriminator_optimiser=_ADAM),
+        discriminator=Architecture(
+            "DCGANDiscriminator", {"shape": (8, 8, 1), "channels": (4, 8), "dropout": 0.0, "batch_norm": True}
+        ),
+        generator_optimiser=_ADAM,
+        discriminator_optimiser=_ADAM,
+    ),
 }
 
 
@@ -61,8 +78,12 @@ def launch(engine: str, jobs: Sequence[Mapping[str, Any]], folder: Path, seconds
     file = folder / f"{engine}.json"
     file.write_text(json.dumps([{**job, "recipe": json.loads(job["recipe"].to_json())} for job in jobs]))
     module = ["-m", "benchmarks.distributed_worker", engine, str(file), str(folder)]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "code"), str(ROOT)]),
-                   "OMP_NUM_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "code"), str(ROOT)]),
+        "OMP_NUM_THREADS": "1",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+    }
     environment.pop("TF_CONFIG", None)
     if engine == "pytorch":
         launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(PROCESSES)]
@@ -71,9 +92,18 @@ def launch(engine: str, jobs: Sequence[Mapping[str, Any]], folder: Path, seconds
         starts = [([sys.executable, *module], environment)]
     else:
         workers = [f"localhost:{port}" for port in free_ports(PROCESSES)]
-        starts = [([sys.executable, *module], {**environment, "TF_CONFIG": json.dumps({
-            "cluster": {"worker": workers}, "task": {"type": "worker", "index": index}})})
-            for index in range(PROCESSES)]
+        starts = [
+            (
+                [sys.executable, *module],
+                {
+                    **environment,
+                    "TF_CONFIG": json.dumps(
+                        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
+                    ),
+                },
+            )
+            for index in range(PROCESSES)
+        ]
     _run(starts, folder, seconds)
 
 
@@ -90,8 +120,10 @@ def free_ports(count: int) -> list[int]:
 
 def _run(starts: Sequence[tuple[list[str], dict[str, str]]], folder: Path, seconds: float) -> None:
     logs = [tempfile.TemporaryFile("w+") for _ in starts]  # a pipe that nobody reads would fill up and stop its writer
-    running = [subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
-               for (command, environment), log in zip(starts, logs, strict=True)]
+    running = [
+        subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
+        for (command, environment), log in zip(starts, logs, strict=True)
+    ]
     ends = time.monotonic() + seconds
     try:
         for process in running:
@@ -119,18 +151,27 @@ def difference(recipe: Recipe, framework: str, folder: Path) -> dict[str, float]
     """
     alone = training.train(recipe, framework, device="cpu", progress=False)
     _, state, arrays = checkpoint.load(folder)
-    losses = [abs(a - b) for name in training.LOSSES
-              for a, b in zip(alone.history[name], state["history"][name], strict=True)]
+    losses = [
+        abs(a - b) for name in training.LOSSES for a, b in zip(alone.history[name], state["history"][name], strict=True)
+    ]
     expected = alone.state.export()
-    weights = [np.abs(array - arrays[role][name]).max() for role, group in expected.items()
-               for name, array in group.items() if "/" not in name or name.startswith("average/")]
+    weights = [
+        np.abs(array - arrays[role][name]).max()
+        for role, group in expected.items()
+        for name, array in group.items()
+        if "/" not in name or name.startswith("average/")
+    ]
     return {"losses": float(max(losses)), "weights": float(max(weights))}
 
 
 def jobs() -> list[dict[str, Any]]:
     """Every recipe with shared batch statistics, and the one with batch norm also without."""
-    return [{"name": f"{name}-{'shared' if shared else 'own'}", "recipe": recipe, "shared_statistics": shared}
-            for name, recipe in RECIPES.items() for shared in (True, False) if shared or name == "batch_norm"]
+    return [
+        {"name": f"{name}-{'shared' if shared else 'own'}", "recipe": recipe, "shared_statistics": shared}
+        for name, recipe in RECIPES.items()
+        for shared in (True, False)
+        if shared or name == "batch_norm"
+    ]
 
 
 def main(out: Path | None = None) -> None:
@@ -144,13 +185,26 @@ def main(out: Path | None = None) -> None:
             framework = "tensorflow" if engine == "mirrored" else engine
             for job in jobs():
                 found = difference(job["recipe"], framework, folder / job["name"])
-                records.append({"engine": engine, "recipe": job["recipe"].name,
-                                "shared_statistics": job["shared_statistics"], **found})
+                records.append(
+                    {
+                        "engine": engine,
+                        "recipe": job["recipe"].name,
+                        "shared_statistics": job["shared_statistics"],
+                        **found,
+                    }
+                )
                 print(f"{engine:11} {job['name']:18} losses {found['losses']:.1e}  weights {found['weights']:.1e}")
     one = next(iter(RECIPES.values()))
     if out is not None:
-        results.write_result(out / "distributed.json", {
-            "title": "Two processes with half the batch each against one with the whole batch, float64",
-            "steps": one.steps, "batch": one.batch, "processes": PROCESSES,
-            "provenance": {framework: results.provenance(framework) for framework in ("pytorch", "tensorflow")},
-            "records": records}, FIELDS)
+        results.write_result(
+            out / "distributed.json",
+            {
+                "title": "Two processes with half the batch each against one with the whole batch, float64",
+                "steps": one.steps,
+                "batch": one.batch,
+                "processes": PROCESSES,
+                "provenance": {framework: results.provenance(framework) for framework in ("pytorch", "tensorflow")},
+                "records": records,
+            },
+            FIELDS,
+        )

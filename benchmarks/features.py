@@ -21,12 +21,22 @@ PRECISIONS = ("float64", "float32")
 def main(rounds: int) -> None:
     """Print the table."""
     images = np.tanh(np.random.default_rng(0).standard_normal((IMAGES, 28, 28, 1))).astype(np.float32)
-    readers = {f"{framework} {dtype}": training.twin("ganbook.tuning.metrics.features", framework).DigitClassifier(
-        28, dtype, "cpu") for framework in FRAMEWORKS for dtype in PRECISIONS}
+    readers = {
+        f"{framework} {dtype}": training.twin("ganbook.tuning.metrics.features", framework).DigitClassifier(
+            28, dtype, "cpu"
+        )
+        for framework in FRAMEWORKS
+        for dtype in PRECISIONS
+    }
     one, other = np.array_split(next(iter(readers.values())).features(images).astype(np.float64), 2)
-    seconds = in_turn({name: lambda reader=reader: reader.features(images) for name, reader in readers.items()}
-                      | {metric.__name__: lambda metric=metric: metric(one, other)
-                         for metric in (frechet_distance, kernel_distance, measure_neighbourhoods)}, rounds)
+    seconds = in_turn(
+        {name: lambda reader=reader: reader.features(images) for name, reader in readers.items()}
+        | {
+            metric.__name__: lambda metric=metric: metric(one, other)
+            for metric in (frechet_distance, kernel_distance, measure_neighbourhoods)
+        },
+        rounds,
+    )
     print(f"Features of 28x28 images, {torch.get_num_threads()} threads; medians of {rounds} rounds in turn")
     for name in readers:
         print(f"  {name:20} {IMAGES / statistics.median(seconds[name]):9,.0f} images/s")
@@ -34,5 +44,7 @@ def main(rounds: int) -> None:
         pair = (seconds[f"{framework} {dtype}"] for dtype in PRECISIONS)
         print(f"  {framework}: time of float64 over float32 {ratio(*pair)}")
     for name in [name for name in seconds if name not in readers]:
-        print(f"  {name}: {ratio(seconds[name], seconds['pytorch float64'])} times the features in PyTorch, float64, "
-              f"with {len(one):,} and {len(other):,} images")
+        print(
+            f"  {name}: {ratio(seconds[name], seconds['pytorch float64'])} times the features in PyTorch, float64, "
+            f"with {len(one):,} and {len(other):,} images"
+        )

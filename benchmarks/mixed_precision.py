@@ -17,8 +17,19 @@ from ganbook.tuning import results
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
 
-FIELDS = ("title", "rounds", "recipes", "instructions", "provenance", "times", "gradients", "memory", "quality",
-          "floor", "steps")
+FIELDS = (
+    "title",
+    "rounds",
+    "recipes",
+    "instructions",
+    "provenance",
+    "times",
+    "gradients",
+    "memory",
+    "quality",
+    "floor",
+    "steps",
+)
 TYPES = ("float32", "mixed_bfloat16")
 #: By network: a dense pair with both penalties, and a plain DCGAN.
 NETWORKS = {"dense": RECIPES["quickstart"], "dcgan": RECIPES["dcgan"]}
@@ -38,11 +49,15 @@ def instructions() -> list[str]:
 
 def times(framework: str, network: str, rounds: int) -> dict[str, Any]:
     """Milliseconds of a step in each type, and their quotient, timed in turn."""
-    seconds = in_turn({dtype: stepper(NETWORKS[network].replace(dtype=dtype), framework, 1) for dtype in TYPES},
-                      rounds, warm_up=2)
-    return {"framework": framework, "network": network,
-            "milliseconds": {dtype: 1e3 * statistics.median(values) for dtype, values in seconds.items()},
-            **quotients(seconds["mixed_bfloat16"], seconds["float32"])}
+    seconds = in_turn(
+        {dtype: stepper(NETWORKS[network].replace(dtype=dtype), framework, 1) for dtype in TYPES}, rounds, warm_up=2
+    )
+    return {
+        "framework": framework,
+        "network": network,
+        "milliseconds": {dtype: 1e3 * statistics.median(values) for dtype, values in seconds.items()},
+        **quotients(seconds["mixed_bfloat16"], seconds["float32"]),
+    }
 
 
 def gradients(framework: str, network: str) -> list[dict[str, Any]]:
@@ -52,8 +67,12 @@ def gradients(framework: str, network: str) -> list[dict[str, Any]]:
 
     A step of plain gradient descent at rate 1 moves the weights by the gradient itself.
     """
-    recipe = NETWORKS[network].replace(order="simultaneous", generator_optimiser=Optimiser("sgd", 1.0),
-                                       discriminator_optimiser=Optimiser("sgd", 1.0), averaging=0.0)
+    recipe = NETWORKS[network].replace(
+        order="simultaneous",
+        generator_optimiser=Optimiser("sgd", 1.0),
+        discriminator_optimiser=Optimiser("sgd", 1.0),
+        averaging=0.0,
+    )
     found = {}
     for dtype in TYPES:
         run = training.start_run(recipe.replace(dtype=dtype), framework, device="cpu")
@@ -61,11 +80,22 @@ def gradients(framework: str, network: str) -> list[dict[str, Any]]:
         sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
         run.state.run([sampler.iteration(0, run.rng)])
         after = run.state.export()
-        found[dtype] = {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
-                                              if "moving" not in name]) for role in before}
+        found[dtype] = {
+            role: np.concatenate(
+                [(before[role][name] - after[role][name]).ravel() for name in before[role] if "moving" not in name]
+            )
+            for role in before
+        }
     low, high = found["mixed_bfloat16"], found["float32"]
-    return [{"framework": framework, "network": network, "player": role,
-             "error": float(np.linalg.norm(low[role] - high[role]) / np.linalg.norm(high[role]))} for role in high]
+    return [
+        {
+            "framework": framework,
+            "network": network,
+            "player": role,
+            "error": float(np.linalg.norm(low[role] - high[role]) / np.linalg.norm(high[role])),
+        }
+        for role in high
+    ]
 
 
 def memory(network: str) -> dict[str, Any]:
@@ -79,8 +109,9 @@ def memory(network: str) -> dict[str, Any]:
         run = training.start_run(NETWORKS[network].replace(dtype=dtype, order="alternating"), "pytorch", device="cpu")
         sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
         inputs = run.state.native(sampler.iteration(0, run.rng)["generator"])
-        own = {tensor.untyped_storage().data_ptr() for net in run.state.networks
-               for tensor in net.state_dict().values()}
+        own = {
+            tensor.untyped_storage().data_ptr() for net in run.state.networks for tensor in net.state_dict().values()
+        }
         storages: dict[int, int] = {}
 
         def pack(tensor: torch.Tensor, own: set[int] = own, storages: dict[int, int] = storages) -> torch.Tensor:
@@ -112,8 +143,12 @@ def main(rounds: int, out: Path | None = None) -> None:
     timed, errors = [], []
     for framework, network in pairs:
         timed.append(times(framework, network, rounds))
-        print("time     {framework:11} {network:6} mixed over float32 {ratio:.2f} ({low:.2f} to {high:.2f})".format(
-            **timed[-1]), flush=True)
+        print(
+            "time     {framework:11} {network:6} mixed over float32 {ratio:.2f} ({low:.2f} to {high:.2f})".format(
+                **timed[-1]
+            ),
+            flush=True,
+        )
         errors += gradients(framework, network)
         print("gradient", *(f"{found['player']} {found['error']:.1e}" for found in errors[-2:]), flush=True)
     kept = [memory(network) for network in NETWORKS]
@@ -124,10 +159,20 @@ def main(rounds: int, out: Path | None = None) -> None:
         print("quality  {framework:11} {dtype:15} median {median:.3f}".format(**found), flush=True)
     real = pixels(training.load_source(QUALITY).images)
     if out is not None:
-        results.write_result(out / "mixed_precision.json", {
-            "title": "Mixed precision (bfloat16) against float32: both in turn, on a CPU", "rounds": rounds,
-            "recipes": {name: {"recipe": recipe.name, "batch": recipe.batch} for name, recipe in NETWORKS.items()},
-            "instructions": instructions(),
-            "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS},
-            "times": timed, "gradients": errors, "memory": kept, "quality": scores, "steps": QUALITY.steps,
-            "floor": half_split_floor(real, np.random.default_rng(0), 5)}, FIELDS)
+        results.write_result(
+            out / "mixed_precision.json",
+            {
+                "title": "Mixed precision (bfloat16) against float32: both in turn, on a CPU",
+                "rounds": rounds,
+                "recipes": {name: {"recipe": recipe.name, "batch": recipe.batch} for name, recipe in NETWORKS.items()},
+                "instructions": instructions(),
+                "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS},
+                "times": timed,
+                "gradients": errors,
+                "memory": kept,
+                "quality": scores,
+                "steps": QUALITY.steps,
+                "floor": half_split_floor(real, np.random.default_rng(0), 5),
+            },
+            FIELDS,
+        )

@@ -38,22 +38,35 @@ print(train(RECIPES["quickstart"], "{{framework}}", until={STEPS}).seconds)"""
 def reader() -> dict[str, str]:
     """The environment of somebody who has set nothing of what decides on threads and how they wait."""
     own = ("OMP_", "MKL_", "OPENBLAS_NUM", "TF_NUM", "PYTEST_")
-    return {name: value for name, value in os.environ.items()
-            if not name.startswith(own) and name not in frameworks.DEFAULTS}
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(own) and name not in frameworks.DEFAULTS
+    }
 
 
 def by_command(framework: str, folder: Path) -> float:
     """Seconds of training that the command line says it took."""
     out = folder / "run"
-    subprocess.run([sys.executable, "-m", "ganbook", "train", "--framework", framework, "--until", str(STEPS), "--out",
-                    str(out)], env=reader(), check=True, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-m", "ganbook", "train", "--framework", framework, "--until", str(STEPS), "--out", str(out)],
+        env=reader(),
+        check=True,
+        capture_output=True,
+    )
     return checkpoint.load(out)[1]["seconds"]
 
 
 def by_program(framework: str, folder: Path) -> float:
     """Seconds of training in a program of the reader's own."""
-    done = subprocess.run([sys.executable, "-c", f"import ganbook\n{TRAIN.format(framework=framework)}"], env=reader(),
-                          cwd=folder, check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import ganbook\n{TRAIN.format(framework=framework)}"],
+        env=reader(),
+        cwd=folder,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
     return float(done.stdout)
 
 
@@ -69,7 +82,10 @@ def by_notebook(framework: str, folder: Path) -> float:
 
 
 WAYS: dict[str, Callable[[str, Path], float]] = {
-    "command line": by_command, "program": by_program, "notebook": by_notebook}
+    "command line": by_command,
+    "program": by_program,
+    "notebook": by_notebook,
+}
 
 
 @contextmanager
@@ -99,13 +115,31 @@ def main(rounds: int, out: Path | None = None) -> None:
                     with tempfile.TemporaryDirectory() as folder, busy(count):
                         values.append(way(framework, Path(folder)))
             alone, beside = seconds.values()
-            records.append({"framework": framework, "way": name, "alone": statistics.median(alone),
-                            "beside": statistics.median(beside), **quotients(beside, alone)})
-            print("{framework:11} {way:12} alone {alone:6.2f} s, beside neighbours {beside:6.2f} s, {ratio:5.2f} times "
-                  "({low:.2f} to {high:.2f})".format(**records[-1]), flush=True)
+            records.append(
+                {
+                    "framework": framework,
+                    "way": name,
+                    "alone": statistics.median(alone),
+                    "beside": statistics.median(beside),
+                    **quotients(beside, alone),
+                }
+            )
+            print(
+                "{framework:11} {way:12} alone {alone:6.2f} s, beside neighbours {beside:6.2f} s, {ratio:5.2f} times "
+                "({low:.2f} to {high:.2f})".format(**records[-1]),
+                flush=True,
+            )
     if out is not None:
-        results.write_result(out / "neighbour.json", {
-            "title": "Seconds of training beside busy neighbours over those alone, in turn", "rounds": rounds,
-            "steps": STEPS, "neighbours": neighbours, "threads": int(frameworks.DEFAULTS["OMP_NUM_THREADS"]),
-            "records": records,
-            "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS}}, FIELDS)
+        results.write_result(
+            out / "neighbour.json",
+            {
+                "title": "Seconds of training beside busy neighbours over those alone, in turn",
+                "rounds": rounds,
+                "steps": STEPS,
+                "neighbours": neighbours,
+                "threads": int(frameworks.DEFAULTS["OMP_NUM_THREADS"]),
+                "records": records,
+                "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS},
+            },
+            FIELDS,
+        )

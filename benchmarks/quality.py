@@ -16,8 +16,9 @@ from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
 
 
-def course(recipe: Recipe, framework: str, seconds: float, every: float,
-           enough: float) -> list[tuple[float, int, float]]:
+def course(
+    recipe: Recipe, framework: str, seconds: float, every: float, enough: float
+) -> list[tuple[float, int, float]]:
     """Train for a time, or until the distance is small enough.
 
     Args:
@@ -57,6 +58,8 @@ def main(minutes: float) -> None:
         slow = course(plain.replace(steps=10**9), framework, 60 * minutes, max(5.0, 3 * minutes), enough=0.0)
         best = min(slow, key=lambda found: found[2])
         fast = course(recommended, framework, 60 * minutes, 1.0, enough=best[2])
-        print(f"  {framework}: plain DCGAN {best[2]:.1f} after {best[0]:.0f} s ({best[1]} steps); recommended "
-              f"{fast[-1][2]:.1f} after {fast[-1][0]:.1f} s ({fast[-1][1]} steps): "
-              f"{best[0] / fast[-1][0]:.0f} times sooner")
+        print(
+            f"  {framework}: plain DCGAN {best[2]:.1f} after {best[0]:.0f} s ({best[1]} steps); recommended "
+            f"{fast[-1][2]:.1f} after {fast[-1][0]:.1f} s ({fast[-1][1]} steps): "
+            f"{best[0] / fast[-1][0]:.0f} times sooner"
+        )

@@ -52,10 +52,13 @@ def rate(trials: Sequence[FrozenTrial]) -> float:
         first.setdefault(process, completed)
     begin, end = max(first.values()), max(started for _, started, _ in spans)
     if end <= begin:
-        raise ValueError(f"trials has {len(trials)} of {len(first)} workers; accepted: enough that all are busy after "
-                         "their first")
-    done = sum(max(0.0, (min(end, completed) - max(begin, started)).total_seconds())
-               / (completed - started).total_seconds() for _, started, completed in spans)
+        raise ValueError(
+            f"trials has {len(trials)} of {len(first)} workers; accepted: enough that all are busy after their first"
+        )
+    done = sum(
+        max(0.0, (min(end, completed) - max(begin, started)).total_seconds()) / (completed - started).total_seconds()
+        for _, started, completed in spans
+    )
     return done / (end - begin).total_seconds()
 
 
@@ -80,8 +83,12 @@ def measure(count: int, trials: int, steps: int) -> dict[str, float]:
         optuna_studies.open_study(problem, open_storage(storage), "random", 0, "none")
         study = workers.run_workers(problem, storage, count, trials, device="cpu")
         seconds = time.perf_counter() - started
-        return {"workers": count, "rate": rate(optuna_studies.finished(study)), "seconds": seconds,
-                "processor_seconds": _processor_seconds() - before}
+        return {
+            "workers": count,
+            "rate": rate(optuna_studies.finished(study)),
+            "seconds": seconds,
+            "processor_seconds": _processor_seconds() - before,
+        }
 
 
 def _processor_seconds() -> float:
@@ -96,8 +103,10 @@ def main(rounds: int, out: Path | None = None, trials: int = TRIALS, steps: int 
     if cores < WORKERS:
         raise SystemExit(f"search_workers: this process may use {cores} core; two workers need two")
     load, started = os.getloadavg()[0], time.perf_counter()
-    print(f"Search with {WORKERS} workers against one, one thread each, on {cores} cores; load before {load:.2f}; "
-          f"{trials} trials a study, {rounds} rounds in turn")
+    print(
+        f"Search with {WORKERS} workers against one, one thread each, on {cores} cores; load before {load:.2f}; "
+        f"{trials} trials a study, {rounds} rounds in turn"
+    )
     pairs = []
     for _ in range(rounds):
         pairs.append([measure(count, trials, steps) for count in (1, WORKERS)])
@@ -108,10 +117,20 @@ def main(rounds: int, out: Path | None = None, trials: int = TRIALS, steps: int 
     where = results.provenance(problem.framework)
     where["versions"]["optuna"] = importlib.metadata.version("optuna")
     where["machine"] |= {"threads": 1, "cores": cores}
-    result = {"experiment": "search_workers", "framework": problem.framework,
-              "recipe": json.loads(problem.base.to_json()), "seed": 0, **where, "ratio": statistics.median(ratios),
-              "ratios": ratios, "rounds": [found for pair in pairs for found in pair], "workers": WORKERS,
-              "trials": trials, "load": load, "seconds": round(time.perf_counter() - started, 1)}
+    result = {
+        "experiment": "search_workers",
+        "framework": problem.framework,
+        "recipe": json.loads(problem.base.to_json()),
+        "seed": 0,
+        **where,
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+        "rounds": [found for pair in pairs for found in pair],
+        "workers": WORKERS,
+        "trials": trials,
+        "load": load,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
     print(f"  median {result['ratio']:.2f}, from {min(ratios):.2f} to {max(ratios):.2f}")
     if out is not None:
         results.write_result(out / "search_workers.json", result, FIELDS)

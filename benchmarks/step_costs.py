@@ -19,9 +19,14 @@ FIELDS = ("title", "rounds", "networks", "provenance", "records")
 NETWORKS = {"dense": (RECIPES["quickstart"], 5), "convolutional": (RECIPES["recommended"], 1)}
 #: By name, the fields of a recipe that make the difference; the first has nothing.
 KINDS: Mapping[str, dict[str, Any]] = {
-    "none": {}, "R1": {"r1": 1.0}, "R2": {"r2": 1.0}, "R1 + R2": {"r1": 1.0, "r2": 1.0},
-    "WGAN-GP": {"loss": "wasserstein", "gradient_penalty": 10.0}, "packing 2": {"packing": 2},
-    "unrolled 5": {"unrolled": 5}}
+    "none": {},
+    "R1": {"r1": 1.0},
+    "R2": {"r2": 1.0},
+    "R1 + R2": {"r1": 1.0, "r2": 1.0},
+    "WGAN-GP": {"loss": "wasserstein", "gradient_penalty": 10.0},
+    "packing 2": {"packing": 2},
+    "unrolled 5": {"unrolled": 5},
+}
 
 
 def variant(recipe: Recipe, kind: str) -> Recipe:
@@ -51,18 +56,35 @@ def main(rounds: int, out: Path | None = None) -> None:
     records: list[dict[str, Any]] = []
     for framework in FRAMEWORKS:
         for network, (recipe, steps) in NETWORKS.items():
-            seconds = in_turn({kind: stepper(variant(recipe, kind), framework, steps) for kind in KINDS}, rounds,
-                              warm_up=2)
+            seconds = in_turn(
+                {kind: stepper(variant(recipe, kind), framework, steps) for kind in KINDS}, rounds, warm_up=2
+            )
             for kind, values in seconds.items():
-                records.append({"framework": framework, "network": network, "kind": kind,
-                                "milliseconds": 1e3 * statistics.median(values) / steps,
-                                **quotients(values, seconds["none"])})
-                print("{framework:11} {network:14} {kind:10} {milliseconds:8.2f} ms  {ratio:5.2f} "
-                      "({low:.2f} to {high:.2f})".format(**records[-1]), flush=True)
+                records.append(
+                    {
+                        "framework": framework,
+                        "network": network,
+                        "kind": kind,
+                        "milliseconds": 1e3 * statistics.median(values) / steps,
+                        **quotients(values, seconds["none"]),
+                    }
+                )
+                print(
+                    "{framework:11} {network:14} {kind:10} {milliseconds:8.2f} ms  {ratio:5.2f} "
+                    "({low:.2f} to {high:.2f})".format(**records[-1]),
+                    flush=True,
+                )
     if out is not None:
-        results.write_result(out / "step_costs.json", {
-            "title": "Seconds of a training step over those of a step without penalty, in turn", "rounds": rounds,
-            "networks": {name: {"recipe": recipe.name, "batch": recipe.batch}
-                         for name, (recipe, _) in NETWORKS.items()},
-            "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS}, "records": records},
-            FIELDS)
+        results.write_result(
+            out / "step_costs.json",
+            {
+                "title": "Seconds of a training step over those of a step without penalty, in turn",
+                "rounds": rounds,
+                "networks": {
+                    name: {"recipe": recipe.name, "batch": recipe.batch} for name, (recipe, _) in NETWORKS.items()
+                },
+                "provenance": {framework: results.provenance(framework) for framework in FRAMEWORKS},
+                "records": records,
+            },
+            FIELDS,
+        )

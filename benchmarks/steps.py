@@ -86,17 +86,23 @@ def main(rounds: int) -> None:
     recipe = RECIPES["dcgan"]
     images = Pictures().batch(np.random.default_rng(0), BATCH)
     peaks = peak_contestants()
-    seconds = in_turn({
-        "tutorial pytorch": tutorial_torch.make_step(images),
-        "tutorial tensorflow": tutorial_tensorflow.make_step(images),
-        **{f"twin {framework}": twin_step(recipe, framework) for framework in FRAMEWORKS},
-        **{name: call for name, (call, _) in peaks.items()},
-    }, rounds, warm_up=2)
+    seconds = in_turn(
+        {
+            "tutorial pytorch": tutorial_torch.make_step(images),
+            "tutorial tensorflow": tutorial_tensorflow.make_step(images),
+            **{f"twin {framework}": twin_step(recipe, framework) for framework in FRAMEWORKS},
+            **{name: call for name, (call, _) in peaks.items()},
+        },
+        rounds,
+        warm_up=2,
+    )
     median = {name: statistics.median(values) for name, values in seconds.items()}
     peak = max(cost / median[name] for name, (_, cost) in peaks.items())
     cost = BATCH * flops_per_image(recipe)
-    print(f"DCGAN 28x28x1, batch {BATCH}, {cost / BATCH / 1e6:.0f} MFLOP an image; peak of convolutions "
-          f"{peak / 1e9:.0f} GFLOP/s; {torch.get_num_threads()} threads; medians of {rounds} rounds in turn")
+    print(
+        f"DCGAN 28x28x1, batch {BATCH}, {cost / BATCH / 1e6:.0f} MFLOP an image; peak of convolutions "
+        f"{peak / 1e9:.0f} GFLOP/s; {torch.get_num_threads()} threads; medians of {rounds} rounds in turn"
+    )
     tutorials = ("tutorial pytorch", "tutorial tensorflow")
     best = min(tutorials, key=median.__getitem__)
     for name in (*tutorials, *(f"twin {framework}" for framework in FRAMEWORKS)):

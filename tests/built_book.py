@@ -12,15 +12,38 @@ from threading import Thread
 
 # No name is looked up but this machine's, so nothing leaves it; a request that is held up by a handler of Playwright's
 # would turn the cache off.  Nothing here is drawn by a graphics card.
-BROWSER_ARGUMENTS = ("--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-gpu",
-                     "--disable-software-rasterizer")
+BROWSER_ARGUMENTS = (
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 # Attributes that make a browser fetch something by itself; <a href> waits for the reader.
-FETCHED = {("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("video", "src"), ("audio", "src"),
-           ("embed", "src"), ("object", "data"), ("img", "srcset"), ("input", "src"), ("use", "href")}
-FETCHING_LINKS = {"stylesheet", "preload", "prefetch", "preconnect", "dns-prefetch", "icon", "shortcut icon",
-                  "manifest", "modulepreload"}
+FETCHED = {
+    ("script", "src"),
+    ("img", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("video", "src"),
+    ("audio", "src"),
+    ("embed", "src"),
+    ("object", "data"),
+    ("img", "srcset"),
+    ("input", "src"),
+    ("use", "href"),
+}
+FETCHING_LINKS = {
+    "stylesheet",
+    "preload",
+    "prefetch",
+    "preconnect",
+    "dns-prefetch",
+    "icon",
+    "shortcut icon",
+    "manifest",
+    "modulepreload",
+}
 
 
 class Page(HTMLParser):
@@ -144,7 +167,7 @@ class Reader:
 
     def faults(self) -> list[str]:
         """Every fault so far; an address that was asked for in vain is one."""
-        return self.told + [f"missing: {path}" for path in self.site.missing[self.already_missing:]]
+        return self.told + [f"missing: {path}" for path in self.site.missing[self.already_missing :]]
 
 
 def is_external(url: str) -> bool:

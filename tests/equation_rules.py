@@ -18,18 +18,34 @@ import nbformat
 
 FOLDERS = ("tensors", "probability", "gradient_descent", "tuning", "appendix")
 ROWS = (
-    "optimal D", "generator gradient at frozen D*", "parallel lines", "bilinear xy, simultaneous", "alternating",
-    "extragradient", "optimistic", "Dirac-GAN", "Dirac, NS and relativistic", "Dirac, R1 (or R2)", "R1 step bound",
-    "instance noise", "two time scales on Dirac", "WGAN, WGAN-GP on Dirac",
-    "1-D WGAN-GP critic between two points", "relativistic game", "least squares (-1, 1, 0)", "hinge",
-    "Frechet distance", "spectral norm",
+    "optimal D",
+    "generator gradient at frozen D*",
+    "parallel lines",
+    "bilinear xy, simultaneous",
+    "alternating",
+    "extragradient",
+    "optimistic",
+    "Dirac-GAN",
+    "Dirac, NS and relativistic",
+    "Dirac, R1 (or R2)",
+    "R1 step bound",
+    "instance noise",
+    "two time scales on Dirac",
+    "WGAN, WGAN-GP on Dirac",
+    "1-D WGAN-GP critic between two points",
+    "relativistic game",
+    "least squares (-1, 1, 0)",
+    "hinge",
+    "Frechet distance",
+    "spectral norm",
 )
 REQUIRED, OPTIONAL = {"label", "chapter", "test"}, {"row"}
 LABELS = (
-    re.compile(r"\$\$(?:(?!\$\$).)*\$\$(?:[ \t]*\(([^()\s]+)\))?", re.DOTALL),              # $$ ... $$ (label)
-    re.compile(r"^[ \t>]*(?:`{3,}|:{3,})\{math\}[^\n]*\n(?:[ \t>]*:[\w-]+:[^\n]*\n)*?[ \t>]*:label:[ \t]*(\S+)",
-               re.MULTILINE),                                                             # {math} with :label:
-    re.compile(r"\\label\{([^{}]*)\}"),                                                   # amsmath
+    re.compile(r"\$\$(?:(?!\$\$).)*\$\$(?:[ \t]*\(([^()\s]+)\))?", re.DOTALL),  # $$ ... $$ (label)
+    re.compile(
+        r"^[ \t>]*(?:`{3,}|:{3,})\{math\}[^\n]*\n(?:[ \t>]*:[\w-]+:[^\n]*\n)*?[ \t>]*:label:[ \t]*(\S+)", re.MULTILINE
+    ),  # {math} with :label:
+    re.compile(r"\\label\{([^{}]*)\}"),  # amsmath
 )
 
 
@@ -46,8 +62,11 @@ class Book:
         """Read tests/equations.toml and the pages of the chapters and the appendix, with those that open the book."""
         chapters = root / "chapters"
         paths = [*chapters.glob("*.*"), *(path for folder in FOLDERS for path in (chapters / folder).rglob("*.*"))]
-        pages = {path.relative_to(chapters).with_suffix("").as_posix(): prose(path) for path in sorted(paths)
-                 if path.suffix in (".md", ".ipynb") and ".ipynb_checkpoints" not in path.parts}
+        pages = {
+            path.relative_to(chapters).with_suffix("").as_posix(): prose(path)
+            for path in sorted(paths)
+            if path.suffix in (".md", ".ipynb") and ".ipynb_checkpoints" not in path.parts
+        }
         index = tomllib.loads((root / "tests" / "equations.toml").read_text(encoding="utf-8"))
         if set(index) - {"equation"}:
             raise ValueError(f"tests/equations.toml has the tables {sorted(index)}; accepted: [[equation]] alone")
@@ -174,8 +193,10 @@ def wrong_function(path: Path, name: str) -> str:
     if function is None or not name.startswith("test_"):
         return "no test function has this name"
     marks = [ast.unparse(each) for each in function.decorator_list] + [
-        ast.unparse(node.value) for node in tree.body
-        if isinstance(node, ast.Assign) and "pytestmark" in map(ast.unparse, node.targets)]
+        ast.unparse(node.value)
+        for node in tree.body
+        if isinstance(node, ast.Assign) and "pytestmark" in map(ast.unparse, node.targets)
+    ]
     if any(re.search(r"mark\.(skip|xfail|network)\b|mark\.skipif\((True|1)\b", mark) for mark in marks):
         return "the function is skipped"
     for statement in function.body:
@@ -216,8 +237,14 @@ def helpers(path: Path) -> set[str]:
             found |= {names[name] for name in (helpers(source) if source else ()) if name in names}
         if isinstance(node, ast.Import):
             for name in node.names:
-                source = next((folder / f"{name.name}.py" for folder in path.parents
-                               if (folder / f"{name.name}.py").is_file() and "tests" in folder.parts), None)
+                source = next(
+                    (
+                        folder / f"{name.name}.py"
+                        for folder in path.parents
+                        if (folder / f"{name.name}.py").is_file() and "tests" in folder.parts
+                    ),
+                    None,
+                )
                 found |= {f"{name.asname or name.name}.{each}" for each in (helpers(source) if source else ())}
     own = functions(tree)
     while True:
@@ -227,5 +254,12 @@ def helpers(path: Path) -> set[str]:
         found |= more
 
 
-RULES = [fields, kinds_of_labels, every_equation_has_an_entry, every_entry_has_its_equation, nothing_twice,
-         checks_exist_and_assert, rows]
+RULES = [
+    fields,
+    kinds_of_labels,
+    every_equation_has_an_entry,
+    every_entry_has_its_equation,
+    nothing_twice,
+    checks_exist_and_assert,
+    rows,
+]

@@ -18,9 +18,22 @@ LINK = re.compile(r"\{term\}`(?:[^`<]*<([^`>]+)>|([^`]+))`")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 CODE = ("{math", "{code", "{bibliography", "{tableofcontents", "{list-table", "{eval-rst", "{rubric")
 # Every page that speaks of one of these links its first use there, not only the first page of the book.
-CENTRAL = ("batch normalisation", "critic", "discriminator", "Fréchet distance", "generator", "gradient penalty",
-           "Jensen-Shannon divergence", "logit", "mode collapse", "non-saturating loss", "optimiser",
-           "spectral normalisation", "transposed convolution", "Wasserstein distance")
+CENTRAL = (
+    "batch normalisation",
+    "critic",
+    "discriminator",
+    "Fréchet distance",
+    "generator",
+    "gradient penalty",
+    "Jensen-Shannon divergence",
+    "logit",
+    "mode collapse",
+    "non-saturating loss",
+    "optimiser",
+    "spectral normalisation",
+    "transposed convolution",
+    "Wasserstein distance",
+)
 #: Blanks of the same length take the place of what is no prose, so that places stay comparable.
 BLANK = "\0"
 
@@ -45,19 +58,29 @@ class Pages:
     def read(cls, root: Path) -> "Pages":
         """Read every page that the table of contents names; the appendix and the home page explain their own words."""
         names = re.findall(r"(?:root|file):\s*(\S+)", (root / "_toc.yml").read_text(encoding="utf-8"))
-        texts = {name: prose(path) for name in names for ending in (".md", ".ipynb")
-                 if (path := (root / name).with_suffix(ending)).is_file()}
+        texts = {
+            name: prose(path)
+            for name in names
+            for ending in (".md", ".ipynb")
+            if (path := (root / name).with_suffix(ending)).is_file()
+        }
         glossary = texts.pop("chapters/appendix/glossary")
-        read = {name: text for name, text in texts.items()
-                if "/appendix/" not in name and name not in ("chapters/index", "chapters/playground")}
+        read = {
+            name: text
+            for name, text in texts.items()
+            if "/appendix/" not in name and name not in ("chapters/index", "chapters/playground")
+        }
         return cls(glossary, read, {name: text for name, text in texts.items() if name not in read})
 
     @cached_property
     def entries(self) -> list[Entry]:
         """Every entry of the glossary."""
         body = re.search(r"(?s)```\{glossary\}\n(.*?)\n```", self.glossary)[1]
-        return [Entry(lines[0], " ".join(line.strip() for line in lines[1:]))
-                for lines in (block.splitlines() for block in body.split("\n\n")) if lines]
+        return [
+            Entry(lines[0], " ".join(line.strip() for line in lines[1:]))
+            for lines in (block.splitlines() for block in body.split("\n\n"))
+            if lines
+        ]
 
     @cached_property
     def names(self) -> dict[str, str]:
@@ -88,16 +111,24 @@ def plain(text: str) -> str:
             line = BLANK * len(line)
         lines.append(line)
     text = "".join(lines)
-    for pattern in (r"(?s)\$\$.*?\$\$(?:[ \t]*\([^()\s]+\))?", r"\{[\w:]+\}`[^`]*`", r"(`+)(?!`).+?(?<!`)\1(?!`)",
-                    r"(?<!\\)\$[^$]+\$", r"\[[^\]]*\]\([^)]*\)"):
+    for pattern in (
+        r"(?s)\$\$.*?\$\$(?:[ \t]*\([^()\s]+\))?",
+        r"\{[\w:]+\}`[^`]*`",
+        r"(`+)(?!`).+?(?<!`)\1(?!`)",
+        r"(?<!\\)\$[^$]+\$",
+        r"\[[^\]]*\]\([^)]*\)",
+    ):
         text = re.sub(pattern, lambda match: BLANK * len(match[0]), text)
     return text
 
 
 def links(book: Pages, text: str) -> list[tuple[int, str]]:
     """Where a page links a term, and which; an unknown one by what the link says."""
-    return [(match.start(), book.names.get(written.lower(), written)) for match in LINK.finditer(text)
-            if (written := match[1] or match[2])]
+    return [
+        (match.start(), book.names.get(written.lower(), written))
+        for match in LINK.finditer(text)
+        if (written := match[1] or match[2])
+    ]
 
 
 def uses(book: Pages, text: str) -> list[tuple[int, str]]:
@@ -109,14 +140,15 @@ def uses(book: Pages, text: str) -> list[tuple[int, str]]:
         first = words if name[0].isupper() else f"[{name[0]}{name[0].upper()}]{words[1:]}"
         for match in list(re.finditer(rf"(?<![\w-]){first}s?(?![\w-])", left)):
             found.append((match.start(), name))
-            left = left[:match.start()] + BLANK * len(match[0]) + left[match.end():]
+            left = left[: match.start()] + BLANK * len(match[0]) + left[match.end() :]
     return sorted(found)
 
 
 def order(name: str) -> str:
     """By what a dictionary sorts: small letters without accents."""
-    return "".join(letter for letter in unicodedata.normalize("NFKD", name.casefold())
-                   if not unicodedata.combining(letter))
+    return "".join(
+        letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter)
+    )
 
 
 def in_chinese_too(book: Pages) -> Iterator[str]:
@@ -134,14 +166,12 @@ def defined_and_placed(book: Pages) -> Iterator[str]:
 
 def sorted_once(book: Pages) -> Iterator[str]:
     keys = [order(entry.name) for entry in book.entries]
-    yield from (f"{after!r} stands after {before!r}" for before, after in pairwise(keys)
-                if after <= before)
+    yield from (f"{after!r} stands after {before!r}" for before, after in pairwise(keys) if after <= before)
 
 
 def links_resolve(book: Pages) -> Iterator[str]:
     for page, text in (book.pages | book.others).items():
-        yield from (f"{page}: {name!r} is no term" for _, name in links(book, text)
-                    if name not in book.names.values())
+        yield from (f"{page}: {name!r} is no term" for _, name in links(book, text) if name not in book.names.values())
 
 
 def every_term_is_linked(book: Pages) -> Iterator[str]:
@@ -170,5 +200,12 @@ def central_terms_on_each_page(book: Pages) -> Iterator[str]:
                 linked[name] = place  # once is enough to say
 
 
-RULES = [in_chinese_too, defined_and_placed, sorted_once, links_resolve, every_term_is_linked, linked_at_first,
-         central_terms_on_each_page]
+RULES = [
+    in_chinese_too,
+    defined_and_placed,
+    sorted_once,
+    links_resolve,
+    every_term_is_linked,
+    linked_at_first,
+    central_terms_on_each_page,
+]

@@ -17,13 +17,20 @@ NAMES = {"train": "train", "test": "t10k"}
 def real_folder() -> Path | None:
     """The folder that holds the 10,000 published test images of MNIST, if one does."""
     places = [os.environ.get("GANBOOK_DATA"), Path(__file__).resolve().parents[2] / "shared" / "data"]
-    return next((Path(place) for place in places if place and any(
-        (Path(place) / part / "t10k-images-idx3-ubyte.gz").is_file() for part in ("mnist", "."))), None)
+    return next(
+        (
+            Path(place)
+            for place in places
+            if place and any((Path(place) / part / "t10k-images-idx3-ubyte.gz").is_file() for part in ("mnist", "."))
+        ),
+        None,
+    )
 
 
 REAL = real_folder()  # before a fixture hides the environment
 needs_real_mnist = pytest.mark.skipif(
-    REAL is None, reason="the MNIST test files are neither in GANBOOK_DATA nor in ../shared/data")
+    REAL is None, reason="the MNIST test files are neither in GANBOOK_DATA nor in ../shared/data"
+)
 
 
 def idx_bytes(array: np.ndarray, magic: bytes | None = None, shape: tuple[int, ...] | None = None) -> bytes:

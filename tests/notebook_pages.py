@@ -25,4 +25,5 @@ def tags(cell: nbformat.NotebookNode) -> list[str]:
 def printed(output: nbformat.NotebookNode) -> str:
     """What an output says in words: a stream's text or the plain and HTML forms of a result."""
     return output.get("text", "") + "".join(
-        text for kind, text in output.get("data", {}).items() if kind.startswith("text/"))
+        text for kind, text in output.get("data", {}).items() if kind.startswith("text/")
+    )

@@ -11,8 +11,17 @@ from book_tools import about, colab, filled, notebooks
 from notebook_pages import code_cells, printed, tags
 
 TABS = ("tab-pytorch", "tab-tensorflow")
-TAGS = {*TABS, colab.TAG, "hide-input", "hide-output", "remove-input", "remove-output", "raises-exception",
-        "nbval-ignore-output", "nbval-skip"}
+TAGS = {
+    *TABS,
+    colab.TAG,
+    "hide-input",
+    "hide-output",
+    "remove-input",
+    "remove-output",
+    "raises-exception",
+    "nbval-ignore-output",
+    "nbval-skip",
+}
 UNSTEADY = {
     "a progress bar": re.compile(r"\d+%\|.*\||\d+(\.\d+)?\s?(it|s)/(s|it)\b"),
     "a memory address": re.compile(r"\bat 0x[0-9a-f]{6,}|\b0x[0-9a-f]{8,}\b"),
@@ -87,8 +96,9 @@ def known_tags(notebook) -> Iterator[str]:
     for cell in notebook.cells:
         for tag in tags(cell):
             if (tag not in TAGS and about.percent([tag]) is None) or cell.cell_type != "code":
-                yield (f"{cell.id}: tag {tag!r}; accepted, on code cells: {', '.join(sorted(TAGS))}, "
-                       "about-1 to about-50")
+                yield (
+                    f"{cell.id}: tag {tag!r}; accepted, on code cells: {', '.join(sorted(TAGS))}, about-1 to about-50"
+                )
 
 
 def one_tolerance(notebook) -> Iterator[str]:
@@ -141,7 +151,8 @@ def colab_cell(notebook) -> Iterator[str]:
 def reasons_for_ignored_outputs(notebook) -> Iterator[str]:
     for cell in code_cells(notebook):
         ignored = {"nbval-ignore-output", "nbval-skip"} & set(tags(cell)) or re.search(
-            r"#\s*(NBVAL_|PYTEST_VALIDATE)", cell.source)
+            r"#\s*(NBVAL_|PYTEST_VALIDATE)", cell.source
+        )
         if ignored and len(cell.metadata.get("mystnb", {}).get("ignored_because", "").split()) < 4:
             yield f"{cell.id}: an ignored output without its reason in mystnb.ignored_because"
 
@@ -172,6 +183,23 @@ def thin(notebook) -> Iterator[str]:
             yield f"{cell.id}: {statements} statements; at most 40 belong in one cell"
 
 
-RULES = [executed_in_order, no_stderr, no_unexpected_error, no_closing_semicolon, nothing_unsteady, alt_text,
-         animations_described, known_tags, one_tolerance, paired_tabs, normal_form, as_in_its_module, kernelspec,
-         colab_cell, reasons_for_ignored_outputs, titled_and_labelled, whole_formulas, thin]
+RULES = [
+    executed_in_order,
+    no_stderr,
+    no_unexpected_error,
+    no_closing_semicolon,
+    nothing_unsteady,
+    alt_text,
+    animations_described,
+    known_tags,
+    one_tolerance,
+    paired_tabs,
+    normal_form,
+    as_in_its_module,
+    kernelspec,
+    colab_cell,
+    reasons_for_ignored_outputs,
+    titled_and_labelled,
+    whole_formulas,
+    thin,
+]

@@ -6,11 +6,22 @@ import numpy as np
 from PIL import Image
 
 #: Of every file: ending, mode, side lengths, orientation tag.
-KINDS = [("jpg", "RGB", (300, 200), 1), ("jpg", "RGB", (200, 260), 6), ("JPG", "L", (90, 130), 3),
-         ("jpeg", "CMYK", (120, 120), None), ("png", "RGBA", (100, 80), None), ("png", "LA", (80, 100), None),
-         ("png", "P", (70, 70), None), ("png", "I;16", (90, 75), None), ("png", "1", (99, 64), None),
-         ("webp", "RGB", (160, 90), 8), ("gif", "P", (65, 65), None), ("bmp", "RGB", (64, 64), None),
-         ("tiff", "RGB", (111, 77), 5), ("PNG", "RGB", (640, 480), None)]
+KINDS = [
+    ("jpg", "RGB", (300, 200), 1),
+    ("jpg", "RGB", (200, 260), 6),
+    ("JPG", "L", (90, 130), 3),
+    ("jpeg", "CMYK", (120, 120), None),
+    ("png", "RGBA", (100, 80), None),
+    ("png", "LA", (80, 100), None),
+    ("png", "P", (70, 70), None),
+    ("png", "I;16", (90, 75), None),
+    ("png", "1", (99, 64), None),
+    ("webp", "RGB", (160, 90), 8),
+    ("gif", "P", (65, 65), None),
+    ("bmp", "RGB", (64, 64), None),
+    ("tiff", "RGB", (111, 77), 5),
+    ("PNG", "RGB", (640, 480), None),
+]
 
 
 def picture(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.Image:
@@ -20,8 +31,13 @@ def picture(width: int, height: int, mode: str = "RGB", seed: int = 0) -> Image.
     colours = small.resize((width, height), Image.Resampling.BILINEAR)
     if mode == "I;16":
         return Image.fromarray(np.asarray(colours.convert("L")).astype(np.uint16) * 257)
-    return colours if mode == "RGBA" else colours.convert("LA" if mode == "LA" else mode) if mode in (
-        "LA", "P") else colours.convert("RGB").convert(mode)
+    return (
+        colours
+        if mode == "RGBA"
+        else colours.convert("LA" if mode == "LA" else mode)
+        if mode in ("LA", "P")
+        else colours.convert("RGB").convert(mode)
+    )
 
 
 def save(image: Image.Image, path: Path, orientation: int | None = None) -> Path:
@@ -38,7 +54,7 @@ def save(image: Image.Image, path: Path, orientation: int | None = None) -> Path
 def cut_off(path: Path) -> Path:
     """Half of a file."""
     content = path.read_bytes()
-    path.write_bytes(content[:len(content) // 2])
+    path.write_bytes(content[: len(content) // 2])
     return path
 
 

@@ -48,8 +48,9 @@ def test_a_course_stops_when_it_is_good_enough(framework):
 
 
 def test_unknown_table_is_refused():
-    run = subprocess.run([sys.executable, "-m", "benchmarks", "wheels"], cwd=ROOT, capture_output=True, text=True,
-                         check=False)
+    run = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "wheels"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert run.returncode == 2
     assert "wheels" in run.stderr
     assert "steps, programs, compiled, neighbour" in run.stderr
@@ -60,14 +61,32 @@ def test_trials_a_second_are_counted_while_all_workers_are_busy():
 
     def trial(worker: int, start: float, end: float) -> optuna.trial.FrozenTrial:
         return optuna.trial.FrozenTrial(
-            number=0, trial_id=0, state=optuna.trial.TrialState.COMPLETE, value=0.0, params={}, distributions={},
-            datetime_start=BEGINNING + datetime.timedelta(seconds=start), intermediate_values={}, system_attrs={},
-            datetime_complete=BEGINNING + datetime.timedelta(seconds=end), user_attrs={"worker": {"process": worker}})
+            number=0,
+            trial_id=0,
+            state=optuna.trial.TrialState.COMPLETE,
+            value=0.0,
+            params={},
+            distributions={},
+            datetime_start=BEGINNING + datetime.timedelta(seconds=start),
+            intermediate_values={},
+            system_attrs={},
+            datetime_complete=BEGINNING + datetime.timedelta(seconds=end),
+            user_attrs={"worker": {"process": worker}},
+        )
 
     # The second worker's first trial ends at 6, the last trial begins at 12: one worker ends 3 trials in these six
     # seconds, the other one and a half.
-    trials = [trial(1, 0, 4), trial(1, 4, 6), trial(1, 6, 8), trial(1, 8, 10), trial(1, 10, 12), trial(1, 12, 14),
-              trial(2, 2, 6), trial(2, 6, 10), trial(2, 10, 14)]
+    trials = [
+        trial(1, 0, 4),
+        trial(1, 4, 6),
+        trial(1, 6, 8),
+        trial(1, 8, 10),
+        trial(1, 10, 12),
+        trial(1, 12, 14),
+        trial(2, 2, 6),
+        trial(2, 6, 10),
+        trial(2, 10, 14),
+    ]
     assert search_workers.rate(trials) == pytest.approx((3 + 1.5) / 6)
     with pytest.raises(ValueError, match="accepted"):
         search_workers.rate([trial(1, 0, 4), trial(2, 1, 9)])

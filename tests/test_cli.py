@@ -31,8 +31,15 @@ from ganbook.tuning.search import scores
 CODE = Path(__file__).resolve().parents[1] / "code"
 FILES = {checkpoint.FILE, "samples.png"}
 SMALL = {"hidden": (8,), "initialiser": "he"}
-TINY = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **SMALL}),
-              discriminator=Architecture("MLPDiscriminator", SMALL), averaging=0.5, dtype="float64")
+TINY = Recipe(
+    name="tiny",
+    batch=8,
+    steps=6,
+    generator=Architecture("MLPGenerator", {"latent": 4, **SMALL}),
+    discriminator=Architecture("MLPDiscriminator", SMALL),
+    averaging=0.5,
+    dtype="float64",
+)
 
 
 def weights(folder):
@@ -105,13 +112,36 @@ def test_training_needs_no_argument(framework, monkeypatch, tmp_path):
 
 
 def test_options_change_the_recipe(recipe, tmp_path):
-    code, out, _ = call("train", "--recipe", recipe, "--data", "stacked_digits", "--split", "test", "--size", 12,
-                        "--steps", 3, "--seed", 7, "--dtype", "float32", "--out", tmp_path / "run")
+    code, out, _ = call(
+        "train",
+        "--recipe",
+        recipe,
+        "--data",
+        "stacked_digits",
+        "--split",
+        "test",
+        "--size",
+        12,
+        "--steps",
+        3,
+        "--seed",
+        7,
+        "--dtype",
+        "float32",
+        "--out",
+        tmp_path / "run",
+    )
     assert code == 0
     assert "tiny-stacked_digits on stacked_digits with PyTorch, seed 7, steps 3" in out
     made = checkpoint.read_recipe(tmp_path / "run")
     assert (made.data, made.split, made.size, made.steps, made.seed, made.dtype) == (
-        "stacked_digits", "test", 12, 3, 7, "float32")
+        "stacked_digits",
+        "test",
+        12,
+        3,
+        7,
+        "float32",
+    )
     assert made.generator.settings["shape"] == (12, 12, 3)
 
 
@@ -183,7 +213,11 @@ def test_resuming_where_nothing_is_starts_a_run(recipe, tmp_path):
 def test_samples_on_the_way(recipe, tmp_path):
     assert call("train", "--recipe", recipe, "--sample-every", 2, "--out", tmp_path / "run")[0] == 0
     assert {path.name for path in (tmp_path / "run").glob("*.png")} == {
-        "samples.png", "samples-2.png", "samples-4.png", "samples-6.png"}
+        "samples.png",
+        "samples-2.png",
+        "samples-4.png",
+        "samples-6.png",
+    }
     last, final = (np.asarray(Image.open(tmp_path / "run" / name)) for name in ("samples-6.png", "samples.png"))
     assert (last == final).all()
 
@@ -196,7 +230,7 @@ def test_sample_writes_a_grid(folder, tmp_path):
     picture = np.asarray(Image.open(path))
     assert picture.shape == ((3 * 8 + 2) * 4, (2 * 8 + 1) * 4, 3)
     images = training.load_run(folder).sample(6, 5)
-    tile = picture[18 * 4:, 9 * 4:][::4, ::4, 0]
+    tile = picture[18 * 4 :, 9 * 4 :][::4, ::4, 0]
     assert np.abs(tile / 127.5 - 1 - images[5, :, :, 0]).max() <= 1 / 255 + 1e-6
 
 
@@ -255,16 +289,32 @@ def test_evaluate_refuses_too_few(folder):
 
 
 def test_evaluate_takes_a_count_and_a_seed(folder):
-    outputs = [call("evaluate", folder, *options)[1].splitlines()
-               for options in (("--count", 400), ("--count", 500), ("--count", 500, "--seed", 1))]
+    outputs = [
+        call("evaluate", folder, *options)[1].splitlines()
+        for options in (("--count", 400), ("--count", 500), ("--count", 500, "--seed", 1))
+    ]
     assert len({lines[3].split()[3] for lines in outputs}) == 3
     assert sum(" 500 generated" in lines[0] for lines in outputs) == 2
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_an_experiment_writes_its_result(framework, tmp_path):
-    code, out, err = call("experiment", "digit_generator", "--framework", framework, "--steps", 2, "--seed", 3,
-                          "--samples", 50, "--device", "cpu", "--out", tmp_path / "results")
+    code, out, err = call(
+        "experiment",
+        "digit_generator",
+        "--framework",
+        framework,
+        "--steps",
+        2,
+        "--seed",
+        3,
+        "--samples",
+        50,
+        "--device",
+        "cpu",
+        "--out",
+        tmp_path / "results",
+    )
     path = tmp_path / "results" / f"digit_generator_{framework}.json"
     assert (code, err) == (0, "")
     assert f"saved in {path}" in out
@@ -281,10 +331,12 @@ def test_a_classifier_is_made(tmp_path):
 
 
 def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
-    cells = tuple(tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS
-                  for seed in (0, 1))
-    made = tables.Table("trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()},
-                        compiled=False)
+    cells = tuple(
+        tables.Cell("tiny", framework, TINY.replace(seed=seed)) for framework in FRAMEWORKS for seed in (0, 1)
+    )
+    made = tables.Table(
+        "trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()}, compiled=False
+    )
     for module in "cli", "commands":
         monkeypatch.setattr(f"ganbook.{module}.TABLES", {"trial": made})
     out = tmp_path / "results"
@@ -336,8 +388,9 @@ def test_info_of_a_run_before_its_first_step(recipe, tmp_path):
 def test_info_lists_the_named_recipes():
     code, out, _ = call("info")
     assert code == 0
-    assert all(re.search(rf"^{name} +{recipe.data}, {recipe.loss}", out, re.MULTILINE)
-               for name, recipe in RECIPES.items())
+    assert all(
+        re.search(rf"^{name} +{recipe.data}, {recipe.loss}", out, re.MULTILINE) for name, recipe in RECIPES.items()
+    )
 
 
 def fake_trials(monkeypatch, stop_at=None):
@@ -348,8 +401,12 @@ def fake_trials(monkeypatch, stop_at=None):
         seen.append(seed)
         if len(seen) == stop_at:
             raise KeyboardInterrupt
-        return {"distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000, "failed": None,
-                "early_losses": [0.0] * 3, "seconds": 0.0}
+        return {
+            "distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000,
+            "failed": None,
+            "early_losses": [0.0] * 3,
+            "seconds": 0.0,
+        }
 
     monkeypatch.setattr(scores, "run_seed", run_seed)
     return seen
@@ -357,8 +414,9 @@ def fake_trials(monkeypatch, stop_at=None):
 
 def test_tune_searches_and_scores_the_winner_again(monkeypatch, tmp_path):
     seen, study = fake_trials(monkeypatch), tmp_path / "study.journal"
-    code, out, err = call("tune", "rates", "--trials", 3, "--study", study, "--sampler", "random", "--seed", 1,
-                          "--fresh", 2)
+    code, out, err = call(
+        "tune", "rates", "--trials", 3, "--study", study, "--sampler", "random", "--seed", 1, "--fresh", 2
+    )
     assert (code, err) == (0, "")
     assert f"rates with PyTorch, random, seed 1, in {study}: 0 of 3 trials are there" in out
     assert "best of 3 trials, 0 of them given up: number " in out
@@ -391,44 +449,53 @@ def test_the_book_s_searches_take_no_settings(monkeypatch, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("arguments", "listed"), [
-    (("dream",), "train.*sample.*evaluate.*info"),
-    (("train", "--framework", "jax"), "pytorch.*tensorflow"),
-    (("train", "--data", "letters"), "digits.*mnist.*ring.*grid"),
-    (("train", "--split", "half"), "train.*test.*all"),
-    (("train", "--dtype", "int8"), "float32.*float64"),
-    (("train", "--device", "tpu"), "auto, cpu, gpu or gpu:N"),
-    (("train", "--device", "gpu:99"), "'gpu:99'; accepted: 'cpu'"),
-    (("train", "--steps", "0"), "'0'; accepted: a whole number of at least 1"),
-    (("train", "--seed", "-1"), "'-1'; accepted: a whole number of at least 0"),
-    (("train", "--recipe", "best"), "recipe is 'best'; accepted: quickstart, article-000, dcgan, recommended"),
-    (("train", "--data", "ring"), "data is 'ring'; accepted with recipe 'quickstart'.*: digits, mnist"),
-    (("train", "--recipe", "recommended", "--data", "digits", "--size", "30"), "shape is.*divisible by 4"),
-    (("sample",), "FOLDER"),
-    (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
-    (("classifier", "--side", "16"), "invalid choice: 16.*8, 28, 32"),
-    (("tune", "alchemy"), "invalid choice: 'alchemy'.*digits.*rates"),
-    (("tune", "--sampler", "grid"), "invalid choice: 'grid'.*tpe.*random"),
-    (("tune", "--study", "redis://here"), "storage is 'redis://here'; accepted: the path of a journal file"),
-    (("experiment", "alchemy"), "invalid choice: 'alchemy'.*article_001"),
-    (("experiment", "article_001", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
-    (("train", "--size", 100_000), r"--size 100000 does not fit recipe 'quickstart': the generator "
-                                   r"has [\d,]+ weights; accepted: at most 1,000,000,000"),
-    (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit recipe 'article-000': "),
-    (("train", "--batch", 10**12), r"batch is 1,000,000,000,000; accepted with the generator, .*: at most \d"),
-    (("train", "--steps", 10**30), "and at most 9,223,372,036,854,775,807"),
-    (("train", "--out", ""), "argument --out: ''; accepted: a text that is not empty"),
-    (("train", "--recipe", ""), "argument --recipe: ''; accepted"),
-    (("info", ""), "argument FOLDER: ''; accepted"),
-    (("evaluate", "x", "--json", ""), "argument --json: ''; accepted"),
-    (("sample", "x", "--count", 10**9), "'1000000000'; accepted: a whole number of at least 1 and at most 1,000,000"),
-    (("sample", "x", "--out", "s.jpg"), r"'s\.jpg'; accepted: a file whose name ends in \.png"),
-    (("tune", "--workers", 10**6), "and at most 1,024"),
-    (("tune", "--study", ""), "argument --study: ''; accepted"),
-    (("tune", "--study", "sqlite:///"), "'sqlite:///'; accepted: a database in a file, sqlite:///FILE"),
-    (("tune", "--study", "sqlite:///:memory:"), "a database in a file"),
-    (("tune", "--study", "sqlite://?a=b"), "a database in a file"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "listed"),
+    [
+        (("dream",), "train.*sample.*evaluate.*info"),
+        (("train", "--framework", "jax"), "pytorch.*tensorflow"),
+        (("train", "--data", "letters"), "digits.*mnist.*ring.*grid"),
+        (("train", "--split", "half"), "train.*test.*all"),
+        (("train", "--dtype", "int8"), "float32.*float64"),
+        (("train", "--device", "tpu"), "auto, cpu, gpu or gpu:N"),
+        (("train", "--device", "gpu:99"), "'gpu:99'; accepted: 'cpu'"),
+        (("train", "--steps", "0"), "'0'; accepted: a whole number of at least 1"),
+        (("train", "--seed", "-1"), "'-1'; accepted: a whole number of at least 0"),
+        (("train", "--recipe", "best"), "recipe is 'best'; accepted: quickstart, article-000, dcgan, recommended"),
+        (("train", "--data", "ring"), "data is 'ring'; accepted with recipe 'quickstart'.*: digits, mnist"),
+        (("train", "--recipe", "recommended", "--data", "digits", "--size", "30"), "shape is.*divisible by 4"),
+        (("sample",), "FOLDER"),
+        (("evaluate", "x", "--count", "1"), "'1'; accepted: a whole number of at least 2"),
+        (("classifier", "--side", "16"), "invalid choice: 16.*8, 28, 32"),
+        (("tune", "alchemy"), "invalid choice: 'alchemy'.*digits.*rates"),
+        (("tune", "--sampler", "grid"), "invalid choice: 'grid'.*tpe.*random"),
+        (("tune", "--study", "redis://here"), "storage is 'redis://here'; accepted: the path of a journal file"),
+        (("experiment", "alchemy"), "invalid choice: 'alchemy'.*article_001"),
+        (("experiment", "article_001", "--minutes", "soon"), "'soon'; accepted: a number above 0"),
+        (
+            ("train", "--size", 100_000),
+            r"--size 100000 does not fit recipe 'quickstart': the generator "
+            r"has [\d,]+ weights; accepted: at most 1,000,000,000",
+        ),
+        (("train", "--recipe", "article-000", "--size", 3), r"--size 3 does not fit recipe 'article-000': "),
+        (("train", "--batch", 10**12), r"batch is 1,000,000,000,000; accepted with the generator, .*: at most \d"),
+        (("train", "--steps", 10**30), "and at most 9,223,372,036,854,775,807"),
+        (("train", "--out", ""), "argument --out: ''; accepted: a text that is not empty"),
+        (("train", "--recipe", ""), "argument --recipe: ''; accepted"),
+        (("info", ""), "argument FOLDER: ''; accepted"),
+        (("evaluate", "x", "--json", ""), "argument --json: ''; accepted"),
+        (
+            ("sample", "x", "--count", 10**9),
+            "'1000000000'; accepted: a whole number of at least 1 and at most 1,000,000",
+        ),
+        (("sample", "x", "--out", "s.jpg"), r"'s\.jpg'; accepted: a file whose name ends in \.png"),
+        (("tune", "--workers", 10**6), "and at most 1,024"),
+        (("tune", "--study", ""), "argument --study: ''; accepted"),
+        (("tune", "--study", "sqlite:///"), "'sqlite:///'; accepted: a database in a file, sqlite:///FILE"),
+        (("tune", "--study", "sqlite:///:memory:"), "a database in a file"),
+        (("tune", "--study", "sqlite://?a=b"), "a database in a file"),
+    ],
+)
 def test_a_wrong_value_lists_the_right_ones(arguments, listed, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert re.search(listed, refused(*arguments))
@@ -440,20 +507,26 @@ def test_a_folder_without_a_run_is_named(command, tmp_path):
     assert str(tmp_path / "nowhere") in refused(command, tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ("{", "not JSON"),
-    ('{"r1": {}}', "recipe.r1 has unknown fields [] and lacks ['start']"),
-    (TINY.to_json().replace('"steps": 6', '"steps": 6, "stepps": 6'), "unknown fields ['stepps']"),
-    (TINY.to_json().replace('"steps": 6', '"steps": 6, "batch": 3'), "field 'batch' twice; accepted: each field once"),
-    ("[" * 10_000 + "]" * 10_000, "nested too deeply"),
-    (TINY.to_json().replace('"steps": 6', f'"steps": {10 ** 400}'), "and at most 9223372036854775807"),
-    (TINY.to_json().replace('"averaging": 0.5', f'"averaging": {10 ** 400}'), "averaging is 1000"),
-    (TINY.to_json().replace('"latent": 4', '"latent": {}'), "setting 'latent' is {}; accepted: a number"),
-    (TINY.to_json().replace('"steps": 6', '"steps": -6'), "steps is -6; accepted"),
-    (TINY.to_json().replace('"latent": 4', '"latent": 4, "colour": 3'), "setting 'colour'"),
-    (TINY.to_json().replace('"latent": 4', '"latent": 4, "shape": []'), "shape is (); accepted"),
-    (b"\xff\xfe\x00", "codec can't decode"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not JSON"),
+        ('{"r1": {}}', "recipe.r1 has unknown fields [] and lacks ['start']"),
+        (TINY.to_json().replace('"steps": 6', '"steps": 6, "stepps": 6'), "unknown fields ['stepps']"),
+        (
+            TINY.to_json().replace('"steps": 6', '"steps": 6, "batch": 3'),
+            "field 'batch' twice; accepted: each field once",
+        ),
+        ("[" * 10_000 + "]" * 10_000, "nested too deeply"),
+        (TINY.to_json().replace('"steps": 6', f'"steps": {10**400}'), "and at most 9223372036854775807"),
+        (TINY.to_json().replace('"averaging": 0.5', f'"averaging": {10**400}'), "averaging is 1000"),
+        (TINY.to_json().replace('"latent": 4', '"latent": {}'), "setting 'latent' is {}; accepted: a number"),
+        (TINY.to_json().replace('"steps": 6', '"steps": -6'), "steps is -6; accepted"),
+        (TINY.to_json().replace('"latent": 4', '"latent": 4, "colour": 3'), "setting 'colour'"),
+        (TINY.to_json().replace('"latent": 4', '"latent": 4, "shape": []'), "shape is (); accepted"),
+        (b"\xff\xfe\x00", "codec can't decode"),
+    ],
+)
 def test_a_wrong_recipe_file_is_refused(content, message, tmp_path):
     path = tmp_path / "mine.json"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -482,8 +555,16 @@ def test_a_picture_that_cannot_be_written_is_named(folder, tmp_path):
 def test_a_run_that_is_not_finite_ends_with_code_1(rate, order, framework, tmp_path):
     wild = Optimiser("sgd", rate)
     path, run = tmp_path / "wild.json", tmp_path / "run"
-    path.write_text(TINY.replace(generator_optimiser=wild, discriminator_optimiser=wild, loss="least_squares", steps=50,
-                                 order=order, dtype="float32").to_json())
+    path.write_text(
+        TINY.replace(
+            generator_optimiser=wild,
+            discriminator_optimiser=wild,
+            loss="least_squares",
+            steps=50,
+            order=order,
+            dtype="float32",
+        ).to_json()
+    )
     assert call("train", "--recipe", path, "--framework", framework, "--until", 0, "--out", run)[0] == 0
     line = refused("train", "--resume", "--save-every", 1, "--out", run, code=1)
     step = int(re.search(r"step (\d+):", line)[1])
@@ -508,17 +589,35 @@ assert cli.main(["evaluate", {str(folder)!r}]) == 2
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     ending = {"pytorch": "torch"}.get(folder.name, folder.name)
-    assert result.stderr.strip() == (f"ganbook: {ending} is not installed; install it, or choose the other of "
-                                     "--framework pytorch, tensorflow")
+    assert result.stderr.strip() == (
+        f"ganbook: {ending} is not installed; install it, or choose the other of --framework pytorch, tensorflow"
+    )
 
 
 def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
     run = tmp_path / "run"
     # Started in the background, a shell makes its programs deaf to Ctrl-C, and theirs after them; undo that.
-    process = subprocess.Popen([sys.executable, "-m", "ganbook", "train", "--recipe", str(recipe), "--steps", "1000000",
-                                "--save-every", "20", "--out", str(run)], cwd=CODE, text=True,
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "ganbook",
+            "train",
+            "--recipe",
+            str(recipe),
+            "--steps",
+            "1000000",
+            "--save-every",
+            "20",
+            "--out",
+            str(run),
+        ],
+        cwd=CODE,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     try:
         deadline = time.monotonic() + 120
         while not (run / checkpoint.FILE).exists():
@@ -532,8 +631,9 @@ def test_ctrl_c_leaves_the_last_checkpoint(recipe, tmp_path):
     assert process.returncode == 130
     step = checkpoint.load(run)[1]["step"]
     assert step % 20 == 0
-    assert err.strip().splitlines()[-1] == (f"ganbook: interrupted; {run} holds step {step:,}. To go on: "
-                                            f"python -m ganbook train --out {run} --resume")
+    assert err.strip().splitlines()[-1] == (
+        f"ganbook: interrupted; {run} holds step {step:,}. To go on: python -m ganbook train --out {run} --resume"
+    )
     assert training.load_run(run, "pytorch").step == step
 
 
@@ -547,13 +647,15 @@ def test_ctrl_c_before_the_first_checkpoint(recipe, monkeypatch, tmp_path):
 
 # What is refused before memory is asked for or anything is computed.
 
+
 def test_more_columns_than_images_and_more_images_than_fit_are_refused(folder, monkeypatch):
     monkeypatch.setattr(training.Run, "sample", None)
     assert "columns is 1000000000; accepted with count 3" in refused("sample", folder, "--count", 3, "--columns", 10**9)
     monkeypatch.setattr("ganbook.commands.MOST_GENERATED", 6400)
     for command in "sample", "evaluate":
-        assert ("count is 1,000; accepted with examples of 64 numbers: at most 100"
-                in refused(command, folder, "--count", 1000))
+        assert "count is 1,000; accepted with examples of 64 numbers: at most 100" in refused(
+            command, folder, "--count", 1000
+        )
 
 
 def test_too_little_memory_is_one_line(recipe, monkeypatch, tmp_path):
@@ -583,8 +685,10 @@ def test_a_recipe_with_a_byte_order_mark_is_read(recipe, tmp_path):
 
 def test_a_folder_that_another_process_trains_into_is_refused_at_once(recipe, monkeypatch, tmp_path):
     monkeypatch.setattr(training, "train", None)
-    program = (f"import time\nfrom filelock import FileLock\nwith FileLock({str(tmp_path / '.lock')!r}):\n"
-               "    print('.', flush=True)\n    time.sleep(60)")
+    program = (
+        f"import time\nfrom filelock import FileLock\nwith FileLock({str(tmp_path / '.lock')!r}):\n"
+        "    print('.', flush=True)\n    time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         for resume in (), ("--resume",):
@@ -594,6 +698,7 @@ def test_a_folder_that_another_process_trains_into_is_refused_at_once(recipe, mo
 
 
 # What is printed, and where it cannot be.
+
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp866"])
 def test_a_terminal_without_a_sign_loses_nothing_else(encoding, folder, monkeypatch, tmp_path):
@@ -615,20 +720,43 @@ def test_a_report_is_written_before_it_is_printed(folder, monkeypatch, tmp_path)
     assert read_result(tmp_path / "report.json")["count"] == 20
 
 
-@pytest.mark.parametrize(("command", "expected"), [
-    ("info | head -1", (0, "")), ("--help | true", (0, "")), ("info >&-", (0, "")),
-    ("info > /dev/full", (2, "ganbook: [Errno 28] No space left on device\n"))])
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("info | head -1", (0, "")),
+        ("--help | true", (0, "")),
+        ("info >&-", (0, "")),
+        ("info > /dev/full", (2, "ganbook: [Errno 28] No space left on device\n")),
+    ],
+)
 def test_output_that_nobody_takes_ends_quietly(command, expected):
-    result = subprocess.run(f"{sys.executable} -m ganbook {command}", shell=True, cwd=CODE, capture_output=True,
-                            text=True)
+    result = subprocess.run(
+        f"{sys.executable} -m ganbook {command}", shell=True, cwd=CODE, capture_output=True, text=True
+    )
     assert (result.returncode, result.stderr) == expected
 
 
 @pytest.mark.parametrize("delay", [0.2, 0.6, 1.2])
 def test_ctrl_c_in_the_first_second(delay, recipe, tmp_path):
-    process = subprocess.Popen([sys.executable, "-m", "ganbook", "train", "--recipe", str(recipe), "--steps", "1000000",
-                                "--out", str(tmp_path / "run")], cwd=CODE, text=True, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "ganbook",
+            "train",
+            "--recipe",
+            str(recipe),
+            "--steps",
+            "1000000",
+            "--out",
+            str(tmp_path / "run"),
+        ],
+        cwd=CODE,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     time.sleep(delay)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)

@@ -145,17 +145,26 @@ def made(tmp_path):
     (tmp_path / "tests" / "shared.py").write_text("def agree(a, b):\n    assert a == b\n")
     (tmp_path / "chapters" / "tensors").mkdir(parents=True)
     (tmp_path / "chapters" / "index.md").write_text("# Home")
-    cells = [new_markdown_cell(PROSE), new_code_cell("assert 1 + 1 == 2", id="asserts", execution_count=1),
-             new_code_cell("assert_close(1, 1)", id="calls", execution_count=2),
-             new_code_cell("print(1 + 1 == 2)", id="prints", execution_count=3),
-             new_code_cell("assert 1 + 1 == 2", id="never-run"),
-             new_code_cell("assert 1 + 1 == 2", id="skipped", execution_count=4, metadata={"tags": ["nbval-skip"]}),
-             new_markdown_cell("assert", id="words")]
+    cells = [
+        new_markdown_cell(PROSE),
+        new_code_cell("assert 1 + 1 == 2", id="asserts", execution_count=1),
+        new_code_cell("assert_close(1, 1)", id="calls", execution_count=2),
+        new_code_cell("print(1 + 1 == 2)", id="prints", execution_count=3),
+        new_code_cell("assert 1 + 1 == 2", id="never-run"),
+        new_code_cell("assert 1 + 1 == 2", id="skipped", execution_count=4, metadata={"tags": ["nbval-skip"]}),
+        new_markdown_cell("assert", id="words"),
+    ]
     nbformat.write(new_notebook(cells=cells), tmp_path / "chapters" / "tensors" / "good_page.ipynb")
-    tests = ["tests/test_it.py::test_asserts", "tests/test_it.py::test_helper_asserts",
-             "chapters/tensors/good_page.ipynb::asserts", "chapters/tensors/good_page.ipynb::calls"]
-    lines = [f'[[equation]]\nlabel = "{label}"\nchapter = "tensors/good_page"\ntest = "{test}"\n'
-             for label, test in zip(LABELS, tests, strict=True)]
+    tests = [
+        "tests/test_it.py::test_asserts",
+        "tests/test_it.py::test_helper_asserts",
+        "chapters/tensors/good_page.ipynb::asserts",
+        "chapters/tensors/good_page.ipynb::calls",
+    ]
+    lines = [
+        f'[[equation]]\nlabel = "{label}"\nchapter = "tensors/good_page"\ntest = "{test}"\n'
+        for label, test in zip(LABELS, tests, strict=True)
+    ]
     (tmp_path / "tests" / "equations.toml").write_text("\n".join(lines))
     return Book.read(tmp_path)
 
@@ -180,28 +189,57 @@ def change(**entry):
 
 
 MISTAKES = {
-    "fields": [lambda book: book.entries[0].pop("test"), change(page="tensors/good_page"), change(row=""),
-               change(label=3)],
-    "kinds_of_labels": [add("\n$$ a $$ (good-page-sum)"), add("\n$$ a $$ (eq-other-sum)"), add("\n$$ a $$ (eq:sum)"),
-                        add("\n```{math}\n:label: sum\na\n```\n"), add("\n\\begin{align}a\\label{sum}\\end{align}")],
+    "fields": [
+        lambda book: book.entries[0].pop("test"),
+        change(page="tensors/good_page"),
+        change(row=""),
+        change(label=3),
+    ],
+    "kinds_of_labels": [
+        add("\n$$ a $$ (good-page-sum)"),
+        add("\n$$ a $$ (eq-other-sum)"),
+        add("\n$$ a $$ (eq:sum)"),
+        add("\n```{math}\n:label: sum\na\n```\n"),
+        add("\n\\begin{align}a\\label{sum}\\end{align}"),
+    ],
     "every_equation_has_an_entry": [
-        lambda book: book.entries.pop(), add("\n$$ a $$ (eq-good-page-new)"),
+        lambda book: book.entries.pop(),
+        add("\n$$ a $$ (eq-good-page-new)"),
         add("\n:::{math}\n:nowrap:\n:label: eq-good-page-new\na\n:::\n"),
-        add("\n\\begin{align}a\\label{eq-good-page-new}\\end{align}")],
+        add("\n\\begin{align}a\\label{eq-good-page-new}\\end{align}"),
+    ],
     "every_entry_has_its_equation": [
-        lambda book: book.pages.clear(), change(label="eq-good-page-gone"), change(chapter="tensors/other"),
-        change(chapter="index"), change(label="eq-of-code")],
-    "nothing_twice": [lambda book: book.entries.append(dict(book.entries[0])),
-                      add("\n$$ a $$ (eq-good-page-dollars)")],
-    "checks_exist_and_assert": [change(test=test) for test in (
-        "tests/test_it.py", "tests/test_it.py::test_gone", "tests/test_gone.py::test_asserts", "test_asserts",
-        "tests/test_it.py::helper_asserts", "tests/test_it.py::test_asserts[1]", "tests/test_it.py::test_computes_only",
-        "tests/test_it.py::test_asserts_a_constant", "tests/test_it.py::test_skipped",
-        "tests/test_it.py::test_skipped_if_true", "tests/test_it.py::test_expected_to_fail",
-        "tests/test_it.py::test_skips_itself", "tests/test_it.py::test_returns_first",
-        "chapters/tensors/good_page.ipynb::gone", "chapters/tensors/good_page.ipynb::prints",
-        "chapters/tensors/good_page.ipynb::never-run", "chapters/tensors/good_page.ipynb::skipped",
-        "chapters/tensors/good_page.ipynb::words", "chapters/tensors/gone.ipynb::asserts")],
+        lambda book: book.pages.clear(),
+        change(label="eq-good-page-gone"),
+        change(chapter="tensors/other"),
+        change(chapter="index"),
+        change(label="eq-of-code"),
+    ],
+    "nothing_twice": [lambda book: book.entries.append(dict(book.entries[0])), add("\n$$ a $$ (eq-good-page-dollars)")],
+    "checks_exist_and_assert": [
+        change(test=test)
+        for test in (
+            "tests/test_it.py",
+            "tests/test_it.py::test_gone",
+            "tests/test_gone.py::test_asserts",
+            "test_asserts",
+            "tests/test_it.py::helper_asserts",
+            "tests/test_it.py::test_asserts[1]",
+            "tests/test_it.py::test_computes_only",
+            "tests/test_it.py::test_asserts_a_constant",
+            "tests/test_it.py::test_skipped",
+            "tests/test_it.py::test_skipped_if_true",
+            "tests/test_it.py::test_expected_to_fail",
+            "tests/test_it.py::test_skips_itself",
+            "tests/test_it.py::test_returns_first",
+            "chapters/tensors/good_page.ipynb::gone",
+            "chapters/tensors/good_page.ipynb::prints",
+            "chapters/tensors/good_page.ipynb::never-run",
+            "chapters/tensors/good_page.ipynb::skipped",
+            "chapters/tensors/good_page.ipynb::words",
+            "chapters/tensors/gone.ipynb::asserts",
+        )
+    ],
     "rows": [lambda book: book.entries.pop(0), change(row="optimal E")],
 }
 
@@ -217,8 +255,9 @@ def test_rule_catches_its_mistakes(made, rule):
         assert list(rule(wrong)) != []
 
 
-@pytest.mark.parametrize("name", ["asserts", "numpy_asserts", "helper_asserts", "shared_helper_asserts", "raises",
-                                  "skipped_elsewhere"])
+@pytest.mark.parametrize(
+    "name", ["asserts", "numpy_asserts", "helper_asserts", "shared_helper_asserts", "raises", "skipped_elsewhere"]
+)
 def test_checks_that_count(made, name):
     made.entries[0]["test"] = f"tests/test_it.py::test_{name}"
     assert list(rules.checks_exist_and_assert(made)) == []
@@ -232,6 +271,7 @@ def test_a_module_may_not_skip_its_checks(made):
 
 
 def test_rows_may_be_spelt_a_little_differently(made):
-    made.entries = [{**made.entries[0], "row": row.upper().replace(",", "").replace("FRECHET", "Fréchet")}
-                    for row in rules.ROWS]
+    made.entries = [
+        {**made.entries[0], "row": row.upper().replace(",", "").replace("FRECHET", "Fréchet")} for row in rules.ROWS
+    ]
     assert list(rules.rows(made)) == []

@@ -18,8 +18,9 @@ POINTER = re.compile(r"The twin of :(?:func|class|meth):`([\w.]+)`")
 
 
 def modules():
-    return [info.name for info in pkgutil.walk_packages(ganbook.__path__, "ganbook.")
-            if not info.name.endswith("__main__")]
+    return [
+        info.name for info in pkgutil.walk_packages(ganbook.__path__, "ganbook.") if not info.name.endswith("__main__")
+    ]
 
 
 def functions_on_pages():
@@ -27,11 +28,19 @@ def functions_on_pages():
     found = {}
     for path in NOTEBOOKS:
         trees = [ast.parse(cell.source) for cell in code_cells(read(path)) if colab.TAG not in tags(cell)]
-        names = {alias.asname or alias.name: f"{node.module}.{alias.name}"
-                 for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)
-                 and node.module and node.module.startswith("ganbook") for alias in node.names}
-        taken = [f"{names[node.value.id]}.{node.attr}" for tree in trees for node in ast.walk(tree)
-                 if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names]
+        names = {
+            alias.asname or alias.name: f"{node.module}.{alias.name}"
+            for tree in trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("ganbook")
+            for alias in node.names
+        }
+        taken = [
+            f"{names[node.value.id]}.{node.attr}"
+            for tree in trees
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in names
+        ]
         for name in (*names.values(), *taken):
             module, _, attribute = name.rpartition(".")
             try:
@@ -40,7 +49,8 @@ def functions_on_pages():
                 continue
             # The programs are on the pages whole.
             if inspect.isfunction(value) and "from ganbook.data import programs" not in inspect.getsource(
-                    inspect.getmodule(value)):
+                inspect.getmodule(value)
+            ):
                 found[f"{value.__module__}.{value.__name__}"] = value
     return found
 

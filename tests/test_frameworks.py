@@ -21,8 +21,10 @@ pytestmark = pytest.mark.slow
 ORDERS = {"tensorflow first": "import tensorflow, torch", "torch first": "import torch, tensorflow"}
 # PyTorch loads Triton with its first optimiser.
 TRAIN = "torch.optim.Adam([torch.zeros(1, requires_grad=True)]); print('trained')"
-SET_UP = ("from IPython.core.interactiveshell import InteractiveShell; "
-          f"assert InteractiveShell.instance().run_cell({colab.cell_source(colab.repository_url())!r}).success")
+SET_UP = (
+    "from IPython.core.interactiveshell import InteractiveShell; "
+    f"assert InteractiveShell.instance().run_cell({colab.cell_source(colab.repository_url())!r}).success"
+)
 # What is begun with, before a framework is loaded.  Whoever imports a part of the package, as a worker process and a
 # rank do, imports the package first.
 ENTRIES = {
@@ -41,8 +43,15 @@ def run(*lines: str) -> subprocess.CompletedProcess:
     """Run lines in a process of their own, which sees the project and no setting that ``prepare`` could find."""
     environment = {name: value for name, value in os.environ.items() if name not in frameworks.DEFAULTS}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT / "code"), str(ROOT)])
-    return subprocess.run([sys.executable, "-c", "\n".join(lines)], cwd=ROOT, env=environment, capture_output=True,
-                          text=True, timeout=120, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -53,16 +62,23 @@ def test_both_frameworks_train_in_one_process(entry, order):
 
 
 def test_the_twins_train_one_after_the_other():
-    outcome = run("from ganbook.gradient_descent.training import train",
-                  "from ganbook.tuning.experiments.recipes import RECIPES",
-                  *(f"train(RECIPES['quickstart'], {name!r}, until=1)" for name in ("tensorflow", "pytorch")),
-                  f"import torch; {TRAIN}")
+    outcome = run(
+        "from ganbook.gradient_descent.training import train",
+        "from ganbook.tuning.experiments.recipes import RECIPES",
+        *(f"train(RECIPES['quickstart'], {name!r}, until=1)" for name in ("tensorflow", "pytorch")),
+        f"import torch; {TRAIN}",
+    )
     assert (outcome.returncode, outcome.stdout) == (0, "trained\n"), outcome.stderr
 
 
 def test_tensorflow_before_the_package_is_safe_too():
-    outcome = run("import tensorflow", "import ganbook", "import torch", TRAIN,
-                  "print(torch.compile(lambda x: 2 * x)(torch.ones(2)).tolist())")
+    outcome = run(
+        "import tensorflow",
+        "import ganbook",
+        "import torch",
+        TRAIN,
+        "print(torch.compile(lambda x: 2 * x)(torch.ones(2)).tolist())",
+    )
     assert (outcome.returncode, outcome.stdout.splitlines()[-1]) == (0, "[2.0, 2.0]"), outcome.stderr
 
 
@@ -88,4 +104,6 @@ def test_a_setting_of_the_users_own_stands(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     frameworks.prepare()
     assert {name: os.environ[name] for name in frameworks.DEFAULTS} == {
-        **frameworks.DEFAULTS, "OMP_WAIT_POLICY": "ACTIVE"}
+        **frameworks.DEFAULTS,
+        "OMP_WAIT_POLICY": "ACTIVE",
+    }

@@ -34,20 +34,48 @@ ENDINGS = ("png", "jpg", "gif", "bmp", "tiff", "webp", "ppm", "tga", "pcx", "ico
 
 
 def tries(share):
-    return settings(max_examples=int(share * TRIES), derandomize=True, database=None, deadline=None,
-                    suppress_health_check=list(HealthCheck))
+    return settings(
+        max_examples=int(share * TRIES),
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
 
 
 def report_of(run, count, seed, source):
-    record = {name: None for name in ("experiment", "framework", "seed", "versions", "machine", "date", "seconds",
-                                      "step", "data", "count", "real")}
-    return Report("a report", (Row("distance", 1.0, 0.5, None, "lower is better"),), (), (),
-                  record | {"experiment": "evaluate", "recipe": json.loads(run.recipe.to_json())})
+    record = {
+        name: None
+        for name in (
+            "experiment",
+            "framework",
+            "seed",
+            "versions",
+            "machine",
+            "date",
+            "seconds",
+            "step",
+            "data",
+            "count",
+            "real",
+        )
+    }
+    return Report(
+        "a report",
+        (Row("distance", 1.0, 0.5, None, "lower is better"),),
+        (),
+        (),
+        record | {"experiment": "evaluate", "recipe": json.loads(run.recipe.to_json())},
+    )
 
 
 def score(problem, recipe, seed, device=None):
-    return {"distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000, "failed": None,
-            "early_losses": [0.0] * 3, "seconds": 0.0}
+    return {
+        "distance": 1 + recipe.generator_optimiser.learning_rate.start + seed / 1000,
+        "failed": None,
+        "early_losses": [0.0] * 3,
+        "seconds": 0.0,
+    }
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,14 +84,25 @@ def little_work(tmp_path_factory):
     train, run_trials = training.train, optuna_studies.run_trials
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GANBOOK_DATA", str(tmp_path_factory.mktemp("data")))
-        patch.setattr(training, "train", lambda *words, until, **options: train(
-            *words, until=1 if until is None else min(until, 1), **options))
+        patch.setattr(
+            training,
+            "train",
+            lambda *words, until, **options: train(*words, until=1 if until is None else min(until, 1), **options),
+        )
         patch.setattr(training, "make_runner", lambda run, compiled: run.state.run)
-        patch.setattr(optuna_studies, "run_trials", lambda study, problem, trials, **options: run_trials(
-            study, problem, min(trials, 3), **options))
+        patch.setattr(
+            optuna_studies,
+            "run_trials",
+            lambda study, problem, trials, **options: run_trials(study, problem, min(trials, 3), **options),
+        )
         patch.setattr(scores, "run_seed", score)
-        for name, stub in {"run_workers": None, "run_table": None, "run_programs": None, "rescore": [1.0],
-                           "make_classifier": {"sha256": ""}}.items():
+        for name, stub in {
+            "run_workers": None,
+            "run_table": None,
+            "run_programs": None,
+            "rescore": [1.0],
+            "make_classifier": {"sha256": ""},
+        }.items():
             patch.setattr(commands, name, lambda *words, stub=stub, **options: stub)
         patch.setattr(commands, "digit_generator", lambda *words, **options: None)
         patch.setattr(commands.searches, "run_searches", lambda **options: None)
@@ -109,25 +148,106 @@ def ends(*arguments):
 # Words
 
 WORDS = st.one_of(
-    st.sampled_from(["", "0", "1", "2", "8", "-1", "1.5", "nan", "inf", "9" * 30, "9" * 5000, "1000000000", "x", "a\nb",
-                     "\x00", "²", "--", "-", ".", "..", "run", "new", "nowhere/new", "tiny.json", "study", "pipe",
-                     "/dev/null", "/dev/full", "digits", "ring", "stacked_digits", "mnist", "folder:", "folder:in",
-                     "pictures", "all", "test", "cpu", "gpu", "gpu:9", "auto", "pytorch", "float64", "mixed_bfloat16",
-                     "quickstart", "new.png", "new.jpg", "white", "#12345", "rates", "programs", "search",
-                     "article_001",
-                     "digit_generator", "sqlite:///", "sqlite:///new.db", "sqlite:///tiny.json", "redis://x",
-                     "postgresql://x:y", "random", "tpe", "none", "28"]),
-    st.text(st.characters(exclude_characters="/~"), max_size=5))
+    st.sampled_from(
+        [
+            "",
+            "0",
+            "1",
+            "2",
+            "8",
+            "-1",
+            "1.5",
+            "nan",
+            "inf",
+            "9" * 30,
+            "9" * 5000,
+            "1000000000",
+            "x",
+            "a\nb",
+            "\x00",
+            "²",
+            "--",
+            "-",
+            ".",
+            "..",
+            "run",
+            "new",
+            "nowhere/new",
+            "tiny.json",
+            "study",
+            "pipe",
+            "/dev/null",
+            "/dev/full",
+            "digits",
+            "ring",
+            "stacked_digits",
+            "mnist",
+            "folder:",
+            "folder:in",
+            "pictures",
+            "all",
+            "test",
+            "cpu",
+            "gpu",
+            "gpu:9",
+            "auto",
+            "pytorch",
+            "float64",
+            "mixed_bfloat16",
+            "quickstart",
+            "new.png",
+            "new.jpg",
+            "white",
+            "#12345",
+            "rates",
+            "programs",
+            "search",
+            "article_001",
+            "digit_generator",
+            "sqlite:///",
+            "sqlite:///new.db",
+            "sqlite:///tiny.json",
+            "redis://x",
+            "postgresql://x:y",
+            "random",
+            "tpe",
+            "none",
+            "28",
+        ]
+    ),
+    st.text(st.characters(exclude_characters="/~"), max_size=5),
+)
 OPTIONS = {
-    "train": ("recipe", "data", "background", "split", "size", "channels", "batch", "steps", "until", "seed", "dtype",
-              "device", "out", "save-every", "sample-every"),
+    "train": (
+        "recipe",
+        "data",
+        "background",
+        "split",
+        "size",
+        "channels",
+        "batch",
+        "steps",
+        "until",
+        "seed",
+        "dtype",
+        "device",
+        "out",
+        "save-every",
+        "sample-every",
+    ),
     "sample": ("out", "count", "columns", "seed", "device"),
     "evaluate": ("count", "json", "data", "background", "seed", "device"),
     "experiment": ("steps", "seed", "samples", "only", "jobs", "minutes", "out", "device"),
     "tune": ("trials", "study", "sampler", "pruner", "seed", "workers", "steps", "fresh", "device"),
-    "classifier": ("side", "steps", "seed", "out", "device"), "info": (), "dream": ("x",)}
-FLAGS = {"train": ("--resume", "--compiled", "--distributed", "--skip-unreadable", "--help"),
-         "evaluate": ("--skip-unreadable",), "info": ("--recipe",)}
+    "classifier": ("side", "steps", "seed", "out", "device"),
+    "info": (),
+    "dream": ("x",),
+}
+FLAGS = {
+    "train": ("--resume", "--compiled", "--distributed", "--skip-unreadable", "--help"),
+    "evaluate": ("--skip-unreadable",),
+    "info": ("--recipe",),
+}
 USUAL = {"train": ["--recipe", "tiny.json"], "sample": ["run"], "evaluate": ["run"], "info": ["run"]}
 
 
@@ -160,15 +280,89 @@ def test_words(saved, words):
 
 # Recipes
 
-VALUES = st.sampled_from([
-    None, True, False, 0, -1, 1, 2, 8, 0.5, 1e-300, 1e308, 10**9, 10**19, 10**400, float("nan"), float("inf"), "", "x",
-    "\ud800", "\x00", [], {}, [1], [8], [2], [8, 8, 1], [8, 8, 3], [10**9], [[8]], [{}], ["same"], {"a": 1},
-    {"start": 1}, {"start": 0.1, "kind": "linear"}, {"kind": "MLPGenerator"}, "digits", "stacked_digits", "ring",
-    "mnist", "folder:nowhere", "folder:", "train", "uniform", "cosine", "linear", "float64", "mixed_bfloat16", "relu",
-    "tanh", *LOSSES, *OPTIMISERS, *ORDERS, *NETWORKS])
-NAMES = st.sampled_from(["spectral_norm", "batch_norm", "packing", "dropout", "latent", "shape", "hidden", "kernel",
-                         "channels", "stride", "padding", "width", "bias", "initialiser", "activation", "slope",
-                         "output_activation", "last_gain", "epsilon", "momentum", "x", ""])
+VALUES = st.sampled_from(
+    [
+        None,
+        True,
+        False,
+        0,
+        -1,
+        1,
+        2,
+        8,
+        0.5,
+        1e-300,
+        1e308,
+        10**9,
+        10**19,
+        10**400,
+        float("nan"),
+        float("inf"),
+        "",
+        "x",
+        "\ud800",
+        "\x00",
+        [],
+        {},
+        [1],
+        [8],
+        [2],
+        [8, 8, 1],
+        [8, 8, 3],
+        [10**9],
+        [[8]],
+        [{}],
+        ["same"],
+        {"a": 1},
+        {"start": 1},
+        {"start": 0.1, "kind": "linear"},
+        {"kind": "MLPGenerator"},
+        "digits",
+        "stacked_digits",
+        "ring",
+        "mnist",
+        "folder:nowhere",
+        "folder:",
+        "train",
+        "uniform",
+        "cosine",
+        "linear",
+        "float64",
+        "mixed_bfloat16",
+        "relu",
+        "tanh",
+        *LOSSES,
+        *OPTIMISERS,
+        *ORDERS,
+        *NETWORKS,
+    ]
+)
+NAMES = st.sampled_from(
+    [
+        "spectral_norm",
+        "batch_norm",
+        "packing",
+        "dropout",
+        "latent",
+        "shape",
+        "hidden",
+        "kernel",
+        "channels",
+        "stride",
+        "padding",
+        "width",
+        "bias",
+        "initialiser",
+        "activation",
+        "slope",
+        "output_activation",
+        "last_gain",
+        "epsilon",
+        "momentum",
+        "x",
+        "",
+    ]
+)
 
 
 def objects(value):
@@ -212,9 +406,9 @@ def damaged(draw, content):
         elif kind == "cut":
             del content[position:]
         elif kind == "drop":
-            del content[position:position + draw(st.integers(1, 40))]
+            del content[position : position + draw(st.integers(1, 40))]
         elif kind == "double":
-            content[position:position] = content[position:position + draw(st.integers(1, 40))]
+            content[position:position] = content[position : position + draw(st.integers(1, 40))]
     return bytes(content)
 
 
@@ -228,16 +422,20 @@ def test_recipes(content):
 
 # Runs
 
+
 @st.composite
 def runs(draw, content):
     if draw(st.booleans()):
         return draw(damaged(content))
     tensors = safetensors.numpy.load(content)
     length = int.from_bytes(content[:8], "little")
-    texts = json.loads(content[8:8 + length])["__metadata__"]
+    texts = json.loads(content[8 : 8 + length])["__metadata__"]
     name = draw(st.sampled_from(sorted(texts)))
-    texts[name] = draw(st.one_of(recipes().map(lambda text: text.decode(errors="replace")), st.text(max_size=9),
-                                 VALUES.map(json.dumps)))
+    texts[name] = draw(
+        st.one_of(
+            recipes().map(lambda text: text.decode(errors="replace")), st.text(max_size=9), VALUES.map(json.dumps)
+        )
+    )
     if draw(st.booleans()):
         tensors.pop(draw(st.sampled_from(sorted(tensors))))
     if name == "recipe" and draw(st.booleans()):  # as an earlier version may have written it
@@ -250,9 +448,19 @@ def runs(draw, content):
 
 
 @tries(0.2)
-@given(choice=st.data(), words=st.sampled_from([
-    ("info", "run"), ("info", "run", "--recipe"), ("sample", "run", "--count", 2), ("evaluate", "run"),
-    ("train", "--resume", "--out", "run"), ("train", "--recipe", "run", "--out", "new")]))
+@given(
+    choice=st.data(),
+    words=st.sampled_from(
+        [
+            ("info", "run"),
+            ("info", "run", "--recipe"),
+            ("sample", "run", "--count", 2),
+            ("evaluate", "run"),
+            ("train", "--resume", "--out", "run"),
+            ("train", "--recipe", "run", "--out", "new"),
+        ]
+    ),
+)
 def test_runs(saved, choice, words):
     with place():
         Path("run").mkdir()
@@ -261,6 +469,7 @@ def test_runs(saved, choice, words):
 
 
 # Studies
+
 
 @st.composite
 def journals(draw, content):
@@ -295,12 +504,15 @@ def test_studies(saved, choice, trials):
 
 # Data
 
+
 @st.composite
 def idx_files(draw):
     """The training part of MNIST's twelve images, damaged before or after compression."""
     rng = np.random.default_rng(0)
-    content = {"images-idx3": idx_bytes(rng.integers(0, 256, (12, 28, 28))),
-               "labels-idx1": idx_bytes(np.arange(12) % 10)}
+    content = {
+        "images-idx3": idx_bytes(rng.integers(0, 256, (12, 28, 28))),
+        "labels-idx1": idx_bytes(np.arange(12) % 10),
+    }
     if draw(st.booleans()):
         kind = draw(st.sampled_from(sorted(content)))
         content[kind] = draw(damaged(content[kind]))
@@ -332,8 +544,12 @@ PICTURES = {ending: encoded(ending) for ending in ENDINGS}
 
 
 @tries(0.075)
-@given(choice=st.data(), ending=st.sampled_from(ENDINGS), other=st.sampled_from(ENDINGS),
-       words=st.sampled_from([(), ("--skip-unreadable",), ("--background", "black"), ("--channels", "1")]))
+@given(
+    choice=st.data(),
+    ending=st.sampled_from(ENDINGS),
+    other=st.sampled_from(ENDINGS),
+    words=st.sampled_from([(), ("--skip-unreadable",), ("--background", "black"), ("--channels", "1")]),
+)
 def test_pictures(choice, ending, other, words):
     with place():
         Path("tiny.json").write_text(TEXT)

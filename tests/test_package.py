@@ -16,8 +16,10 @@ CODE = Path(__file__).resolve().parents[1] / "code"
 
 def imported(module):
     """The modules that importing one adds to a Python that has just started."""
-    program = (f"import json, sys; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); import {module}; "
-               "print(json.dumps(sorted(name for name in set(sys.modules) - before if sys.modules[name])))")
+    program = (
+        f"import json, sys; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); import {module}; "
+        "print(json.dumps(sorted(name for name in set(sys.modules) - before if sys.modules[name])))"
+    )
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     return json.loads(output)
 
@@ -33,8 +35,10 @@ def test_what_needs_no_framework_imports_none(module):
 
 
 def test_loading_digits_needs_no_framework():
-    program = (f"import sys; sys.path.insert(0, {str(CODE)!r}); from ganbook.data import load; load(size=12); "
-               "print(*({'torch', 'tensorflow', 'keras'} & set(sys.modules)))")
+    program = (
+        f"import sys; sys.path.insert(0, {str(CODE)!r}); from ganbook.data import load; load(size=12); "
+        "print(*({'torch', 'tensorflow', 'keras'} & set(sys.modules)))"
+    )
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
     assert output.strip() == ""
 

@@ -108,8 +108,9 @@ def test_a_first_step_of_adam_is_as_long_as_the_rate(ending):
         import torch
 
         given = torch.from_numpy(real).permute(0, 3, 1, 2), torch.from_numpy(noise)
-        weights = [lambda player=player: keras_weights(getattr(player, "module", player).layers)
-                   for player in players[:3]]
+        weights = [
+            lambda player=player: keras_weights(getattr(player, "module", player).layers) for player in players[:3]
+        ]
     else:
         import tensorflow as tf
 
@@ -140,10 +141,16 @@ MUTANTS = {
     "another slope": ("torch", "SLOPE = 0.25", "SLOPE = 0.2"),
     "half of R1": ("torch", "GAMMA / 2", "GAMMA / 4"),
     "the average is the generator": ("torch", "DECAY = 0.997", "DECAY = 0.0"),
-    "real and fake exchanged": ("tensorflow", "discriminator_loss(real_logit, fake_logit)",
-                                "discriminator_loss(fake_logit, real_logit)"),
-    "the discriminator's loss for the generator": ("tensorflow", "return loss(tf.ones_like(fake), fake)",
-                                                   "return loss(tf.zeros_like(fake), fake)"),
+    "real and fake exchanged": (
+        "tensorflow",
+        "discriminator_loss(real_logit, fake_logit)",
+        "discriminator_loss(fake_logit, real_logit)",
+    ),
+    "the discriminator's loss for the generator": (
+        "tensorflow",
+        "return loss(tf.ones_like(fake), fake)",
+        "return loss(tf.zeros_like(fake), fake)",
+    ),
     "Keras's own slope": ("tensorflow", "layers.LeakyReLU(SLOPE)", "layers.LeakyReLU()"),
     "Keras's own epsilon": ("tensorflow", "EPSILON = 1e-8", "EPSILON = 1e-7"),
 }
@@ -155,8 +162,9 @@ def test_a_planted_mistake_is_seen(mistake, monkeypatch, tmp_path, as_keras):
     ending, before, after = MUTANTS[mistake]
     wrong = mutant(program(stem, ending), before, after, tmp_path)
     right, changed = parity.program, FRAMEWORKS[ending]
-    monkeypatch.setattr(parity, "program", lambda stem, framework: wrong if framework == changed
-                        else right(stem, framework))
+    monkeypatch.setattr(
+        parity, "program", lambda stem, framework: wrong if framework == changed else right(stem, framework)
+    )
     if mistake == "no detach":
         with pytest.raises(RuntimeError, match="second time"):
             parity.train_torch(stem)
@@ -198,12 +206,17 @@ def text(module, name):
 @every_program
 def test_a_program_runs_from_the_command_line(stem, ending, monkeypatch, tmp_path, capsys):
     size, width, _ = parity.SMALL[stem]
-    monkeypatch.setattr("sys.argv", [stem, f"--size={size}", f"--width={width}", "--steps=3", "--every=2",
-                                     f"--out={tmp_path / 'run'}"])
+    monkeypatch.setattr(
+        "sys.argv", [stem, f"--size={size}", f"--width={width}", "--steps=3", "--every=2", f"--out={tmp_path / 'run'}"]
+    )
     program(stem, ending).main()
     weights = {"torch": "safetensors", "tensorflow": "weights.h5"}[ending]
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == [
-        f"discriminator.{weights}", f"generator.{weights}", "step_000002.png", "step_000003.png"]
+        f"discriminator.{weights}",
+        f"generator.{weights}",
+        "step_000002.png",
+        "step_000003.png",
+    ]
     assert capsys.readouterr().out.count("L_D") == 2
 
 
@@ -211,10 +224,16 @@ def test_a_program_runs_from_the_command_line(stem, ending, monkeypatch, tmp_pat
 @every_program
 def test_a_program_imports_stock_parts_alone(stem, ending):
     tree = ast.parse(inspect.getsource(program(stem, ending)))
-    imported = {node.module if isinstance(node, ast.ImportFrom) else name.name
-                for node in ast.walk(tree) if isinstance(node, (ast.Import, ast.ImportFrom)) for name in node.names}
-    stock = {"torch": {"torch", "safetensors.torch", "torch.optim.swa_utils", "torch.utils.data", "tqdm"},
-             "tensorflow": {"keras", "tensorflow", "tqdm"}}[ending]
+    imported = {
+        node.module if isinstance(node, ast.ImportFrom) else name.name
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for name in node.names
+    }
+    stock = {
+        "torch": {"torch", "safetensors.torch", "torch.optim.swa_utils", "torch.utils.data", "tqdm"},
+        "tensorflow": {"keras", "tensorflow", "tqdm"},
+    }[ending]
     assert imported - {"torch.nn.functional"} == stock | {"ganbook.data"}
 
 
@@ -234,25 +253,50 @@ def test_the_quickstarts_parts_are_at_most_sixty_lines(ending):
 
 def code_lines(tree):
     """The lines on which something of a syntax tree stands."""
-    return {number for node in ast.walk(tree) if hasattr(node, "lineno") for number in (node.lineno, node.end_lineno)
-            if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or number == node.lineno}
+    return {
+        number
+        for node in ast.walk(tree)
+        if hasattr(node, "lineno")
+        for number in (node.lineno, node.end_lineno)
+        if not isinstance(node, (ast.ClassDef, ast.FunctionDef)) or number == node.lineno
+    }
 
 
 #: Size and width of each program's article.
-FULL = {"quickstart": (8, 256), "tensors.first_gan": (28, 128), "probability.colour_dcgan": (28, 64),
-        "gradient_descent.training_step": (28, 128), "tuning.own_images": (32, 64)}
+FULL = {
+    "quickstart": (8, 256),
+    "tensors.first_gan": (28, 128),
+    "probability.colour_dcgan": (28, 64),
+    "gradient_descent.training_step": (28, 128),
+    "tuning.own_images": (32, 64),
+}
 
 
 @every_program
 def test_a_page_shows_a_whole_gan_in_both_frameworks(stem):
     cells = [cell for cell in read(CHAPTERS / f"{stem.replace('.', '/')}.ipynb").cells if cell.cell_type == "code"]
-    shown = {tab: "\n".join(cell.source for cell in cells if tab in cell.metadata.get("tags", []))
-             for tab in ("tab-pytorch", "tab-tensorflow")}
-    for part in ("class Generator(nn.Module)", "class Discriminator(nn.Module)", ".zero_grad()", ".backward()",
-                 ".step()", "torch.optim.Adam", "DataLoader("):
+    shown = {
+        tab: "\n".join(cell.source for cell in cells if tab in cell.metadata.get("tags", []))
+        for tab in ("tab-pytorch", "tab-tensorflow")
+    }
+    for part in (
+        "class Generator(nn.Module)",
+        "class Discriminator(nn.Module)",
+        ".zero_grad()",
+        ".backward()",
+        ".step()",
+        "torch.optim.Adam",
+        "DataLoader(",
+    ):
         assert part in shown["tab-pytorch"], part
-    for part in ("class Generator(keras.Sequential)", "class Discriminator(keras.Sequential)", "tf.GradientTape()",
-                 ".apply_gradients(", "keras.optimizers.Adam", "tf.data."):
+    for part in (
+        "class Generator(keras.Sequential)",
+        "class Discriminator(keras.Sequential)",
+        "tf.GradientTape()",
+        ".apply_gradients(",
+        "keras.optimizers.Adam",
+        "tf.data.",
+    ):
         assert part in shown["tab-tensorflow"], part
 
 
@@ -266,8 +310,9 @@ def test_a_page_describes_its_program_to_the_package(stem):
     described = names["recipe"]
     size, width = FULL[stem]
     batch = inspect.signature(program(stem, "torch").train).parameters["batch"].default
-    wanted = parity.recipe(stem, size, width, data=described.data, split="train", dtype="float32", batch=batch,
-                           steps=described.steps).replace(size=size)
+    wanted = parity.recipe(
+        stem, size, width, data=described.data, split="train", dtype="float32", batch=batch, steps=described.steps
+    ).replace(size=size)
     assert described == wanted
 
 

@@ -38,8 +38,11 @@ def described(tree, prefix="", skip=()):
             found += described(node, f"{prefix}{node.name}.", skip)
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            found += [(prefix + target.id, None, None) for target in targets
-                      if isinstance(target, ast.Name) and public(target.id)]
+            found += [
+                (prefix + target.id, None, None)
+                for target in targets
+                if isinstance(target, ast.Name) and public(target.id)
+            ]
     return found
 
 
@@ -47,8 +50,12 @@ def arguments_of(arguments):
     """Names, kinds and defaults, as text."""
     positional = [*arguments.posonlyargs, *arguments.args]
     defaults = [None] * (len(positional) - len(arguments.defaults)) + arguments.defaults
-    pairs = [*zip(positional, defaults, strict=True), (arguments.vararg, None),
-             *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True), (arguments.kwarg, None)]
+    pairs = [
+        *zip(positional, defaults, strict=True),
+        (arguments.vararg, None),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+        (arguments.kwarg, None),
+    ]
     return [(argument and argument.arg, default and device_free(ast.unparse(default))) for argument, default in pairs]
 
 
@@ -63,9 +70,12 @@ def differences(one, other):
     if "from ganbook.data import programs" in one:  # Keras draws Glorot's weights and calls a list of layers by itself
         skip |= {"initialise", "forward"}
     left, right = (described(ast.parse(source), skip=skip) for source in (one, other))
-    lines = [f"{a} is not {b}" for a, b in zip(left, right, strict=False)
-             if a[:2] != b[:2] or not (a[2] == b[2] or b[2] is None or POINTER.fullmatch(b[2]))]
-    return lines + [f"{entry} has no twin" for entry in (left[len(right):] or right[len(left):])]
+    lines = [
+        f"{a} is not {b}"
+        for a, b in zip(left, right, strict=False)
+        if a[:2] != b[:2] or not (a[2] == b[2] or b[2] is None or POINTER.fullmatch(b[2]))
+    ]
+    return lines + [f"{entry} has no twin" for entry in (left[len(right) :] or right[len(left) :])]
 
 
 def sources(stem):
@@ -73,13 +83,17 @@ def sources(stem):
 
 
 def test_there_are_twins():
-    assert {module_of(stem) for stem in PAIRS} >= {"ganbook.tensors.layers", "ganbook.tensors.networks",
-                                                   "ganbook.probability.losses"}
+    assert {module_of(stem) for stem in PAIRS} >= {
+        "ganbook.tensors.layers",
+        "ganbook.tensors.networks",
+        "ganbook.probability.losses",
+    }
 
 
 def test_no_twin_is_alone():
-    lonely = {path.with_name(path.name.removesuffix("_tensorflow.py"))
-              for path in (CODE / "ganbook").rglob("*_tensorflow.py")} ^ set(PAIRS)
+    lonely = {
+        path.with_name(path.name.removesuffix("_tensorflow.py")) for path in (CODE / "ganbook").rglob("*_tensorflow.py")
+    } ^ set(PAIRS)
     assert not lonely
 
 
@@ -124,9 +138,11 @@ def test_a_planted_difference_is_seen(mistake):
 
 def imported_with(modules):
     """What a fresh Python has in sys.modules once it has imported these."""
-    program = (f"import importlib, sys; sys.path.insert(0, {str(CODE)!r})\n"
-               f"for name in {modules!r}: importlib.import_module(name)\n"
-               "print(*{name.partition('.')[0] for name in sys.modules if sys.modules[name]})")
+    program = (
+        f"import importlib, sys; sys.path.insert(0, {str(CODE)!r})\n"
+        f"for name in {modules!r}: importlib.import_module(name)\n"
+        "print(*{name.partition('.')[0] for name in sys.modules if sys.modules[name]})"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return set(done.stdout.split())
@@ -140,7 +156,10 @@ def test_one_framework_alone_is_imported(ending):
 
 
 def test_the_modules_of_neither_framework_import_none():
-    modules = [module_of(path) for path in (CODE / "ganbook").rglob("*.py")
-               if not path.stem.endswith(("_torch", "_tensorflow")) and path.stem not in ("__init__", "__main__")]
+    modules = [
+        module_of(path)
+        for path in (CODE / "ganbook").rglob("*.py")
+        if not path.stem.endswith(("_torch", "_tensorflow")) and path.stem not in ("__init__", "__main__")
+    ]
     assert "ganbook.tensors.exchange" in modules
     assert not imported_with(modules) & {"torch", "tensorflow", "keras"}

@@ -70,6 +70,7 @@ def compare_outputs(cell: IPyNbCell, test: list[Any], ref: list[Any], skip_compa
 def _texts(outputs: list[Any]) -> list[tuple[str, Any, str]]:
     """Return of every text its kind, what holds it and the key, in the order of the kinds."""
     streams = [(output.name, output, "text") for output in outputs if "text" in output]
-    results = [(kind, output.data, kind) for output in outputs for kind in output.get("data", {})
-               if kind.startswith("text/")]
+    results = [
+        (kind, output.data, kind) for output in outputs for kind in output.get("data", {}) if kind.startswith("text/")
+    ]
     return sorted(streams + results, key=lambda text: text[0])

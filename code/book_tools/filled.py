@@ -55,8 +55,9 @@ def source(cell: NotebookNode) -> str:
         case _:
             form = None
     if form is None:
-        raise ValueError(f"cell {cell.id}: {KEY} is {cell.metadata[KEY]}; accepted, on a code cell: "
-                         "{'from': 'MODULE:NAME, NAME'}")
+        raise ValueError(
+            f"cell {cell.id}: {KEY} is {cell.metadata[KEY]}; accepted, on a code cell: {{'from': 'MODULE:NAME, NAME'}}"
+        )
     path = CODE / (form[1].replace(".", "/") + ".py")
     if not path.is_file():
         raise ValueError(f"cell {cell.id}: the module is {form[1]!r}; accepted: one that lies in {CODE.name}/")
@@ -80,8 +81,11 @@ def pieces(text: str) -> dict[str, tuple[int, str, int]]:
         it wants below: two, of a definition.
     """
     lines = text.splitlines()
-    body = [node for node in ast.parse(text).body
-            if not isinstance(node, ast.Expr) and getattr(node, "module", None) != "__future__"]
+    body = [
+        node
+        for node in ast.parse(text).body
+        if not isinstance(node, ast.Expr) and getattr(node, "module", None) != "__future__"
+    ]
 
     def piece(first: ast.stmt, last: ast.stmt) -> tuple[int, str, int]:
         start = min(each.lineno for each in [first, *getattr(first, "decorator_list", [])]) - 1
@@ -90,7 +94,7 @@ def pieces(text: str) -> dict[str, tuple[int, str, int]]:
         blank = 0
         while blank < start and not lines[start - 1 - blank].strip():
             blank += 1
-        return blank, "\n".join(lines[start:last.end_lineno]), 2 * isinstance(first, _DEFINITIONS)
+        return blank, "\n".join(lines[start : last.end_lineno]), 2 * isinstance(first, _DEFINITIONS)
 
     imports = list(takewhile(_imports_another_package, body))
     found = {IMPORTS: piece(imports[0], imports[-1])} if imports else {}

@@ -22,8 +22,9 @@ def checked_url(url: str) -> str:
     """
     short = url.strip().rstrip("/").removesuffix(".git")
     if not _URL.fullmatch(short):
-        raise ValueError(f"URL is {url!r}; accepted: https://github.com/ACCOUNT/REPOSITORY "
-                         "(Colab opens notebooks from GitHub alone)")
+        raise ValueError(
+            f"URL is {url!r}; accepted: https://github.com/ACCOUNT/REPOSITORY (Colab opens notebooks from GitHub alone)"
+        )
     return short
 
 
@@ -59,8 +60,9 @@ def set_home(url: str, root: Path = ROOT) -> list[Path]:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line: ``python -m book_tools.home URL``."""
-    parser = argparse.ArgumentParser(prog="make home", usage="make home URL=https://github.com/ACCOUNT/REPOSITORY",
-                                     description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="make home", usage="make home URL=https://github.com/ACCOUNT/REPOSITORY", description=__doc__
+    )
     parser.add_argument("url", help="address of the GitHub repository that holds the book")
     options = parser.parse_args(arguments)
     try:

@@ -35,8 +35,10 @@ class WatchedKernel(RunningKernel):
             with contextlib.suppress(Empty):
                 return super().get_message(stream, min(POLL, max(0.0, end - time.monotonic())))
             if not self.is_alive():
-                raise KernelDied(f"the kernel died in this cell, by {ending(self.km.provisioner.process.returncode)}; "
-                                 "the notebook's other cells cannot run")
+                raise KernelDied(
+                    f"the kernel died in this cell, by {ending(self.km.provisioner.process.returncode)}; "
+                    "the notebook's other cells cannot run"
+                )
             if time.monotonic() >= end:
                 raise Empty
 

@@ -24,8 +24,13 @@ from book_tools.kernels import KernelDied
 CHAPTERS = ROOT / "chapters"
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python",
-                      "nbconvert_exporter": "python", "pygments_lexer": "ipython3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "nbconvert_exporter": "python",
+        "pygments_lexer": "ipython3",
+    },
 }
 CELL_METADATA = (filled.KEY, "mystnb", "tags")  # what a cell keeps; editors add the rest
 _READABLE_ID = re.compile(r"(?=[a-z0-9-]*[a-z]{3})(?![0-9a-f]{8}$)(?![0-9a-f]{8}-[0-9a-f]{4}-)[a-z0-9-]{1,60}")
@@ -68,10 +73,15 @@ def execute(notebook: NotebookNode, folder: Path, timeout: float = 600) -> None:
 
     manager = AsyncKernelManager(kernel_name=CURRENT_ENV_KERNEL_NAME, kernel_spec_manager=NbvalKernelspecManager())
     client = NotebookClient(
-        notebook, km=manager, timeout=timeout, resources={"metadata": {"path": str(folder)}},
+        notebook,
+        km=manager,
+        timeout=timeout,
+        resources={"metadata": {"path": str(folder)}},
         # As under nbval: what TensorFlow's C++ writes goes to the terminal, not into the page.
         extra_arguments=["--IPKernelApp.capture_fd_output=False"],
-        coalesce_streams=True, record_timing=False, on_cell_start=lambda cell, cell_index: begun.append(cell),
+        coalesce_streams=True,
+        record_timing=False,
+        on_cell_start=lambda cell, cell_index: begun.append(cell),
     )
 
     async def run() -> None:
@@ -196,8 +206,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m book_tools.notebooks", description=__doc__.splitlines()[0])
     parser.add_argument("paths", nargs="*", type=Path, help="notebooks or folders (default: chapters/)")
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true",
-                      help="write nothing; fail if a file is not in normal form, or one of its cells not as its module")
+    mode.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; fail if a file is not in normal form, or one of its cells not as its module",
+    )
     mode.add_argument("--no-execute", action="store_true", help="normalise only; keep the stored outputs")
     options = parser.parse_args(arguments)
     try:

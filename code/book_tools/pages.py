@@ -105,16 +105,18 @@ class Page:
         for output in [] if tags & HIDDEN_OUTPUT else cell.outputs:
             data = output.get("data", {})
             html = data.get("text/html", "")
-            self.picture(any(kind.startswith("image/") for kind in data)
-                         or html.count("<figure") or html.count("<img"))
+            self.picture(any(kind.startswith("image/") for kind in data) or html.count("<figure") or html.count("<img"))
             self.verdicts += len(re.findall(r"\b(?:True|False)\b", output.get("text", data.get("text/plain", ""))))
 
 
 def import_lines(source: str) -> int:
     """Return how many lines of a cell belong to imports."""
     tree = ast.parse(re.sub(r"(?m)^\s*[%!].*$", "", source))
-    return sum((node.end_lineno or node.lineno) - node.lineno + 1 for node in ast.walk(tree)
-               if isinstance(node, (ast.Import, ast.ImportFrom)))
+    return sum(
+        (node.end_lineno or node.lineno) - node.lineno + 1
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    )
 
 
 def read(path: Path) -> Page:
@@ -157,8 +159,10 @@ def shown(number: int | None, limits: tuple[int, ...]) -> str:
 
 def table(pages: dict[str, Page]) -> Iterator[str]:
     """Yield the lines of the table: headings, limits, pages."""
-    rows = [["page", *(heading for heading, *_ in COLUMNS)],
-            ["at most", *(f"{limits[0]:,}" if limits else "" for _, limits, _ in COLUMNS)]]
+    rows = [
+        ["page", *(heading for heading, *_ in COLUMNS)],
+        ["at most", *(f"{limits[0]:,}" if limits else "" for _, limits, _ in COLUMNS)],
+    ]
     rows += [[name, *(shown(number(page), limits) for _, limits, number in COLUMNS)] for name, page in pages.items()]
     first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
     for name, *numbers in rows:
@@ -169,8 +173,12 @@ def table(pages: dict[str, Page]) -> Iterator[str]:
 def main(root: Path = ROOT) -> int:
     """Print the table of every page of the table of contents, in its order."""
     names = re.findall(r"(?:root|file):\s*(\S+)", (root / "_toc.yml").read_text(encoding="utf-8"))
-    pages = {name.removeprefix("chapters/"): read(path) for name in names for ending in (".md", ".ipynb")
-             if (path := root / f"{name}{ending}").is_file()}
+    pages = {
+        name.removeprefix("chapters/"): read(path)
+        for name in names
+        for ending in (".md", ".ipynb")
+        if (path := root / f"{name}{ending}").is_file()
+    }
     print(NOTE, *table(pages), sep="\n")
     return 0
 

@@ -61,14 +61,27 @@ def train(options: argparse.Namespace) -> None:
     start = plan.state.get("step", 0)
     source = _source(options, recipe, plan.state.get("data"))
     if not options.distributed:  # else each of the processes would say it
-        print(f"{recipe.name} on {recipe.data} with {figures.TITLES[plan.framework]}, seed {recipe.seed}, steps "
-              f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else ""), flush=True)
+        print(
+            f"{recipe.name} on {recipe.data} with {figures.TITLES[plan.framework]}, seed {recipe.seed}, steps "
+            f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else ""),
+            flush=True,
+        )
         _print_folder(source, recipe)
     try:
-        run = training.train(recipe, plan.framework, until=options.until, steps=plan.steps, out=out,
-                             resume=options.resume, device=options.device, compiled=options.compiled,
-                             distributed=options.distributed, save_every=on_the_way,
-                             sample_every=options.sample_every, source=source)
+        run = training.train(
+            recipe,
+            plan.framework,
+            until=options.until,
+            steps=plan.steps,
+            out=out,
+            resume=options.resume,
+            device=options.device,
+            compiled=options.compiled,
+            distributed=options.distributed,
+            save_every=on_the_way,
+            sample_every=options.sample_every,
+            source=source,
+        )
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_interrupted(out)) from None
     if not run.writes:
@@ -126,7 +139,8 @@ def _changed(recipe: Recipe, options: argparse.Namespace, moved: bool = False) -
     if moved and name is not None and data.is_folder(name):
         name = None
     changed = on_data(recipe, name, options.size, options.channels).replace(
-        **{name: value for name, value in fields.items() if value is not None})
+        **{name: value for name, value in fields.items() if value is not None}
+    )
     try:
         _check_memory(changed)
     except ValueError as error:
@@ -147,8 +161,10 @@ def _check_memory(recipe: Recipe) -> None:
             shape = layer.output_shape(shape)
             largest = max(largest, math.prod(shape))
         if recipe.batch * largest > MOST_ACTIVATIONS:
-            raise ValueError(f"batch is {recipe.batch:,}; accepted with the {role}, whose largest layer makes "
-                             f"{largest:,} numbers of an example: at most {MOST_ACTIVATIONS // largest:,}")
+            raise ValueError(
+                f"batch is {recipe.batch:,}; accepted with the {role}, whose largest layer makes "
+                f"{largest:,} numbers of an example: at most {MOST_ACTIVATIONS // largest:,}"
+            )
 
 
 def _load(options: argparse.Namespace) -> training.Run:
@@ -165,8 +181,9 @@ def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] 
     name = data.full_name(options.data or (record or {}).get("name") or recipe.data)
     if name == recipe.data and not data.is_folder(name) and not chosen:
         return None
-    kept = {option: value for option, value in (record or {}).items()
-            if data.is_folder(name) and option in sources.OPTIONS}
+    kept = {
+        option: value for option, value in (record or {}).items() if data.is_folder(name) and option in sources.OPTIONS
+    }
     return sources.load_source(recipe.replace(data=name), **kept | chosen)
 
 
@@ -175,8 +192,10 @@ def _print_folder(source: Any, recipe: Recipe) -> None:
     if not isinstance(source, data.FolderImages):
         return
     height, width, channels = source.shape
-    print(f"{len(source):,} images of {height}x{width} in {'colour' if channels == 3 else 'grey'}, "
-          f"{recipe.generator.kind} against {recipe.discriminator.kind}, batch {recipe.batch}")
+    print(
+        f"{len(source):,} images of {height}x{width} in {'colour' if channels == 3 else 'grey'}, "
+        f"{recipe.generator.kind} against {recipe.discriminator.kind}, batch {recipe.batch}"
+    )
     if source.unreadable:
         print(unreadable_text(source.unreadable))
 
@@ -185,8 +204,10 @@ def _check_writable(name: str, folder: Path) -> None:
     """Find out before the work that its result can be saved."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ValueError(f"{name} is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one "
-                         "that is, or a new one inside it")
+        raise ValueError(
+            f"{name} is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one "
+            "that is, or a new one inside it"
+        )
 
 
 def _recipe(text: str) -> Recipe:
@@ -263,8 +284,9 @@ def evaluate(options: argparse.Namespace) -> None:
 def _check_count(run: training.Run, count: int) -> None:
     each = math.prod(run.generator.output_shape_)
     if count * each > MOST_GENERATED:
-        raise ValueError(f"count is {count:,}; accepted with examples of {each:,} numbers: at most "
-                         f"{MOST_GENERATED // each:,}")
+        raise ValueError(
+            f"count is {count:,}; accepted with examples of {each:,} numbers: at most {MOST_GENERATED // each:,}"
+        )
 
 
 def experiment(options: argparse.Namespace) -> None:
@@ -273,14 +295,16 @@ def experiment(options: argparse.Namespace) -> None:
     shared = {"out": options.out, "device": options.device, "report": functools.partial(print, flush=True)}
     if options.name in TABLES:
         _refuse(options, "framework", "steps", "seed", "samples")
-        run_table(TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, minutes=options.minutes,
-                  **shared)
+        run_table(
+            TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, minutes=options.minutes, **shared
+        )
         print(f"saved in {options.out / f'{options.name}.json'}")
         return
     if options.name == "programs":
         _refuse(options, "framework", "steps", "seed", "samples", "jobs", "device")
-        run_programs(only=options.only or "*", minutes=options.minutes, out=options.out / "programs",
-                     report=shared["report"])
+        run_programs(
+            only=options.only or "*", minutes=options.minutes, out=options.out / "programs", report=shared["report"]
+        )
         print(f"saved in {options.out / 'programs'}")
         return
     if options.name == "search":
@@ -311,10 +335,15 @@ def tune(options: argparse.Namespace) -> None:
     except (StorageError, optuna_studies.StudyError):
         raise
     except Exception as error:  # Optuna's readers raise whatever a damaged file leads them to
-        raise ValueError(f"study is {shown(storage)!r}, which cannot be read ({type(error).__name__}: {error}); "
-                         "accepted: one that python -m ganbook tune wrote, whole, or a new one") from error
-    print(f"{problem.name} with {figures.TITLES[problem.framework]}, {begun['sampler']}, seed {begun['seed']}, in "
-          f"{shown(storage)}: {found} of {options.trials} trials are there", flush=True)
+        raise ValueError(
+            f"study is {shown(storage)!r}, which cannot be read ({type(error).__name__}: {error}); "
+            "accepted: one that python -m ganbook tune wrote, whole, or a new one"
+        ) from error
+    print(
+        f"{problem.name} with {figures.TITLES[problem.framework]}, {begun['sampler']}, seed {begun['seed']}, in "
+        f"{shown(storage)}: {found} of {options.trials} trials are there",
+        flush=True,
+    )
     try:
         if options.workers == 1:
             optuna_studies.run_trials(study, problem, options.trials, device=options.device)
@@ -323,8 +352,10 @@ def tune(options: argparse.Namespace) -> None:
     except WorkerError as error:
         raise ValueError(str(error)) from error
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
-                                "trials. To go on, give the same command again") from None
+        raise KeyboardInterrupt(
+            f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
+            "trials. To go on, give the same command again"
+        ) from None
     _print_best(study, problem, options.fresh, options.device)
 
 
@@ -338,8 +369,10 @@ def _print_best(study: Any, problem: SearchProblem, fresh: int, device: str | No
     print(f"its distance, median of {len(problem.seeds)} seeds {best.value:9.4f}")
     if fresh:
         again = rescore(problem, best.params, tuple(range(100, 100 + fresh)), device)
-        print(f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
-              f"{max(again):.4f}")
+        print(
+            f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
+            f"{max(again):.4f}"
+        )
     print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")
 
 
@@ -353,8 +386,15 @@ def _refuse(options: argparse.Namespace, *names: str) -> None:
 def classifier(options: argparse.Namespace) -> None:
     """Train the digit classifier whose features the metrics compare, and write its weights and record."""
     _check_writable("out", options.out)
-    record = make_classifier(options.side, options.framework or FRAMEWORKS[0], seed=options.seed, steps=options.steps,
-                             out=options.out, device=options.device, report=functools.partial(print, flush=True))
+    record = make_classifier(
+        options.side,
+        options.framework or FRAMEWORKS[0],
+        seed=options.seed,
+        steps=options.steps,
+        out=options.out,
+        device=options.device,
+        report=functools.partial(print, flush=True),
+    )
     print(f"saved in {options.out / f'classifier_{options.side}.safetensors'}, SHA-256 {record['sha256']}")
 
 
@@ -371,8 +411,10 @@ def info(options: argparse.Namespace) -> None:
     else:
         _print_run(options.folder)
     print("\nversions")
-    print(f"  ganbook {ganbook.__version__}, Python {platform.python_version()}, "
-          + ", ".join(f"{name} {_version(name)}" for name in PACKAGES))
+    print(
+        f"  ganbook {ganbook.__version__}, Python {platform.python_version()}, "
+        + ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
+    )
 
 
 def _print_run(folder: Path) -> None:

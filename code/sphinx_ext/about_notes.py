@@ -24,8 +24,9 @@ class AboutNotes(SphinxTransform):
             for tag in (tag for tag in tags if tag.startswith("about")):
                 number = re.fullmatch(r"about-(\d+)", tag)
                 if number is None:
-                    _LOGGER.warning(f"cell tag is {tag}; accepted: about-N, as in about-5", location=output,
-                                    type="about_notes")
+                    _LOGGER.warning(
+                        f"cell tag is {tag}; accepted: about-N, as in about-5", location=output, type="about_notes"
+                    )
                 else:
                     text = f"Numbers agree within {number[1]} % on other processors."
                     output += nodes.paragraph(text, text, classes=["about-note"])

@@ -72,8 +72,9 @@ def write_docstring(app: Sphinx, what: str, name: str, obj: object, options: obj
     lines[:] = text.split("\n")
 
 
-def write_signature(app: Sphinx, what: str, name: str, obj: Any, options: object, signature: str | None,
-                    result: str | None) -> tuple[str | None, str | None] | None:
+def write_signature(
+    app: Sphinx, what: str, name: str, obj: Any, options: object, signature: str | None, result: str | None
+) -> tuple[str | None, str | None] | None:
     """Show a signature as the source writes it; evaluated annotations are long and name what is private elsewhere."""
     entry = _REGISTERS[app].entries.get(name)
     if entry and entry.signature and what != "property":  # whose type autodoc writes by itself
@@ -87,8 +88,9 @@ def _role(kind: str, title: str) -> str:
     return f":{ROLES[kind]}:`{title}`" if kind else f'"{title}"'
 
 
-def resolve_place(app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref,
-                  contnode: nodes.Element) -> nodes.Element | None:
+def resolve_place(
+    app: Sphinx, env: BuildEnvironment, node: addnodes.pending_xref, contnode: nodes.Element
+) -> nodes.Element | None:
     """Resolve a link to a page by the page's title."""
     if node["reftype"] not in ROLES.values():
         return None
@@ -160,12 +162,17 @@ class ApiLinks(SphinxTransform):
         register = _REGISTERS[self.app]
         twins = [f"{family}_{ending}" for ending in ENDINGS]
         modules = [name for name in twins if name in register.entries] or [family]
-        names = {entry.within: entry for ending in ("", *reversed(ENDINGS)) for entry in reversed(entries)
-                 if entry.ending == ending and entry.within}
+        names = {
+            entry.within: entry
+            for ending in ("", *reversed(ENDINGS))
+            for entry in reversed(entries)
+            if entry.ending == ending and entry.within
+        }
         ordered = dict.fromkeys(entry.within for entry in entries if entry.within)
         line = nodes.paragraph()
-        line += _joined(reference(name, _literal(name if i == 0 else name.rpartition(".")[2]))
-                        for i, name in enumerate(modules))
+        line += _joined(
+            reference(name, _literal(name if i == 0 else name.rpartition(".")[2])) for i, name in enumerate(modules)
+        )
         if names:
             line += nodes.Text(": ")
             line += _joined(reference(names[name].name, _literal(name)) for name in ordered)
@@ -174,8 +181,16 @@ class ApiLinks(SphinxTransform):
 
 def reference(name: str, content: nodes.Node) -> addnodes.pending_xref:
     """A link to a name's entry in the reference; a name that has none is a warning."""
-    return addnodes.pending_xref("", content, refdomain="py", reftype="obj", reftarget=name, refexplicit=True,
-                                 refwarn=True, **{"py:module": None, "py:class": None})
+    return addnodes.pending_xref(
+        "",
+        content,
+        refdomain="py",
+        reftype="obj",
+        reftarget=name,
+        refexplicit=True,
+        refwarn=True,
+        **{"py:module": None, "py:class": None},
+    )
 
 
 def _literal(text: str) -> nodes.literal:

@@ -66,7 +66,7 @@ class Entry:
     @property
     def within(self) -> str:
         """The name inside its module; nothing for the module itself."""
-        return self.name[len(self.module) + 1:]
+        return self.name[len(self.module) + 1 :]
 
 
 class Register:
@@ -106,8 +106,12 @@ class Register:
         return self.names.get(f"{module}.{first}", f"{module}.{first}") + dot + rest
 
     def _add(self, name: str, module: str, node: Node) -> None:
-        self.entries[name] = Entry(name, module, tuple(places(ast.get_docstring(node) or "")),
-                                   signature_of(node, "." in name[len(module) + 1:]))
+        self.entries[name] = Entry(
+            name,
+            module,
+            tuple(places(ast.get_docstring(node) or "")),
+            signature_of(node, "." in name[len(module) + 1 :]),
+        )
 
     def is_known(self, name: str) -> bool:
         """Whether any module of the package uses this name, full or short."""

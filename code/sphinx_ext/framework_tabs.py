@@ -37,13 +37,16 @@ def pairs(children: list[nodes.Node]) -> Iterator[tuple[int, nodes.container, no
     tags = [tab_of(child) for child in children]
     index = 0
     while index < len(tags):
-        if tuple(tags[index:index + 2]) == ORDER:
+        if tuple(tags[index : index + 2]) == ORDER:
             yield index, children[index], children[index + 1]
             index += 2
             continue
         if tags[index]:
-            _warn(f"a cell tagged {tags[index]} stands alone; a {ORDER[0]} cell and a {ORDER[1]} cell must follow "
-                  "each other in this order", children[index])
+            _warn(
+                f"a cell tagged {tags[index]} stands alone; a {ORDER[0]} cell and a {ORDER[1]} cell must follow "
+                "each other in this order",
+                children[index],
+            )
         index += 1
 
 
@@ -53,8 +56,9 @@ def _warn(message: str, node: nodes.Node) -> None:
 
 def _tab_item(tag: str, cell: nodes.container) -> nodes.container:
     """Return one tab: exactly a rubric and a content, which is what sphinx-design's HTML transform expects."""
-    label = nodes.rubric(LABELS[tag], LABELS[tag], classes=["sd-tab-label"],
-                         sync_group="framework", sync_id=tag.removeprefix("tab-"))
+    label = nodes.rubric(
+        LABELS[tag], LABELS[tag], classes=["sd-tab-label"], sync_group="framework", sync_id=tag.removeprefix("tab-")
+    )
     content = create_component("tab-content", classes=["sd-tab-content"], children=[cell])
     return create_component("tab-item", classes=["sd-tab-item"], selected=False, children=[label, content])
 
@@ -72,7 +76,7 @@ class FrameworkTabs(SphinxTransform):
                 items = [_tab_item(tag, cell) for tag, cell in zip(ORDER, pair, strict=True)]
                 tab_set = create_component("tab-set", classes=["sd-tab-set", "framework-tabs"], children=items)
                 tab_set.source, tab_set.line = pair[0].source, pair[0].line
-                parent[index:index + 2] = [tab_set]
+                parent[index : index + 2] = [tab_set]
 
 
 def _add_static_path(app: Sphinx) -> None:

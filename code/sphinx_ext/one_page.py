@@ -110,8 +110,10 @@ def head(page: str, relative: Callable[[str], str]) -> str:
     sheets = re.findall(r'<link [^>]*href="([^"]+\.css[^"]*)"', page)
     lines = [f'<link rel="stylesheet" href="{relative(sheet)}">' for sheet in sheets]
     lines += re.findall(r"<script>window\.MathJax = .*?</script>", page)
-    lines += [f'<script defer src="{relative(source)}"></script>'
-              for source in re.findall(r'<script [^>]*src="([^"]*mathjax/[^"]+)"', page)]
+    lines += [
+        f'<script defer src="{relative(source)}"></script>'
+        for source in re.findall(r'<script [^>]*src="([^"]*mathjax/[^"]+)"', page)
+    ]
     return "\n".join(lines)
 
 
@@ -134,11 +136,13 @@ def write_one_page(app: Sphinx, exception: Exception | None) -> None:
         else:
             title = re.sub(r"<[^>]+>", "", part(_TITLE, bodies[name], name))
             listed.append(f'<p class="one-page-line one-page-depth-{depth}"><a href="#{slug(name)}">{title}</a></p>')
-    sections = [f'<section class="one-page-document" id="{slug(docname)}">{body}</section>'
-                for docname, body in bodies.items()]
+    sections = [
+        f'<section class="one-page-document" id="{slug(docname)}">{body}</section>' for docname, body in bodies.items()
+    ]
     sections.insert(1, f'<nav class="one-page-contents" aria-label="Contents"><h2>Contents</h2>{"".join(listed)}</nav>')
     title = html.escape(app.config.html_title or app.config.project)
-    (out / NAME).write_text(f"""<!DOCTYPE html>
+    (out / NAME).write_text(
+        f"""<!DOCTYPE html>
 <html lang="{app.config.language or "en"}" data-theme="light" data-mode="light">
 <head>
 <meta charset="utf-8">
@@ -153,7 +157,9 @@ def write_one_page(app: Sphinx, exception: Exception | None) -> None:
 </article></div></div></main>
 </body>
 </html>
-""", encoding="utf-8")
+""",
+        encoding="utf-8",
+    )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

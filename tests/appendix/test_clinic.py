@@ -19,8 +19,11 @@ NUMBER = "002-01"
 
 @pytest.fixture
 def registered(monkeypatch):
-    monkeypatch.setattr(clinic, "REGISTER", types.MappingProxyType({
-        NUMBER: Defect(NUMBER, section="3.3", kind="formula", title="A sign is wrong")}))
+    monkeypatch.setattr(
+        clinic,
+        "REGISTER",
+        types.MappingProxyType({NUMBER: Defect(NUMBER, section="3.3", kind="formula", title="A sign is wrong")}),
+    )
 
 
 def is_positive(value):
@@ -40,11 +43,14 @@ def fail():
 class TestExamine:
     def test_a_defect_and_its_repair(self, capsys):
         examine(NUMBER, is_positive, defect=-1, repair=1, says="value is -1")
-        assert capsys.readouterr().out == (f"{NUMBER} with the defect: AssertionError: value is -1\n"
-                                           f"{NUMBER} repaired: passes\n")
+        assert capsys.readouterr().out == (
+            f"{NUMBER} with the defect: AssertionError: value is -1\n{NUMBER} repaired: passes\n"
+        )
 
-    @pytest.mark.parametrize(("fault", "error", "shown"), [
-        (lambda: int("one"), ValueError, "ValueError: invalid literal"), (fail, AssertionError, "AssertionError\n")])
+    @pytest.mark.parametrize(
+        ("fault", "error", "shown"),
+        [(lambda: int("one"), ValueError, "ValueError: invalid literal"), (fail, AssertionError, "AssertionError\n")],
+    )
     def test_an_error_of_a_program(self, capsys, fault, error, shown):
         examine(NUMBER, run, defect=fault, repair=lambda: 1, error=error)
         assert capsys.readouterr().out.startswith(f"{NUMBER} with the defect: {shown}")
@@ -76,10 +82,16 @@ class TestExamine:
             examine(number, is_positive, defect=-1, repair=1)
 
 
-@pytest.mark.parametrize(("field", "value", "message"), [
-    ("number", "005-01", "number is '005-01'; accepted"), ("number", "002-1", "number is '002-1'; accepted"),
-    ("kind", "typo", "kind is 'typo'; accepted: formula, claim, listing, omission"),
-    ("section", " ", "section of defect 002-01 is empty"), ("title", "", "title of defect 002-01 is empty")])
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("number", "005-01", "number is '005-01'; accepted"),
+        ("number", "002-1", "number is '002-1'; accepted"),
+        ("kind", "typo", "kind is 'typo'; accepted: formula, claim, listing, omission"),
+        ("section", " ", "section of defect 002-01 is empty"),
+        ("title", "", "title of defect 002-01 is empty"),
+    ],
+)
 def test_a_wrong_entry_is_refused(field, value, message):
     with pytest.raises(ValueError, match=message):
         Defect(**{"number": NUMBER, "section": "3", "kind": "claim", "title": "A title", field: value})

@@ -21,7 +21,7 @@ def test_every_row_leads_to_its_cells_and_number():
     assert re.findall(r"^\((common-[\w-]+)\)=$", prose, re.MULTILINE) == rows
     for place, cell in enumerate(notebook.cells):
         if cell.cell_type == "markdown" and "\n**Met** in" in f"\n{cell.source}":
-            following = [tag for other in notebook.cells[place + 1:place + 3] for tag in tags(other)]
+            following = [tag for other in notebook.cells[place + 1 : place + 3] for tag in tags(other)]
             assert following == ["tab-pytorch", "tab-tensorflow"], cell.id
 
 

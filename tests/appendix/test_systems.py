@@ -29,10 +29,22 @@ def system(article):
     generator = CONFIGURATIONS[f"article_{article}_generator"].with_(**REPAIRED.get(article, {}))
     size, _, channels = generator.settings["shape"]
     rule = Optimiser("rmsprop", 2e-4, beta2=0.5, epsilon=1e-7) if article == "001" else ADAM
-    return Recipe(name=f"article-{article}", data="coloured_mnist_5k" if channels == 3 else "mnist_5k", size=size,
-                  batch=4, steps=4, dtype="float64", generator=generator,
-                  discriminator=CONFIGURATIONS[f"article_{article}_discriminator"], loss="non_saturating", r1=0.0,
-                  r2=0.0, generator_optimiser=rule, discriminator_optimiser=rule, averaging=0.99)
+    return Recipe(
+        name=f"article-{article}",
+        data="coloured_mnist_5k" if channels == 3 else "mnist_5k",
+        size=size,
+        batch=4,
+        steps=4,
+        dtype="float64",
+        generator=generator,
+        discriminator=CONFIGURATIONS[f"article_{article}_discriminator"],
+        loss="non_saturating",
+        r1=0.0,
+        r2=0.0,
+        generator_optimiser=rule,
+        discriminator_optimiser=rule,
+        averaging=0.99,
+    )
 
 
 def run(recipe, framework):
@@ -59,10 +71,17 @@ def test_twins_make_one_run(article):
         assert set(runs[0].state.optimiser_state[role]) == set(getattr(runs[0].state, role).trainable())
 
 
-@pytest.mark.parametrize("mistake", [
-    {"loss": "minimax"}, {"seed": 1}, {"batch": 3},
-    {"generator_optimiser": Optimiser("adam", 2e-4, beta1=0.9)},
-    {"discriminator": CONFIGURATIONS["article_002_discriminator"].with_(activation="elu")}], ids=str)
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        {"loss": "minimax"},
+        {"seed": 1},
+        {"batch": 3},
+        {"generator_optimiser": Optimiser("adam", 2e-4, beta1=0.9)},
+        {"discriminator": CONFIGURATIONS["article_002_discriminator"].with_(activation="elu")},
+    ],
+    ids=str,
+)
 def test_another_run_is_seen(mistake):
     one, other = (run(recipe, "pytorch") for recipe in (system("002"), system("002").replace(**mistake)))
     assert difference(one, other) > 1e-3
@@ -70,23 +89,36 @@ def test_another_run_is_seen(mistake):
 
 #: Article 000 describes, in section 3.1, other networks than those that it lists.
 DESCRIBED = {
-    "generator": Architecture("DCGANGenerator", {
-        "latent": 20, "shape": (8, 8, 1), "channels": (12, 8, 6), "output_activation": "sigmoid"}),
-    "discriminator": Architecture("ConvDiscriminator", {
-        "shape": (8, 8, 1), "channels": (6, 8), "kernel": 3, "hidden": (10,), "batch_norm": (3,)}),
+    "generator": Architecture(
+        "DCGANGenerator", {"latent": 20, "shape": (8, 8, 1), "channels": (12, 8, 6), "output_activation": "sigmoid"}
+    ),
+    "discriminator": Architecture(
+        "ConvDiscriminator", {"shape": (8, 8, 1), "channels": (6, 8), "kernel": 3, "hidden": (10,), "batch_norm": (3,)}
+    ),
 }
 
 
 def test_the_networks_that_article_000_describes():
     steady = Optimiser("momentum", 0.01, 0.5)
-    recipe = system("000").replace(**DESCRIBED, data="digits", size=None, generator_optimiser=steady,
-                                   discriminator_optimiser=steady)
+    recipe = system("000").replace(
+        **DESCRIBED, data="digits", size=None, generator_optimiser=steady, discriminator_optimiser=steady
+    )
     runs = [run(recipe, framework) for framework in ("pytorch", "tensorflow")]
     kinds = {role: [type(layer).__name__ for layer in getattr(runs[0], role).layers_spec] for role in DESCRIBED}
     assert kinds["generator"].count("ConvTranspose2D") == 3
     assert kinds["generator"].count("BatchNorm") == 3
-    assert kinds["discriminator"] == ["Conv2D", "Activation", "Conv2D", "Activation", "Flatten", "Dense", "BatchNorm",
-                                      "Activation", "Dense", "Reshape"]
+    assert kinds["discriminator"] == [
+        "Conv2D",
+        "Activation",
+        "Conv2D",
+        "Activation",
+        "Flatten",
+        "Dense",
+        "BatchNorm",
+        "Activation",
+        "Dense",
+        "Reshape",
+    ]
     assert difference(*runs) < TOLERANCE
     assert runs[0].sample(3).min() >= 0
 
@@ -112,8 +144,11 @@ def problems(rows):
 
 
 def has_label(label):
-    return any(f"({label})=" in path.read_text(encoding="utf-8") for path in CHAPTERS.rglob("*") if path.is_file()
-               and path.suffix in (".ipynb", ".md"))
+    return any(
+        f"({label})=" in path.read_text(encoding="utf-8")
+        for path in CHAPTERS.rglob("*")
+        if path.is_file() and path.suffix in (".ipynb", ".md")
+    )
 
 
 def exists(path, name):
@@ -123,20 +158,29 @@ def exists(path, name):
         return False
     if file.suffix == ".ipynb":
         return name in {cell.id for cell in read(file).cells if cell.cell_type == "code"}
-    return name in {node.name for node in ast.parse(file.read_text(encoding="utf-8")).body
-                    if isinstance(node, ast.FunctionDef)}
+    return name in {
+        node.name for node in ast.parse(file.read_text(encoding="utf-8")).body if isinstance(node, ast.FunctionDef)
+    }
 
 
 def test_every_system_is_built_and_held():
     assert problems(table()) == []
 
 
-@pytest.mark.parametrize(("column", "wrong"), [
-    (0, "009"), (2, "nowhere"), (2, "{ref}`no_such_page`"), (3, "a test"), (3, "`tests/appendix/test_systems.py::no`"),
-    (3, "`tests/none.py::test_it`")])
+@pytest.mark.parametrize(
+    ("column", "wrong"),
+    [
+        (0, "009"),
+        (2, "nowhere"),
+        (2, "{ref}`no_such_page`"),
+        (3, "a test"),
+        (3, "`tests/appendix/test_systems.py::no`"),
+        (3, "`tests/none.py::test_it`"),
+    ],
+)
 def test_a_wrong_row_is_seen(column, wrong):
     rows = table()
     row = next(row for row in rows if row[0] == "003")
-    rows[rows.index(row)] = [*row[:column], wrong, *row[column + 1:]]
+    rows[rows.index(row)] = [*row[:column], wrong, *row[column + 1 :]]
     rows = [row for row in rows if row[0] != "003" or wrong in row]
     assert len(problems(rows)) == 1

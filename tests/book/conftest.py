@@ -28,8 +28,9 @@ def html(tmp_path_factory):
     with FileLock(f"{out}.lock"):
         if not log.exists():
             program = os.path.join(os.path.dirname(sys.executable), "jupyter-book")
-            result = subprocess.run([program, *COMMAND, str(out)], capture_output=True, text=True,
-                                    env={**os.environ, "MPLBACKEND": "Agg"})
+            result = subprocess.run(
+                [program, *COMMAND, str(out)], capture_output=True, text=True, env={**os.environ, "MPLBACKEND": "Agg"}
+            )
             out.mkdir(exist_ok=True)
             log.write_text(f"{result.returncode}\n{result.stdout[-4000:]}{result.stderr[-4000:]}", encoding="utf-8")
     code, _, words = log.read_text(encoding="utf-8").partition("\n")

@@ -82,10 +82,20 @@ def test_the_tag_decides_how_much():
     assert difference("100", "102", 1) is not None
 
 
-@pytest.mark.parametrize(("tags", "expected"), [
-    (["about-1"], 1), (["tab-pytorch", "about-50"], 50), ([], None), (["about-0"], None), (["about-51"], None),
-    (["about-05"], None), (["about-2.5"], None), (["about"], None), (["xabout-5"], None),
-])
+@pytest.mark.parametrize(
+    ("tags", "expected"),
+    [
+        (["about-1"], 1),
+        (["tab-pytorch", "about-50"], 50),
+        ([], None),
+        (["about-0"], None),
+        (["about-51"], None),
+        (["about-05"], None),
+        (["about-2.5"], None),
+        (["about"], None),
+        (["xabout-5"], None),
+    ],
+)
 def test_the_tags_that_count(tags, expected):
     assert percent(tags) == expected
 
@@ -100,8 +110,7 @@ def result(**data):
 
 SHOWN = "type('Shown', (), {{'__repr__': lambda self: {plain!r}, '_repr_html_': lambda self: {html!r}}})()"
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n").decode()
-DRAWN = ("from IPython.display import display\n"
-         "display({{'image/{kind}': {data!r}, 'text/plain': '<Figure>'}}, raw=True)")
+DRAWN = "from IPython.display import display\ndisplay({{'image/{kind}': {data!r}, 'text/plain': '<Figure>'}}, raw=True)"
 
 
 def drawn(kind, data):
@@ -138,14 +147,33 @@ CELLS = [
 
 def nbval(folder: Path, *options: str) -> list[bool]:
     """Run ``CELLS`` as one notebook with the project's conftest, and return for each whether it passed."""
-    cells = [new_code_cell(source, outputs=outputs, execution_count=1, metadata={"tags": [tag] if tag else []})
-             for tag, source, outputs, _ in CELLS]
+    cells = [
+        new_code_cell(source, outputs=outputs, execution_count=1, metadata={"tags": [tag] if tag else []})
+        for tag, source, outputs, _ in CELLS
+    ]
     write(new_notebook(cells=cells), folder / "cells.ipynb")
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "code")])
-    told = subprocess.run([sys.executable, "-m", "pytest", "--nbval", "-rA", "-p", "conftest", "-p", "no:cacheprovider",
-                           *options, f"--rootdir={folder}", "."],
-                          cwd=folder, env=environment, capture_output=True, text=True).stdout
+    told = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-rA",
+            "-p",
+            "conftest",
+            "-p",
+            "no:cacheprovider",
+            *options,
+            f"--rootdir={folder}",
+            ".",
+        ],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+    ).stdout
     found = re.findall(r"(PASSED|FAILED) cells.ipynb::Cell (\d+)", told)
     outcomes = {int(cell): word == "PASSED" for word, cell in found}
     assert sorted(outcomes) == list(range(len(CELLS))), told

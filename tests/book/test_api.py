@@ -39,14 +39,18 @@ def modules_on_disk():
 
 
 def test_every_module_stands_on_one_page():
-    listed = Counter(name for page in PAGES
-                     for name in re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8")))
+    listed = Counter(
+        name for page in PAGES for name in re.findall(r"automodule:: (\S+)", page.read_text(encoding="utf-8"))
+    )
     assert listed == Counter(modules_on_disk())
 
 
 def test_every_module_names_the_page_that_explains_it(register):
-    silent = [name for name in modules_on_disk()
-              if not register.entries[name].places and not (PACKAGE.parent / name.replace(".", "/")).is_dir()]
+    silent = [
+        name
+        for name in modules_on_disk()
+        if not register.entries[name].places and not (PACKAGE.parent / name.replace(".", "/")).is_dir()
+    ]
     assert silent == []
 
 
@@ -54,16 +58,21 @@ def test_every_title_is_called_a_section_or_a_chapter(register):
     assert [(entry.name, place) for entry in register.entries.values() for place in entry.places if not place[0]] == []
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ('One line.\n\nExplained in the book\'s section "Layers".', [("section", "Layers")]),
-    ('Explained in the book\'s sections "A" and "B C".', [("section", "A"), ("section", "B C")]),
-    ('Explained in the book\'s section "A" and in the\n    chapter "B".', [("section", "A"), ("chapter", "B")]),
-    ('Explained in the book\'s section "A\n    B"; first used in the section "C".',
-     [("section", "A B"), ("section", "C")]),
-    ('Explained in the book: "A".', [("", "A")]),
-    ('Explained in the book\'s section "A".\n\nThen "B".', [("section", "A")]),
-    ('It says "A".', []),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('One line.\n\nExplained in the book\'s section "Layers".', [("section", "Layers")]),
+        ('Explained in the book\'s sections "A" and "B C".', [("section", "A"), ("section", "B C")]),
+        ('Explained in the book\'s section "A" and in the\n    chapter "B".', [("section", "A"), ("chapter", "B")]),
+        (
+            'Explained in the book\'s section "A\n    B"; first used in the section "C".',
+            [("section", "A B"), ("section", "C")],
+        ),
+        ('Explained in the book: "A".', [("", "A")]),
+        ('Explained in the book\'s section "A".\n\nThen "B".', [("section", "A")]),
+        ('It says "A".', []),
+    ],
+)
 def test_places(text, expected):
     from api_register import places
 
@@ -73,8 +82,10 @@ def test_places(text, expected):
 def test_twins_and_families(register):
     entry = register.entries["ganbook.probability.losses_torch.hinge_generator"]
     assert (entry.family, entry.ending, entry.within) == ("ganbook.probability.losses", "torch", "hinge_generator")
-    assert [twin.name for twin in register.twins(entry)] == ["ganbook.probability.losses_tensorflow.hinge_generator",
-                                                             "ganbook.probability.losses_numpy.hinge_generator"]
+    assert [twin.name for twin in register.twins(entry)] == [
+        "ganbook.probability.losses_tensorflow.hinge_generator",
+        "ganbook.probability.losses_numpy.hinge_generator",
+    ]
     assert register.twins(register.entries["ganbook.tuning.metrics.frechet"]) == []
     assert register.origin("ganbook.gradient_descent.training", "Recipe") == "ganbook.data.recipe.Recipe"
 
@@ -82,6 +93,7 @@ def test_twins_and_families(register):
 @pytest.fixture
 def build(tmp_path):
     """Build a tiny book from {document: text} and return (folder of pages, warnings)."""
+
     def _build(**documents):
         source = tmp_path / "source"
         for name, text in {"index": "# Index\n", **documents}.items():
@@ -89,12 +101,25 @@ def build(tmp_path):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(f"---\norphan: true\n---\n{text}", encoding="utf-8")
         warnings = io.StringIO()
-        settings = {"extensions": ["myst_parser", "api_links"], "project": "tiny", "nitpicky": True,
-                    "autodoc_mock_imports": ["torch", "tensorflow", "keras"],
-                    "autodoc_default_options": {"members": True, "ignore-module-all": True}}
+        settings = {
+            "extensions": ["myst_parser", "api_links"],
+            "project": "tiny",
+            "nitpicky": True,
+            "autodoc_mock_imports": ["torch", "tensorflow", "keras"],
+            "autodoc_default_options": {"members": True, "ignore-module-all": True},
+        }
         with patch_docutils(), docutils_namespace():
-            app = Sphinx(str(source), None, str(tmp_path / "out"), str(tmp_path / "doctrees"), "html", settings,
-                         status=None, warning=warnings, freshenv=True)
+            app = Sphinx(
+                str(source),
+                None,
+                str(tmp_path / "out"),
+                str(tmp_path / "doctrees"),
+                "html",
+                settings,
+                status=None,
+                warning=warnings,
+                freshenv=True,
+            )
             app.build()
         return tmp_path / "out", re.sub(r"\x1b\[[0-9;]*m", "", warnings.getvalue())
 
@@ -136,8 +161,11 @@ def entries_of(page):
 
 @pytest.mark.slow
 def test_every_public_name_has_one_entry(html, register):
-    found = Counter(name or module for path in sorted((html / "chapters" / "appendix" / "api").glob("*.html"))
-                    for name, module in entries_of(path.read_text(encoding="utf-8")))
+    found = Counter(
+        name or module
+        for path in sorted((html / "chapters" / "appendix" / "api").glob("*.html"))
+        for name, module in entries_of(path.read_text(encoding="utf-8"))
+    )
     assert [name for name in register.entries if found[name] != 1] == []
     assert [name for name, count in found.items() if count > 1] == []
 
@@ -163,8 +191,10 @@ def test_every_page_lists_exactly_what_names_it(html, register):
         families = {entry.family for entry in entries}
         assert {register.entries[name].family for name in named} == families, title
         assert {(entry.family, entry.within) for entry in entries if entry.within} == {
-            (register.entries[name].family, register.entries[name].within) for name in named
-            if register.entries[name].within}, title
+            (register.entries[name].family, register.entries[name].within)
+            for name in named
+            if register.entries[name].within
+        }, title
         for address, name in LINK.findall(listed):
             target = (path.parent / Path(address)).resolve().read_text(encoding="utf-8")
             assert f'id="{name}"' in target, name

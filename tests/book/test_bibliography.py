@@ -11,8 +11,10 @@ from notebook_pages import CHAPTERS
 ENTRIES = parse_file(str(CHAPTERS / "appendix" / "references.bib")).entries
 PAGE = (CHAPTERS / "appendix" / "bibliography.md").read_text(encoding="utf-8")
 VENUES = {
-    "NIPS": "Advances in Neural Information Processing Systems", "ICML": "International Conference on Machine Learning",
-    "ICLR": "International Conference on Learning Representations", "ECCV": "European Conference on Computer Vision",
+    "NIPS": "Advances in Neural Information Processing Systems",
+    "ICML": "International Conference on Machine Learning",
+    "ICLR": "International Conference on Learning Representations",
+    "ECCV": "European Conference on Computer Vision",
 }
 PRINTED = re.compile(r"(?P<authors>[^()]+) \((?P<year>\d{4})\), \*(?P<title>[^*]+)\*(?P<rest>.*)")
 FIELDS = ("authors", "title", "year", "venue", "pages", "arXiv")
@@ -29,7 +31,8 @@ def fields(key: str) -> dict:
     value = entry.fields.get
     return {
         "authors": [plain(" ".join(person.last_names)) for person in entry.persons["author"]],
-        "title": plain(value("title")), "year": value("year"),
+        "title": plain(value("title")),
+        "year": value("year"),
         "venue": plain(value("booktitle") or value("journal") or value("howpublished") or value("publisher") or ""),
         "pages": (value("pages") or "").replace("--", "-"),
         "arXiv": (re.search(r"arXiv:([\d.]+)", value("note") or "") or [None, ""])[1],
@@ -42,9 +45,14 @@ def read_printed(text: str) -> dict:
     rest = found["rest"].lstrip(", ")
     pages, identifier = re.search(r"pages ([\d-]+)", rest), re.search(r"arXiv:([\d.]+)", rest)
     venue = re.sub(r",?\s*(pages [\d-]+|arXiv:[\d.]+)", "", rest)
-    return {"authors": found["authors"].split(", "), "year": found["year"], "title": found["title"],
-            "venue": VENUES.get(venue, venue), "pages": pages[1] if pages else "",
-            "arXiv": identifier[1] if identifier else ""}
+    return {
+        "authors": found["authors"].split(", "),
+        "year": found["year"],
+        "title": found["title"],
+        "venue": VENUES.get(venue, venue),
+        "pages": pages[1] if pages else "",
+        "arXiv": identifier[1] if identifier else "",
+    }
 
 
 def words(text: str) -> str:

@@ -128,13 +128,16 @@ def test_axe_finds_no_grave_fault_among_set_formulas(browser, site, axe):
         assert examine(reader.page, "chapters/quickstart.html", "article", ALL_ELSE) == []
 
 
-@pytest.mark.parametrize(("planted", "rule"), [
-    ("<button></button>", "button-name"),
-    ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='>", "image-alt"),
-    ("<input type='range'>", "label"),
-    ("<p style='color: #aaa; background: #fff'>faint</p>", "color-contrast"),
-    ("<a href='#main-content'></a>", "link-name"),
-])
+@pytest.mark.parametrize(
+    ("planted", "rule"),
+    [
+        ("<button></button>", "button-name"),
+        ("<img src='data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA='>", "image-alt"),
+        ("<input type='range'>", "label"),
+        ("<p style='color: #aaa; background: #fff'>faint</p>", "color-contrast"),
+        ("<a href='#main-content'></a>", "link-name"),
+    ],
+)
 def test_a_planted_fault_is_found(browser, site, axe, planted, rule):
     with site.reader(browser) as reader:
         reader.context.add_init_script(axe)

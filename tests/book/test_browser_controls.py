@@ -130,8 +130,10 @@ def test_the_colours_follow_the_readers_system(page):
 def test_the_menus_of_a_narrow_page_open_and_close_by_keyboard(page):
     page.page.set_viewport_size(PHONE)
     page.open(OTHER)
-    for button, menu in ((".primary-toggle", "#pst-primary-sidebar-modal"),
-                         (".secondary-toggle", "#pst-secondary-sidebar-modal")):
+    for button, menu in (
+        (".primary-toggle", "#pst-primary-sidebar-modal"),
+        (".secondary-toggle", "#pst-secondary-sidebar-modal"),
+    ):
         dialog = page.page.locator(menu)
         expect(dialog).to_be_hidden()
         page.page.locator(f"{button}:visible").first.press("Enter")

@@ -148,27 +148,33 @@ def test_the_front_door_leads_to_the_first_page(page, site):
     site.missing[:] = [path for path in site.missing if path != "/favicon.ico"]  # a browser's own guess
 
 
-@pytest.mark.parametrize(("planted", "fault"), [
-    ("<script>console.error('planted')</script>", "console: planted"),
-    ("<script>throw Error('planted')</script>", "error: planted"),
-    ("<img src='https://example.org/a.png'>", "left the machine: https://example.org/a.png"),
-    ("<script>new WebSocket('ws://example.org:8/')</script>", "left the machine: ws://example.org:8/"),
-    ("<script>fetch('http://example.org/').catch(() => 0)</script>", "left the machine: http://example.org/"),
-    # Neither a name nor a number is looked up: had the browser got out, it would name another error or none.
-    ("<script>fetch('http://example.org/').catch(() => 0)</script>", NOT_LOOKED_UP),
-    ("<script>fetch('http://192.0.2.1/').catch(() => 0)</script>", NOT_LOOKED_UP),
-    ("<link rel='stylesheet' href='planted.css'>", "missing: /chapters/planted.css"),
-    ("<div style='width: 800px'>wide</div>", 410),
-    ("<pre style='overflow: auto'>" + "wide " * 200 + "</pre>", "out_of_reach"),
-    (f"<div class='highlight'><pre>{'wide ' * 50}</pre></div>", "scrolling_code"),
-    (f"<details><div class='highlight'><pre>short\n{'wide ' * 50}</pre></div></details>", "scrolling_code"),
-    ("<style>.sd-tab-content {display: none}</style><div class='sd-tab-content'><div class='highlight'>"
-     f"<pre>{'wide ' * 50}</pre></div></div>", "scrolling_code"),
-    ("<div class='highlight' style='display: none'><pre>never seen</pre></div>", "scrolling_code"),
-    ("<span class='math'>\\(x\\)</span>", "formulas"),
-    ("<img src='data:image/png,planted'>", "images"),
-    ("<button>Press</button>", "controls_on_paper"),
-])
+@pytest.mark.parametrize(
+    ("planted", "fault"),
+    [
+        ("<script>console.error('planted')</script>", "console: planted"),
+        ("<script>throw Error('planted')</script>", "error: planted"),
+        ("<img src='https://example.org/a.png'>", "left the machine: https://example.org/a.png"),
+        ("<script>new WebSocket('ws://example.org:8/')</script>", "left the machine: ws://example.org:8/"),
+        ("<script>fetch('http://example.org/').catch(() => 0)</script>", "left the machine: http://example.org/"),
+        # Neither a name nor a number is looked up: had the browser got out, it would name another error or none.
+        ("<script>fetch('http://example.org/').catch(() => 0)</script>", NOT_LOOKED_UP),
+        ("<script>fetch('http://192.0.2.1/').catch(() => 0)</script>", NOT_LOOKED_UP),
+        ("<link rel='stylesheet' href='planted.css'>", "missing: /chapters/planted.css"),
+        ("<div style='width: 800px'>wide</div>", 410),
+        ("<pre style='overflow: auto'>" + "wide " * 200 + "</pre>", "out_of_reach"),
+        (f"<div class='highlight'><pre>{'wide ' * 50}</pre></div>", "scrolling_code"),
+        (f"<details><div class='highlight'><pre>short\n{'wide ' * 50}</pre></div></details>", "scrolling_code"),
+        (
+            "<style>.sd-tab-content {display: none}</style><div class='sd-tab-content'><div class='highlight'>"
+            f"<pre>{'wide ' * 50}</pre></div></div>",
+            "scrolling_code",
+        ),
+        ("<div class='highlight' style='display: none'><pre>never seen</pre></div>", "scrolling_code"),
+        ("<span class='math'>\\(x\\)</span>", "formulas"),
+        ("<img src='data:image/png,planted'>", "images"),
+        ("<button>Press</button>", "controls_on_paper"),
+    ],
+)
 def test_a_planted_fault_is_found(browser, site, planted, fault):
     with site.reader(browser) as reader:
         body = f"<!doctype html><link rel='icon' href='data:,'><body style='margin: 0'><article>{planted}</article>"

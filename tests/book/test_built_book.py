@@ -13,6 +13,7 @@ from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, ROOT, code_cells, read, t
 
 pytestmark = pytest.mark.slow
 
+
 @pytest.fixture(scope="module")
 def pages(html):
     return [Page(path) for path in page_files(html)]
@@ -84,8 +85,16 @@ def test_every_image_has_an_alt_text_that_says_something(chapters):
     assert [(page.path.name, text) for page in chapters for text in poor_alt_texts(page)] == []
 
 
-@pytest.mark.parametrize("alt", ["", 'alt=""', 'alt="a figure of losses"', 'alt="../_images/0123456789abcdef01.png"',
-                                 'alt="one two three four losses.svg"'])
+@pytest.mark.parametrize(
+    "alt",
+    [
+        "",
+        'alt=""',
+        'alt="a figure of losses"',
+        'alt="../_images/0123456789abcdef01.png"',
+        'alt="one two three four losses.svg"',
+    ],
+)
 def test_a_poor_alt_text_is_found(alt):
     assert len(poor_alt_texts(Page(Path("a.html"), f"<article><img src='a.png' {alt}></article>"))) == 1
 
@@ -98,8 +107,10 @@ def test_every_link_within_the_book_leads_to_a_page_and_a_place(pages):
 @pytest.mark.parametrize("url", ["b.html", "#nowhere", "a.html#nowhere", "../a.html", "b.html#here"])
 def test_a_broken_link_is_found(tmp_path, url):
     path = tmp_path / "a.html"
-    path.write_text(f"<p id='here'><a href='{url}'>a</a><a href='#here'>b</a><a href='a.html#here'>c</a>"
-                    "<a href='https://example.org#there'>d</a></p>")
+    path.write_text(
+        f"<p id='here'><a href='{url}'>a</a><a href='#here'>b</a><a href='a.html#here'>c</a>"
+        "<a href='https://example.org#there'>d</a></p>"
+    )
     page = Page(path)
     assert broken_links(page, {path: page.ids}) == [url]
 

@@ -17,9 +17,19 @@ from notebook_pages import NOTEBOOKS, ROOT, code_cells, read
 pytestmark = [pytest.mark.slow, pytest.mark.downloads]
 
 # What Colab ships, 19 August 2026, on Python 3.13; on 3.11, which it left, the torch that is pinned for this book.
-SHIPPED = ("torch==2.13.0" if sys.version_info < (3, 12) else "torch==2.11.0", "tensorflow==2.20.0", "keras==3.13.2",
-           "numpy==2.1.3", "matplotlib==3.10.0", "mlxtend==0.23.4", "pillow==11.3.0", "scikit-learn==1.6.1",
-           "scipy==1.16.3", "ipython==7.34.0", "ipykernel==6.17.1")
+SHIPPED = (
+    "torch==2.13.0" if sys.version_info < (3, 12) else "torch==2.11.0",
+    "tensorflow==2.20.0",
+    "keras==3.13.2",
+    "numpy==2.1.3",
+    "matplotlib==3.10.0",
+    "mlxtend==0.23.4",
+    "pillow==11.3.0",
+    "scikit-learn==1.6.1",
+    "scipy==1.16.3",
+    "ipython==7.34.0",
+    "ipykernel==6.17.1",
+)
 HOME = "https://github.com/some-one/ganbook"
 # Notebooks that are executed there whole, another three for another seed.
 SAMPLE = random.Random(13).sample(NOTEBOOKS, 3)
@@ -43,13 +53,23 @@ class Environment:
         self.python = folder / "bin" / "python"
         self.variables = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
         # git then clones from here whatever the cell asks of the book's public home.
-        self.variables |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
-                           "GIT_CONFIG_VALUE_0": HOME, "IPYTHONDIR": str(folder / "ipython")}
+        self.variables |= {
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": f"url.{repository.as_uri()}.insteadOf",
+            "GIT_CONFIG_VALUE_0": HOME,
+            "IPYTHONDIR": str(folder / "ipython"),
+        }
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
 
     def run(self, *arguments: str, cells: list[tuple[str, str]] | None = None) -> subprocess.CompletedProcess:
-        return subprocess.run([self.python, *arguments], input=None if cells is None else json.dumps(cells),
-                              capture_output=True, text=True, env=self.variables, check=False)
+        return subprocess.run(
+            [self.python, *arguments],
+            input=None if cells is None else json.dumps(cells),
+            capture_output=True,
+            text=True,
+            env=self.variables,
+            check=False,
+        )
 
     def run_cells(self, cells: list[tuple[str, str]]) -> subprocess.CompletedProcess:
         return self.run("-c", RUN_CELLS, cells=cells)
@@ -59,9 +79,16 @@ class Environment:
         described = folder / "kernels" / "shipped" / "kernel.json"
         described.parent.mkdir(parents=True)
         # The notebooks find the package that the set-up cell installed, not the one beside these tests.
-        described.write_text(json.dumps({
-            "argv": [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"], "language": "python",
-            "display_name": "What Colab ships", "env": {"PYTHONPATH": ""}}))
+        described.write_text(
+            json.dumps(
+                {
+                    "argv": [str(self.python), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                    "language": "python",
+                    "display_name": "What Colab ships",
+                    "env": {"PYTHONPATH": ""},
+                }
+            )
+        )
         return "shipped"
 
     def packages(self) -> dict[str, str]:
@@ -143,8 +170,9 @@ def test_the_data_that_packages_carry_are_there(environment):
 @pytest.mark.usefixtures("set_up")
 @pytest.mark.parametrize("framework", ["pytorch", "tensorflow"])
 def test_a_run_trains_there(environment, framework, tmp_path):
-    outcome = environment.run("-m", "ganbook", "train", "--framework", framework, "--steps", "3", "--out",
-                              str(tmp_path / "run"))
+    outcome = environment.run(
+        "-m", "ganbook", "train", "--framework", framework, "--steps", "3", "--out", str(tmp_path / "run")
+    )
     assert outcome.returncode == 0, outcome.stderr
     assert (tmp_path / "run" / "run.safetensors").is_file()
 
@@ -153,8 +181,23 @@ def test_a_run_trains_there(environment, framework, tmp_path):
 def test_notebooks_print_there_what_is_stored(environment, tmp_path):
     variables = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     outcome = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "--nbval-kernel-name", environment.kernel(tmp_path), "-q",
-         "-p", "no:cacheprovider", *map(str, SAMPLE)],
-        cwd=ROOT, env={**variables, "JUPYTER_PATH": str(tmp_path)}, capture_output=True, text=True, check=False)
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "--nbval-kernel-name",
+            environment.kernel(tmp_path),
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            *map(str, SAMPLE),
+        ],
+        cwd=ROOT,
+        env={**variables, "JUPYTER_PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     cells = sum(len(code_cells(read(path))) for path in SAMPLE)
     assert f"{cells} passed" in outcome.stdout, outcome.stdout[-8000:]

@@ -37,20 +37,24 @@ def test_a_page_without_a_button_is_seen():
     assert address_of_button('<a href="x.ipynb" class="btn">') is None
 
 
-@pytest.mark.parametrize(("text", "expected"), [
-    ('<p id="a b">', '<p id="x.y.a x.y.b">'),
-    ('<a href="#a">', '<a href="#x.y.a">'),
-    ('<a href="../x/z.html#a">', '<a href="#x.z.a">'),
-    ('<a href="z.html">', '<a href="#x.z">'),
-    ('<a href="https://elsewhere.org/z.html#a">', '<a href="https://elsewhere.org/z.html#a">'),
-    ('<img src="../_images/a.png" alt="src=&quot;a&quot;">',
-     '<img src="_images/a.png" alt="src=&quot;a&quot;">'),
-    ('<a class="headerlink" href="#a">#</a><script>x</script>', ""),
-    ('<input checked="checked" id="t" name="s" type="radio">\n<label class="sd-tab-label">\nPyTorch</label>',
-     '\n<p class="sd-tab-label">\nPyTorch</p>'),
-    ('<details class="hide">', '<details open class="hide">'),
-    ("no <b>tag</b> of ours: id=\"a\"", "no <b>tag</b> of ours: id=\"a\""),
-])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('<p id="a b">', '<p id="x.y.a x.y.b">'),
+        ('<a href="#a">', '<a href="#x.y.a">'),
+        ('<a href="../x/z.html#a">', '<a href="#x.z.a">'),
+        ('<a href="z.html">', '<a href="#x.z">'),
+        ('<a href="https://elsewhere.org/z.html#a">', '<a href="https://elsewhere.org/z.html#a">'),
+        ('<img src="../_images/a.png" alt="src=&quot;a&quot;">', '<img src="_images/a.png" alt="src=&quot;a&quot;">'),
+        ('<a class="headerlink" href="#a">#</a><script>x</script>', ""),
+        (
+            '<input checked="checked" id="t" name="s" type="radio">\n<label class="sd-tab-label">\nPyTorch</label>',
+            '\n<p class="sd-tab-label">\nPyTorch</p>',
+        ),
+        ('<details class="hide">', '<details open class="hide">'),
+        ('no <b>tag</b> of ours: id="a"', 'no <b>tag</b> of ours: id="a"'),
+    ],
+)
 def test_a_piece_of_a_page_finds_its_place_on_the_one_page(monkeypatch, text, expected):
     monkeypatch.syspath_prepend(str(ROOT / "code" / "sphinx_ext"))
     from one_page import localised
@@ -100,7 +104,7 @@ def test_the_one_page_says_every_word_of_every_page(one_page, pages):
     assert list(found) == list(pages)
     for name, page in pages.items():
         said = words(article(page))
-        assert words(found[name])[:len(said)] == said, name
+        assert words(found[name])[: len(said)] == said, name
 
 
 def test_the_one_page_lists_every_title(one_page, pages):
@@ -117,7 +121,7 @@ def test_the_one_page_holds_every_picture(html, one_page, pages):
     total = 0
     for name, page in pages.items():
         texts = re.findall(r'<img [^>]*alt="([^"]*)"', article(page))
-        assert re.findall(r'<img [^>]*alt="([^"]*)"', found[name])[:len(texts)] == texts, name
+        assert re.findall(r'<img [^>]*alt="([^"]*)"', found[name])[: len(texts)] == texts, name
         total += len(texts)
     sources = [unquote(source) for source in re.findall(r'<img [^>]*src="([^"]+)"', one_page)]
     assert total == len(sources) > 50
@@ -144,8 +148,10 @@ def test_links_of_the_one_page_lead_somewhere(html, one_page):
 def test_the_one_page_is_set_for_screen_and_paper_without_a_request_off_the_machine(html, one_page, browser):
     away, errors = [], []
     with browser.new_page() as page:
-        page.on("request", lambda request: None if request.url.startswith(("file:", "data:", "blob:"))
-                else away.append(request.url))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(("file:", "data:", "blob:")) else away.append(request.url),
+        )
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.set_default_timeout(300_000)
         page.goto((html / "ganbook.html").as_uri())

@@ -50,10 +50,12 @@ def test_the_penalty_of_the_program():
 
     players, real, _ = small_players(program)
     discriminator = players[1]
-    slopes_at = [(discriminator(real + h).double() - discriminator(real - h)).detach().numpy()[:, 0] / 2e-6
-                 for h in 1e-6 * torch.eye(16, dtype=torch.float64).reshape(16, 1, 1, 4, 4)]
+    slopes_at = [
+        (discriminator(real + h).double() - discriminator(real - h)).detach().numpy()[:, 0] / 2e-6
+        for h in 1e-6 * torch.eye(16, dtype=torch.float64).reshape(16, 1, 1, 4, 4)
+    ]
     expected = np.mean(np.sum(np.square(slopes_at), axis=0))
-    slope, = torch.autograd.grad(discriminator(real.requires_grad_()).sum(), real)
+    (slope,) = torch.autograd.grad(discriminator(real.requires_grad_()).sum(), real)
     assert float(slope.square().sum((1, 2, 3)).mean()) == pytest.approx(expected, rel=1e-8)
 
 

@@ -8,8 +8,12 @@ from notebook_pages import CHAPTERS
 
 PAGE = (CHAPTERS / "appendix" / "faq.md").read_text(encoding="utf-8")
 # Points of the outlooks and questions of the appendices, as the articles number them.
-ASKED = {"000": {"5, point": 5, "6, question": 3}, "001": {"5, point": 3, "6, question": 5},
-         "002": {"5, point": 4, "6, question": 4}, "004": {"5, point": 3, "6, question": 3}}
+ASKED = {
+    "000": {"5, point": 5, "6, question": 3},
+    "001": {"5, point": 3, "6, question": 5},
+    "002": {"5, point": 4, "6, question": 4},
+    "004": {"5, point": 3, "6, question": 3},
+}
 
 
 def answers(text):
@@ -21,8 +25,9 @@ def answers(text):
 def rows(text):
     """The table's rows: article, section, what is asked, and the labels of the answers."""
     table = re.findall(r"(?m)^\| (\d{3}) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", text)
-    return [(article, section, asked, re.findall(r"\{ref\}`(faq-[\w-]+)`", cell))
-            for article, section, asked, cell in table]
+    return [
+        (article, section, asked, re.findall(r"\{ref\}`(faq-[\w-]+)`", cell)) for article, section, asked, cell in table
+    ]
 
 
 def mistakes(text):
@@ -50,12 +55,17 @@ def test_every_question_is_answered_and_every_answer_shown():
     assert {row[0] for row in rows(PAGE)} == {"000", "001", "002", "003", "004"}
 
 
-@pytest.mark.parametrize(("before", "after"), [
-    (r"\(faq-vae\)=", "(faq-encoder)="), (r"\| 000 \| 5, point 2 \|", "| 000 | 5, point 7 |"),
-    (r"\{ref\}`faq-theory`", "later"), (r"No article asks, since none", "Nobody asks, since none"),
-    (r"\*Articles 000 and 002\.\*", "*Article 000.*"),
-    (r"(?s)(\(faq-optimisers\)=\n### .*?\n\n\*.*?\n\n).*?(?=\n\(faq-)", r"\1It is known.\n"),
-])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (r"\(faq-vae\)=", "(faq-encoder)="),
+        (r"\| 000 \| 5, point 2 \|", "| 000 | 5, point 7 |"),
+        (r"\{ref\}`faq-theory`", "later"),
+        (r"No article asks, since none", "Nobody asks, since none"),
+        (r"\*Articles 000 and 002\.\*", "*Article 000.*"),
+        (r"(?s)(\(faq-optimisers\)=\n### .*?\n\n\*.*?\n\n).*?(?=\n\(faq-)", r"\1It is known.\n"),
+    ],
+)
 def test_a_planted_mistake_is_found(before, after):
     wrong, times = re.subn(before, after, PAGE)
     assert times == 1

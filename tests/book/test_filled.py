@@ -101,41 +101,59 @@ def cell(names, *tags, module="small.parts.gan_torch", text="stale"):
     return new_code_cell(text, id="the-cell", metadata={"ganbook": {"from": f"{module}:{names}"}, "tags": list(tags)})
 
 
-@pytest.mark.parametrize(("names", "text"), [
-    ("imports", IMPORTS),
-    ("Generator", GENERATOR),
-    ("discriminator", DISCRIMINATOR),
-    ("Generator, discriminator", f"{GENERATOR}\n\n\n{DISCRIMINATOR}"),
-    ("discriminator,Generator", f"{DISCRIMINATOR}\n\n\n{GENERATOR}"),
-    ("imports, LATENT, WIDTH", f"{IMPORTS}\n\nLATENT = 16  # numbers of noise\nWIDTH: int = 4"),
-    ("WIDTH, HIGH, TABLE", 'WIDTH: int = 4\n\n# Two at once.\nLOW, HIGH = -1.0, 1.0\nTABLE = {\n    "one": 1,\n}'),
-    ("LOW", "# Two at once.\nLOW, HIGH = -1.0, 1.0"),
-    ("imports, discriminator", f"{IMPORTS}\n\n\n{DISCRIMINATOR}"),
-    ("Generator, LATENT, SEED", f"{GENERATOR}\n\n\nLATENT = 16  # numbers of noise\n\n\nSEED = 0"),
-])
+@pytest.mark.parametrize(
+    ("names", "text"),
+    [
+        ("imports", IMPORTS),
+        ("Generator", GENERATOR),
+        ("discriminator", DISCRIMINATOR),
+        ("Generator, discriminator", f"{GENERATOR}\n\n\n{DISCRIMINATOR}"),
+        ("discriminator,Generator", f"{DISCRIMINATOR}\n\n\n{GENERATOR}"),
+        ("imports, LATENT, WIDTH", f"{IMPORTS}\n\nLATENT = 16  # numbers of noise\nWIDTH: int = 4"),
+        ("WIDTH, HIGH, TABLE", 'WIDTH: int = 4\n\n# Two at once.\nLOW, HIGH = -1.0, 1.0\nTABLE = {\n    "one": 1,\n}'),
+        ("LOW", "# Two at once.\nLOW, HIGH = -1.0, 1.0"),
+        ("imports, discriminator", f"{IMPORTS}\n\n\n{DISCRIMINATOR}"),
+        ("Generator, LATENT, SEED", f"{GENERATOR}\n\n\nLATENT = 16  # numbers of noise\n\n\nSEED = 0"),
+    ],
+)
 def test_a_cell_says_what_its_module_says(names, text):
     assert filled.source(cell(names)) == text
 
 
-@pytest.mark.parametrize(("tags", "first"), [
-    (["tab-pytorch"], "# PyTorch\n"), (["about-5", "tab-tensorflow"], "# TensorFlow\n"), (["hide-input"], "")])
+@pytest.mark.parametrize(
+    ("tags", "first"),
+    [(["tab-pytorch"], "# PyTorch\n"), (["about-5", "tab-tensorflow"], "# TensorFlow\n"), (["hide-input"], "")],
+)
 def test_a_tab_begins_with_its_framework(tags, first):
     assert filled.source(cell("Generator", *tags)) == first + GENERATOR
 
 
-@pytest.mark.parametrize(("wrong", "words"), [
-    (cell("Generator", module="small.absent"), "the module is 'small.absent'; accepted: one that lies in code/"),
-    (cell("Generator", module="small.parts"), "the module is 'small.parts'"),
-    (cell("Generator, Critic"), "the name is 'Critic'; accepted from small.parts.gan_torch: imports, LATENT, WIDTH"),
-    (cell("HIDDEN"), "the name is 'HIDDEN'"),
-    (cell("sys"), "the name is 'sys'"),
-    (cell(""), "accepted, on a code cell: {'from': 'MODULE:NAME, NAME'}"),
-    (new_code_cell("x", id="the-cell", metadata={"ganbook": "small.parts.gan_torch:Generator"}), "accepted, on a code"),
-    (new_code_cell("x", id="the-cell", metadata={"ganbook": {"from": "small.parts.gan_torch:SEED", "as": "x"}}),
-     "accepted, on a code cell"),
-    (new_markdown_cell("x", id="the-cell", metadata={"ganbook": {"from": "small.parts.gan_torch:SEED"}}),
-     "accepted, on a code cell"),
-])
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (cell("Generator", module="small.absent"), "the module is 'small.absent'; accepted: one that lies in code/"),
+        (cell("Generator", module="small.parts"), "the module is 'small.parts'"),
+        (
+            cell("Generator, Critic"),
+            "the name is 'Critic'; accepted from small.parts.gan_torch: imports, LATENT, WIDTH",
+        ),
+        (cell("HIDDEN"), "the name is 'HIDDEN'"),
+        (cell("sys"), "the name is 'sys'"),
+        (cell(""), "accepted, on a code cell: {'from': 'MODULE:NAME, NAME'}"),
+        (
+            new_code_cell("x", id="the-cell", metadata={"ganbook": "small.parts.gan_torch:Generator"}),
+            "accepted, on a code",
+        ),
+        (
+            new_code_cell("x", id="the-cell", metadata={"ganbook": {"from": "small.parts.gan_torch:SEED", "as": "x"}}),
+            "accepted, on a code cell",
+        ),
+        (
+            new_markdown_cell("x", id="the-cell", metadata={"ganbook": {"from": "small.parts.gan_torch:SEED"}}),
+            "accepted, on a code cell",
+        ),
+    ],
+)
 def test_what_is_not_there_is_one_clear_line(wrong, words):
     with pytest.raises(ValueError, match="cell the-cell: ") as told:
         filled.fill(new_notebook(cells=[wrong]))
@@ -155,8 +173,9 @@ def page(folder, *cells):
 def test_make_notebooks_fills_and_check_tells(tmp_path, capsys):
     path = page(tmp_path, cell("LATENT, WIDTH"), new_code_cell("print(LATENT * WIDTH)"))
     assert notebooks.main(["--check", str(path)]) == 1
-    assert capsys.readouterr().err == (f"{path}: cell the-cell differs from small.parts.gan_torch:LATENT, WIDTH; "
-                                       "run: make notebooks\n")
+    assert capsys.readouterr().err == (
+        f"{path}: cell the-cell differs from small.parts.gan_torch:LATENT, WIDTH; run: make notebooks\n"
+    )
     assert notebooks.main([str(path)]) == 0
     shown, used = nbformat.read(path, as_version=4).cells[1:]
     assert shown.source == "LATENT = 16  # numbers of noise\nWIDTH: int = 4"

@@ -28,17 +28,29 @@ def build(tmp_path, monkeypatch):
             else:
                 tags, source, *printed = cell
                 outputs = [nbformat.v4.new_output("stream", name="stdout", text=text) for text in printed]
-                notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)},
-                                                                outputs=outputs))
+                notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": list(tags)}, outputs=outputs))
         source = tmp_path / "source"
         source.mkdir()
         nbformat.write(notebook, source / "index.ipynb")
         warnings = io.StringIO()
-        settings = {"extensions": ["myst_nb", "framework_tabs", "about_notes", *extensions], "nb_execution_mode": "off",
-                    "project": "tiny", "myst_enable_extensions": ["colon_fence"]}
+        settings = {
+            "extensions": ["myst_nb", "framework_tabs", "about_notes", *extensions],
+            "nb_execution_mode": "off",
+            "project": "tiny",
+            "myst_enable_extensions": ["colon_fence"],
+        }
         with patch_docutils(), docutils_namespace():
-            app = Sphinx(str(source), None, str(tmp_path / "out"), str(tmp_path / "doctrees"), builder, settings,
-                         status=None, warning=warnings, freshenv=True)
+            app = Sphinx(
+                str(source),
+                None,
+                str(tmp_path / "out"),
+                str(tmp_path / "doctrees"),
+                builder,
+                settings,
+                status=None,
+                warning=warnings,
+                freshenv=True,
+            )
             app.build()
         suffix = {"html": "html", "text": "txt"}[builder]
         return (tmp_path / "out" / f"index.{suffix}").read_text(), re.sub(r"\x1b\[[0-9;]*m", "", warnings.getvalue())
@@ -63,7 +75,7 @@ def test_a_pair_becomes_one_synced_tab_set(build):
     labels = re.findall(r'<label[^>]*data-sync-id="(\w+)"[^>]*>\s*(\w+)', page)
     assert labels == [("pytorch", "PyTorch"), ("tensorflow", "TensorFlow")]
     assert page.count('data-sync-group="framework"') == 2
-    inside = page[page.index("framework-tabs"):page.index("plain")]
+    inside = page[page.index("framework-tabs") : page.index("plain")]
     assert inside.index("torch_one") < inside.index("tensorflow_one")
     assert "framework_tabs.css" in page
 
@@ -74,13 +86,17 @@ def test_neighbouring_pairs_stay_apart(build):
     assert page.count("sd-tab-set framework-tabs") == 2
 
 
-@pytest.mark.parametrize("cells", [
-    (torch_cell(),),
-    (tensorflow_cell(),),
-    (torch_cell(), "Prose between.", tensorflow_cell()),
-    (tensorflow_cell(), torch_cell()),
-    (torch_cell(), tensorflow_cell(), tensorflow_cell("two")),
-], ids=["torch", "tensorflow", "prose", "reversed", "triple"])
+@pytest.mark.parametrize(
+    "cells",
+    [
+        (torch_cell(),),
+        (tensorflow_cell(),),
+        (torch_cell(), "Prose between.", tensorflow_cell()),
+        (tensorflow_cell(), torch_cell()),
+        (torch_cell(), tensorflow_cell(), tensorflow_cell("two")),
+    ],
+    ids=["torch", "tensorflow", "prose", "reversed", "triple"],
+)
 def test_a_lone_tab_warns(build, cells):
     _, warnings = build(*cells)
     assert "stands alone" in warnings
@@ -95,10 +111,14 @@ def test_a_bad_tag_warns(build, tags):
 def test_a_pair_inside_a_solution(build):
     page, warnings = build(
         ":::{exercise-start}\n:label: one\n:::\nQuestion.\n:::{exercise-end}\n:::",
-        ":::{solution-start} one\n:::", torch_cell(), tensorflow_cell(), ":::{solution-end}\n:::",
-        extensions=["sphinx_exercise"])
+        ":::{solution-start} one\n:::",
+        torch_cell(),
+        tensorflow_cell(),
+        ":::{solution-end}\n:::",
+        extensions=["sphinx_exercise"],
+    )
     assert warnings == ""
-    solution = page[page.index('class="solution'):]
+    solution = page[page.index('class="solution') :]
     assert "framework-tabs" in solution
 
 
@@ -112,8 +132,13 @@ def test_other_builders_show_both(build):
 
 @pytest.mark.parametrize("builder", ["html", "text"])
 def test_a_tolerance_stands_below_its_output(build, builder):
-    page, warnings = build((["about-5"], "first", "0.22"), ((), "second", "0.33"), (["about-12"], "third", "0.44"),
-                           (["about-7"], "fourth"), builder=builder)
+    page, warnings = build(
+        (["about-5"], "first", "0.22"),
+        ((), "second", "0.33"),
+        (["about-12"], "third", "0.44"),
+        (["about-7"], "fourth"),
+        builder=builder,
+    )
     assert warnings == ""
     notes = re.findall(r"Numbers agree within (\d+) % on other processors\.", page)
     assert notes == ["5", "12"]

@@ -64,8 +64,13 @@ def test_the_glossary_is_large_and_covers_what_is_central(book):
 
 
 def test_every_chapter_is_read(book):
-    assert {page.split("/")[1] for page in book.pages} == {"quickstart", "tensors", "probability", "gradient_descent",
-                                                           "tuning"}
+    assert {page.split("/")[1] for page in book.pages} == {
+        "quickstart",
+        "tensors",
+        "probability",
+        "gradient_descent",
+        "tuning",
+    }
 
 
 @pytest.fixture
@@ -79,8 +84,13 @@ def test_the_small_book_keeps_every_rule(small):
 
 def test_prose_is_what_readers_read(small):
     assert [name for _, name in rules.uses(small, ONE)] == ["critic", "generator"]
-    assert [name for _, name in rules.links(small, TWO)] == ["generator", "generator loss", "Fréchet distance",
-                                                            "precision (metric)", "critic"]
+    assert [name for _, name in rules.links(small, TWO)] == [
+        "generator",
+        "generator loss",
+        "Fréchet distance",
+        "precision (metric)",
+        "critic",
+    ]
     text = "A generator  loss, Generators, cogenerators; a \ngenerator\nloss"
     assert [name for _, name in rules.uses(small, text)] == ["generator loss", "generator", "generator loss"]
 
@@ -89,6 +99,7 @@ def entries(before, after):
     def plant(book):
         assert before in book.glossary
         book.glossary = book.glossary.replace(before, after)
+
     return plant
 
 
@@ -96,24 +107,38 @@ def page(name, before, after):
     def plant(book):
         assert before in book.pages[name]
         book.pages[name] = book.pages[name].replace(before, after)
+
     return plant
 
 
 MISTAKES = {
-    "in_chinese_too": [entries("（生成器） ", ""), entries("（生成器） ", "（maker） "),
-                       entries("（生成器） ", "生成器 ")],
-    "defined_and_placed": [entries("what is trained. See {ref}`one`.", "what is trained."),
-                           entries("A share of examples. ", "")],
+    "in_chinese_too": [
+        entries("（生成器） ", ""),
+        entries("（生成器） ", "（maker） "),
+        entries("（生成器） ", "生成器 "),
+    ],
+    "defined_and_placed": [
+        entries("what is trained. See {ref}`one`.", "what is trained."),
+        entries("A share of examples. ", ""),
+    ],
     "sorted_once": [entries("critic\n  （", "zebra\n  （"), entries("Fréchet distance\n", "Critic\n")],
-    "links_resolve": [page("two", "<precision (metric)>", "<precision>"),
-                      lambda book: book.others.update({"chapters/appendix/faq": "{term}`judge`"})],
-    "every_term_is_linked": [page("two", "{term}`generator loss`", "loss"),
-                             entries("critic\n", "bare\n  （裸） Unused. See {ref}`one`.\n\ncritic\n")],
-    "linked_at_first": [page("one", "**{term}`generator`**", "**generator**"),
-                        page("one", "The **{term}", "Each Generator loss is one. The **{term}"),
-                        page("one", "a {term}`critic`", "a critic of {term}`critics <critic>`")],
-    "central_terms_on_each_page": [page("two", "the {term}`generator` pays", "the generator pays"),
-                                   page("two", "In single", "A critic in single")],
+    "links_resolve": [
+        page("two", "<precision (metric)>", "<precision>"),
+        lambda book: book.others.update({"chapters/appendix/faq": "{term}`judge`"}),
+    ],
+    "every_term_is_linked": [
+        page("two", "{term}`generator loss`", "loss"),
+        entries("critic\n", "bare\n  （裸） Unused. See {ref}`one`.\n\ncritic\n"),
+    ],
+    "linked_at_first": [
+        page("one", "**{term}`generator`**", "**generator**"),
+        page("one", "The **{term}", "Each Generator loss is one. The **{term}"),
+        page("one", "a {term}`critic`", "a critic of {term}`critics <critic>`"),
+    ],
+    "central_terms_on_each_page": [
+        page("two", "the {term}`generator` pays", "the generator pays"),
+        page("two", "In single", "A critic in single"),
+    ],
 }
 
 

@@ -23,9 +23,11 @@ def project(tmp_path):
     shutil.copy(ROOT / "_config.yml", tmp_path)
     folder = tmp_path / "chapters" / "one"
     folder.mkdir(parents=True)
-    cells = [nbformat.v4.new_markdown_cell("# One"),
-             nbformat.v4.new_code_cell(colab.cell_source(colab.repository_url()), metadata={"tags": [colab.TAG]}),
-             nbformat.v4.new_code_cell("url = 'https://github.com/YOUR_ACCOUNT/ganbook'")]
+    cells = [
+        nbformat.v4.new_markdown_cell("# One"),
+        nbformat.v4.new_code_cell(colab.cell_source(colab.repository_url()), metadata={"tags": [colab.TAG]}),
+        nbformat.v4.new_code_cell("url = 'https://github.com/YOUR_ACCOUNT/ganbook'"),
+    ]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), folder / "one.ipynb")
     return tmp_path
 
@@ -42,9 +44,20 @@ def test_home_writes_the_address_everywhere(project):
     assert home.set_home(NEW, project) == []
 
 
-@pytest.mark.parametrize("url", ["", "github.com/a/b", "https://github.com/a", "https://github.com/a/b/c",
-                                 "http://github.com/a/b", "https://example.org/a/b", "https://github.com/a/b c",
-                                 'https://github.com/a/b"; rm', "https://github.com/a/.."])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "github.com/a/b",
+        "https://github.com/a",
+        "https://github.com/a/b/c",
+        "http://github.com/a/b",
+        "https://example.org/a/b",
+        "https://github.com/a/b c",
+        'https://github.com/a/b"; rm',
+        "https://github.com/a/..",
+    ],
+)
 def test_a_wrong_address_is_an_error_and_changes_nothing(project, url, capsys):
     before = (project / "_config.yml").read_bytes()
     with pytest.raises(ValueError, match="accepted: https://github"):
@@ -96,7 +109,8 @@ def test_without_a_home_and_a_copy_one_sentence_says_what_to_do(colab_shell):
     outcome = colab_shell.run_cell(colab.cell_source("https://github.com/YOUR_ACCOUNT/ganbook"))
     assert isinstance(outcome.error_in_exec, SystemExit)
     assert str(outcome.error_in_exec) == (
-        "The book has no public address yet: upload or clone its folder into /content, and run this cell again.")
+        "The book has no public address yet: upload or clone its folder into /content, and run this cell again."
+    )
     assert colab_shell.asked == []
 
 

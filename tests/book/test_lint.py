@@ -21,8 +21,9 @@ def run(*command, cwd):
 
 @pytest.fixture
 def project(tmp_path):
-    shutil.copytree(ROOT / "code" / "ganbook", tmp_path / "code" / "ganbook",
-                    ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        ROOT / "code" / "ganbook", tmp_path / "code" / "ganbook", ignore=shutil.ignore_patterns("__pycache__")
+    )
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     return tmp_path
 
@@ -64,12 +65,15 @@ def test_floors(project):
     assert result.returncode == 0, result.stdout
 
 
-@pytest.mark.parametrize(("module", "line"), [
-    ("data/budget.py", "import ganbook.gradient_descent"),
-    ("data/budget.py", "import torch"),
-    ("tensors/initial.py", "import ganbook.probability.losses_numpy"),
-    ("probability/losses_numpy.py", "import ganbook.tuning.metrics.frechet"),
-])
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("data/budget.py", "import ganbook.gradient_descent"),
+        ("data/budget.py", "import torch"),
+        ("tensors/initial.py", "import ganbook.probability.losses_numpy"),
+        ("probability/losses_numpy.py", "import ganbook.tuning.metrics.frechet"),
+    ],
+)
 def test_an_import_from_above_breaks_the_floors(project, module, line):
     path = project / "code" / "ganbook" / module
     path.write_text(path.read_text() + f"\n\ndef planted():\n    {line}\n")

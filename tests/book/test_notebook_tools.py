@@ -27,13 +27,18 @@ def sample(path: Path) -> Path:
         cells=[
             nbformat.v4.new_markdown_cell("(sample)=\n# A sample, with words\n"),
             code(colab.cell_source("https://github.com/someone/else"), metadata={"tags": [colab.TAG]}),
-            code("# PyTorch\nimport sys\nprint('one')\nprint('two', flush=True)\nprint('three')",
-                 metadata={"tags": ["tab-pytorch"], "collapsed": True, "execution": {"started": "now"}}),
+            code(
+                "# PyTorch\nimport sys\nprint('one')\nprint('two', flush=True)\nprint('three')",
+                metadata={"tags": ["tab-pytorch"], "collapsed": True, "execution": {"started": "now"}},
+            ),
             code("# TensorFlow\n1 + 1\n\n", metadata={"tags": []}),
-            code(PLOT), code(PLOT), code("   "),
+            code(PLOT),
+            code(PLOT),
+            code("   "),
             code("raise ValueError('expected')", metadata={"tags": ["raises-exception"]}),
             code("import os\nos.path.basename(os.getcwd())"),
-        ])
+        ],
+    )
     nbformat.write(notebook, path)
     return path
 
@@ -58,8 +63,15 @@ def test_normal_form(executed):
     notebook = nbformat.read(executed, as_version=4)
     assert dict(notebook.metadata) == notebooks.METADATA
     assert [cell.id for cell in notebook.cells] == [
-        "a-sample-with-words", "colab", "pytorch-import-sys", "tensorflow-1-1", "import-matplotlib-pyplot-as-plt",
-        "import-matplotlib-pyplot-as-plt-2", "raise-valueerror-expected", "import-os"]
+        "a-sample-with-words",
+        "colab",
+        "pytorch-import-sys",
+        "tensorflow-1-1",
+        "import-matplotlib-pyplot-as-plt",
+        "import-matplotlib-pyplot-as-plt-2",
+        "raise-valueerror-expected",
+        "import-os",
+    ]
     codes = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert [cell.execution_count for cell in codes] == [1, 2, 3, 4, 5, 6, 7]
     assert dict(codes[1].metadata) == {"tags": ["tab-pytorch"]}
@@ -82,8 +94,22 @@ def test_nbval_sees_what_is_stored(executed):
     def run():
         environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
         return subprocess.run(
-            [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env", "-p", "no:cacheprovider", "-q",
-             f"--rootdir={executed.parent}", str(executed)], capture_output=True, text=True, env=environment)
+            [
+                sys.executable,
+                "-m",
+                "pytest",
+                "--nbval",
+                "--nbval-current-env",
+                "-p",
+                "no:cacheprovider",
+                "-q",
+                f"--rootdir={executed.parent}",
+                str(executed),
+            ],
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
 
     result = run()
     assert result.returncode == 0, result.stdout
@@ -122,9 +148,25 @@ def test_a_kernel_that_dies_fails_its_notebook_and_the_run_goes_on(tmp_path):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), str(ROOT / "code")])
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-rA", "-p", "conftest", "-p", "no:cacheprovider",
-         f"--rootdir={tmp_path}", *map(str, dying_and_living(tmp_path))],
-        cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-rA",
+            "-p",
+            "conftest",
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={tmp_path}",
+            *map(str, dying_and_living(tmp_path)),
+        ],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
     assert "2 failed, 2 passed" in result.stdout, result.stdout
     assert "PASSED lives.ipynb::Cell 0" in result.stdout
     assert "FAILED dies.ipynb::Cell 1" in result.stdout
@@ -141,8 +183,9 @@ def test_notebooks_go_on_after_a_kernel_that_dies(tmp_path, capsys):
     assert dies.read_bytes() == before
 
 
-@pytest.mark.parametrize(("code", "words"), [(-11, "signal 11 (SIGSEGV)"), (-9, "signal 9 (SIGKILL)"),
-                                             (3, "exit code 3")])
+@pytest.mark.parametrize(
+    ("code", "words"), [(-11, "signal 11 (SIGSEGV)"), (-9, "signal 9 (SIGKILL)"), (3, "exit code 3")]
+)
 def test_how_a_process_ended_in_words(code, words):
     assert kernels.ending(code) == words
 
@@ -155,17 +198,35 @@ def test_a_path_that_is_no_notebook_is_an_error(tmp_path, capsys):
 
 def test_kernels_under_pytest_see_no_gpu_and_draw_inline(tmp_path):
     path = tmp_path / "kernel.ipynb"
-    source = ("import os\nfrom importlib.util import find_spec\n"
-              "names = 'CUDA_VISIBLE_DEVICES', 'OMP_NUM_THREADS', 'MPLBACKEND'\n"
-              "print(*(os.environ[name] for name in names), find_spec('ganbook') is not None)")
+    source = (
+        "import os\nfrom importlib.util import find_spec\n"
+        "names = 'CUDA_VISIBLE_DEVICES', 'OMP_NUM_THREADS', 'MPLBACKEND'\n"
+        "print(*(os.environ[name] for name in names), find_spec('ganbook') is not None)"
+    )
     shown = "-1 1 module://matplotlib_inline.backend_inline True\n"
-    cell = nbformat.v4.new_code_cell(source, execution_count=1,
-                                     outputs=[nbformat.v4.new_output("stream", name="stdout", text=shown)])
+    cell = nbformat.v4.new_code_cell(
+        source, execution_count=1, outputs=[nbformat.v4.new_output("stream", name="stdout", text=shown)]
+    )
     nbformat.write(nbformat.v4.new_notebook(cells=[cell]), path)
     bare = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "conftest", "-p", "no:cacheprovider",
-         f"--rootdir={tmp_path}", str(path)],
-        cwd=tmp_path, env={**bare, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "--nbval",
+            "-q",
+            "-p",
+            "conftest",
+            "-p",
+            "no:cacheprovider",
+            f"--rootdir={tmp_path}",
+            str(path),
+        ],
+        cwd=tmp_path,
+        env={**bare, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
     assert result.returncode == 0, result.stdout
     assert "1 passed" in result.stdout

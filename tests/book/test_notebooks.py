@@ -29,17 +29,29 @@ def _good() -> nbformat.NotebookNode:
     cells = [
         new_markdown_cell("(label)=\n# Title"),
         new_code_cell(colab.cell_source(colab.repository_url()), metadata={"tags": [colab.TAG]}),
-        new_code_cell("# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch", "about-5"]},
-                      outputs=[stream]),
+        new_code_cell(
+            "# PyTorch\nprint('loss 0.6931')", metadata={"tags": ["tab-pytorch", "about-5"]}, outputs=[stream]
+        ),
         new_code_cell("# TensorFlow\nprint('loss 0.6931')", metadata={"tags": ["tab-tensorflow"]}, outputs=[stream]),
-        new_code_cell("# The loss falls: compare the two curves.\nplt.show()", outputs=[picture],
-                      metadata={"mystnb": {"image": {"alt": alt}, "figure": {"caption": "A line.", "name": "line"}}}),
+        new_code_cell(
+            "# The loss falls: compare the two curves.\nplt.show()",
+            outputs=[picture],
+            metadata={"mystnb": {"image": {"alt": alt}, "figure": {"caption": "A line.", "name": "line"}}},
+        ),
     ]
-    cells += [new_code_cell(f"animate_paths(paths, name='{name}')", metadata={
-        "mystnb": {"figure": {"caption": "A point moves.", "name": name}}}, outputs=[_played(name)])
-        for name in ("first", "second")]
-    cells.append(new_code_cell("explore_latents()", metadata={"mystnb": {"figure": {"caption": "A plane."}}},
-                               outputs=[_explored("third")]))
+    cells += [
+        new_code_cell(
+            f"animate_paths(paths, name='{name}')",
+            metadata={"mystnb": {"figure": {"caption": "A point moves.", "name": name}}},
+            outputs=[_played(name)],
+        )
+        for name in ("first", "second")
+    ]
+    cells.append(
+        new_code_cell(
+            "explore_latents()", metadata={"mystnb": {"figure": {"caption": "A plane."}}}, outputs=[_explored("third")]
+        )
+    )
     cells.append(new_code_cell(metadata={"ganbook": {"from": "ganbook.data.budget:on_colab"}}))
     notebook = new_notebook(cells=cells)
     filled.fill(notebook)
@@ -84,7 +96,7 @@ MISTAKES = {
         lambda n: n.cells[6].update(outputs=[_played("second", "An animation")]),
         lambda n: n.cells[6].metadata.mystnb.pop("figure"),
         lambda n: n.cells[6].update(outputs=[_explored("first")]),
-        lambda n: n.cells[6].update(outputs=[_explored("other", "alt=\"Pictures\"")]),
+        lambda n: n.cells[6].update(outputs=[_explored("other", 'alt="Pictures"')]),
     ],
     "known_tags": [
         lambda n: n.cells[2].metadata.update(tags=["tab-jax"]),
@@ -159,8 +171,11 @@ def test_every_section_closes_with_exercises_and_a_summary():
 def test_labels_are_used_once():
     seen: dict[str, str] = {}
     for path in sorted([*NOTEBOOKS, *CHAPTERS.rglob("*.md")]):
-        text = path.read_text(encoding="utf-8") if path.suffix == ".md" else "\n".join(
-            cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        text = (
+            path.read_text(encoding="utf-8")
+            if path.suffix == ".md"
+            else "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+        )
         for label in re.findall(r"(?m)^\(([\w-]+)\)=\s*$|^\s*\$\$\s*\(([\w-]+)\)\s*$|^:label:\s*([\w-]+)\s*$", text):
             name = next(filter(None, label))
             assert name not in seen, f"label {name!r} in {path.name} and {seen[name]}"
@@ -170,8 +185,9 @@ def test_labels_are_used_once():
 def test_every_page_is_in_the_table_of_contents():
     contents = (CHAPTERS.parent / "_toc.yml").read_text(encoding="utf-8")
     listed = set(re.findall(r"(?:root|file):\s*(\S+)", contents))
-    pages = {path.relative_to(CHAPTERS.parent).with_suffix("").as_posix()
-             for path in [*NOTEBOOKS, *CHAPTERS.rglob("*.md")]}
+    pages = {
+        path.relative_to(CHAPTERS.parent).with_suffix("").as_posix() for path in [*NOTEBOOKS, *CHAPTERS.rglob("*.md")]
+    }
     assert listed == pages
 
 

@@ -83,9 +83,16 @@ def test_front_matter_is_no_prose(tmp_path):
     assert pages.read(tmp_path / "page.md").words == 2
 
 
-@pytest.mark.parametrize(("source", "number"), [
-    ("import math\nx = 1", 1), ("from a import (\n    b,\n    c,\n)\nimport d", 5), ("x = 'import'", 0),
-    ("%pip install x\nimport a", 1), ("def f():\n    import a\n    !ls\n    return 1", 1)])
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [
+        ("import math\nx = 1", 1),
+        ("from a import (\n    b,\n    c,\n)\nimport d", 5),
+        ("x = 'import'", 0),
+        ("%pip install x\nimport a", 1),
+        ("def f():\n    import a\n    !ls\n    return 1", 1),
+    ],
+)
 def test_lines_of_imports(source, number):
     assert pages.import_lines(source) == number
 
@@ -111,8 +118,11 @@ def notebook(folder):
         code("# TensorFlow\nimport tensorflow\nimport keras", "tab-tensorflow"),
         new_markdown_cell("Two words."),
         code("plot\n" * 40, "hide-input", outputs=shown(image_png="AAAA", text_plain="<Figure>")),
-        code("y\n" * 12, "about-5", outputs=shown(text_html='<figure class="ganbook-animation"><img></figure>',
-                                                  text_plain="Animation")),
+        code(
+            "y\n" * 12,
+            "about-5",
+            outputs=shown(text_html='<figure class="ganbook-animation"><img></figure>', text_plain="Animation"),
+        ),
         code("z = 1", "hide-output", outputs=[*stream("False"), *shown(image_png="AAAA")]),
         new_markdown_cell(solution.format("start", ":class: dropdown\n") + "\nAll of this is folded."),
         code("import folded\n" * 50, outputs=[*stream("True"), *shown(image_png="AAAA")]),
@@ -133,13 +143,32 @@ def test_a_notebook(tmp_path):
 
 
 def test_a_number_beyond_its_limit_is_marked():
-    lines = list(pages.table({
-        "good": pages.Page(words=1800, folded=300, imports=dict.fromkeys(pages.TABS, 6), cells=[10, 10, 25], pictures=1,
-                           before=250, verdicts=0),
-        "long": pages.Page(words=1801, folded=300, imports=dict(zip(pages.TABS, (6, 7), strict=True)),
-                           cells=[11, 11, 26], pictures=1, before=251, verdicts=1),
-        "longest": pages.Page(words=2201, cells=[1, 2, 4]),
-        "empty": pages.Page()}))
+    lines = list(
+        pages.table(
+            {
+                "good": pages.Page(
+                    words=1800,
+                    folded=300,
+                    imports=dict.fromkeys(pages.TABS, 6),
+                    cells=[10, 10, 25],
+                    pictures=1,
+                    before=250,
+                    verdicts=0,
+                ),
+                "long": pages.Page(
+                    words=1801,
+                    folded=300,
+                    imports=dict(zip(pages.TABS, (6, 7), strict=True)),
+                    cells=[11, 11, 26],
+                    pictures=1,
+                    before=251,
+                    verdicts=1,
+                ),
+                "longest": pages.Page(words=2201, cells=[1, 2, 4]),
+                "empty": pages.Page(),
+            }
+        )
+    )
     assert lines[0].split() == ("page words folded imports P imports T median longest pictures before verdicts").split()
     assert lines[1].split() == "at most 1,800 6 6 10 25 250 0".split()
     assert lines[2].split() == "good 1,800 300 6 6 10 25 1 250 0".split()
@@ -151,7 +180,8 @@ def test_a_number_beyond_its_limit_is_marked():
 def test_the_table_names_every_page_in_the_order_of_the_book(tmp_path, capsys):
     (tmp_path / "chapters" / "part").mkdir(parents=True)
     (tmp_path / "_toc.yml").write_text(
-        "root: chapters/index\nparts:\n- chapters:\n  - file: chapters/part/page\n  - file: chapters/b\n")
+        "root: chapters/index\nparts:\n- chapters:\n  - file: chapters/part/page\n  - file: chapters/b\n"
+    )
     (tmp_path / "chapters" / "index.md").write_text("One word more.")
     (tmp_path / "chapters" / "b.md").write_text("One.")
     notebook(tmp_path / "chapters" / "part")
@@ -159,7 +189,10 @@ def test_the_table_names_every_page_in_the_order_of_the_book(tmp_path, capsys):
     told = capsys.readouterr().out
     assert told.startswith(pages.NOTE)
     assert [line.split()[:2] for line in told.removeprefix(pages.NOTE).split("\n")[3:] if line] == [
-        ["index", "3"], ["part/page", "7"], ["b", "1"]]
+        ["index", "3"],
+        ["part/page", "7"],
+        ["b", "1"],
+    ]
 
 
 def test_the_books_own_pages_are_read(capsys):

@@ -29,8 +29,7 @@ def test_every_dependency_is_pinned_within_its_range():
 
 
 def test_the_ranges_hold_what_colab_ships():
-    ships = {"torch": "2.11.0", "tensorflow": "2.20.0", "numpy": "2.1.3", "matplotlib": "3.10.0",
-             "mlxtend": "0.23.4"}
+    ships = {"torch": "2.11.0", "tensorflow": "2.20.0", "numpy": "2.1.3", "matplotlib": "3.10.0", "mlxtend": "0.23.4"}
     for each in map(Requirement, PROJECT["dependencies"]):
         assert ships.get(each.name, "") in each.specifier or each.name not in ships, each
     assert PROJECT["requires-python"] == ">=3.11,<3.14"
@@ -46,8 +45,14 @@ def recipes() -> dict[str, str]:
     text = (ROOT / "Makefile").read_text()
     _, commands, _ = re.split(r"define new_venv\n|endef\n", text)
     text = text.replace("\t$(new_venv)\n", re.sub("(?m)^", "\t", commands))
-    values = {"PIP": "$(BIN)/python -m pip install", "BIN": ".venv/bin", "PYTHON": "python3", "JOBS": "2",
-              "VENV": ".venv", "REQUIREMENTS": "requirements.txt"}
+    values = {
+        "PIP": "$(BIN)/python -m pip install",
+        "BIN": ".venv/bin",
+        "PYTHON": "python3",
+        "JOBS": "2",
+        "VENV": ".venv",
+        "REQUIREMENTS": "requirements.txt",
+    }
     for name, value in values.items():
         text = text.replace(f"$({name})", value)
     found = re.findall(r"(?m)^([\w$()]+):[^=\n]*\n((?:\t.*\n)+)", text)
@@ -81,11 +86,14 @@ def test_building_the_book_installs_no_framework():
 
 def test_a_wheel_of_pytorch_can_be_named():
     command = ["make", "-n", "env", "VENV=elsewhere"]
-    plain, named = (subprocess.run([*command, *extra], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-                    for extra in ((), ("TORCH=torch --index-url ADDRESS",)))
+    plain, named = (
+        subprocess.run([*command, *extra], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        for extra in ((), ("TORCH=torch --index-url ADDRESS",))
+    )
     added = [line for line in named.splitlines() if line not in plain.splitlines()]
-    assert added == ["elsewhere/bin/python -m pip install --disable-pip-version-check --quiet "
-                     "torch --index-url ADDRESS"]
+    assert added == [
+        "elsewhere/bin/python -m pip install --disable-pip-version-check --quiet torch --index-url ADDRESS"
+    ]
     assert named.index(added[0]) < named.index("-r requirements.txt")
 
 
@@ -107,11 +115,13 @@ def test_make_home_without_an_address_says_what_to_give():
 
 def test_an_old_python_is_refused_by_name(tmp_path):
     fake = tmp_path / "python3"
-    fake.write_text(f"#!/bin/sh\nexec {sys.executable} -c \"import sys; sys.version_info = (3, 10, 0); "
-                    "exec(sys.argv[-1])\" \"$@\"\n")
+    fake.write_text(
+        f'#!/bin/sh\nexec {sys.executable} -c "import sys; sys.version_info = (3, 10, 0); exec(sys.argv[-1])" "$@"\n'
+    )
     fake.chmod(0o755)
-    result = subprocess.run(["make", "-s", "env", f"PYTHON={fake}", f"VENV={tmp_path}/venv"], cwd=ROOT,
-                            capture_output=True, text=True)
+    result = subprocess.run(
+        ["make", "-s", "env", f"PYTHON={fake}", f"VENV={tmp_path}/venv"], cwd=ROOT, capture_output=True, text=True
+    )
     assert result.returncode != 0
     assert "Python is 3.10; accepted: 3.11 to 3.13" in result.stderr
     assert not (tmp_path / "venv").exists()
@@ -130,8 +140,12 @@ def test_bare_pytest_is_right_from_any_folder(folder):
 
 @pytest.mark.parametrize("folder", [".", "code/ganbook", "chapters"])
 def test_notebooks_are_found_from_any_folder(folder):
-    result = subprocess.run([sys.executable, "-m", "pytest", "--nbval", "chapters/", "--collect-only", "-q",
-                             "-p", "no:cacheprovider"], cwd=ROOT / folder, capture_output=True, text=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "--nbval", "chapters/", "--collect-only", "-q", "-p", "no:cacheprovider"],
+        cwd=ROOT / folder,
+        capture_output=True,
+        text=True,
+    )
     assert "not found" not in result.stdout + result.stderr
     notebooks = list((ROOT / "chapters").rglob("*.ipynb"))
     assert all(path.relative_to(ROOT).as_posix() in result.stdout for path in notebooks)

@@ -21,8 +21,12 @@ PINS = list(newest.pins(ROOT / "requirements.txt"))
 
 def check(path: Path) -> subprocess.CompletedProcess:
     """Check one file against the schema that the checker brings along; no network is needed."""
-    return subprocess.run([sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows",
-                           str(path)], capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.github-workflows", str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def read(name: str) -> dict:

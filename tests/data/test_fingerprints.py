@@ -55,8 +55,13 @@ OTHERS = {
     "stacks": lambda: StackedImages(some(), np.zeros((20, 3), int)),
     "other stacks": lambda: StackedImages(some(), np.ones((20, 3), int)),
     "stacks of others": lambda: StackedImages(some(1), np.zeros((20, 3), int)),
-    "ring": ring, "grid": grid, "wider ring": lambda: ring(radius=1.01), "finer ring": lambda: ring(sigma=0.0101),
-    "draws": lambda: Drawn(1.0), "wider draws": lambda: Drawn(1.001), "draws of four": lambda: Drawn(1.0, (4,)),
+    "ring": ring,
+    "grid": grid,
+    "wider ring": lambda: ring(radius=1.01),
+    "finer ring": lambda: ring(sigma=0.0101),
+    "draws": lambda: Drawn(1.0),
+    "wider draws": lambda: Drawn(1.001),
+    "draws of four": lambda: Drawn(1.0, (4,)),
 }
 
 

@@ -12,9 +12,15 @@ from picture_files import cut_off, odd_folder, picture, save
 
 RED, WHITE, BLACK = (255, 0, 0), (255, 255, 255), (0, 0, 0)
 #: By orientation tag: what a camera did to the upright picture before it wrote the tag.
-STORED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
-          5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
-          8: Image.Transpose.ROTATE_270}
+STORED = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
 
 
 def pixels(images):
@@ -33,6 +39,7 @@ def plain(colour, mode="RGB", side=16):
 
 
 # Names
+
 
 @pytest.mark.parametrize("given", ["folder:{}", "{}", "{}/", "{}/../photos", "folder:{}/."])
 def test_every_way_to_name_a_folder_gives_one_name(tmp_path, given):
@@ -66,15 +73,30 @@ def test_what_names_nothing_is_refused(name):
 
 # What is read
 
-@pytest.mark.parametrize(("image", "ending", "wanted"), [
-    (plain(RED), "png", RED), (plain(RED), "jpg", RED), (plain(RED), "webp", RED), (plain(RED), "gif", RED),
-    (plain(RED), "bmp", RED), (plain(RED), "tiff", RED), (plain(200, "L"), "png", (200, 200, 200)),
-    (plain(1, "1"), "png", WHITE), (plain(RED).convert("P"), "png", RED), (plain(RED).convert("CMYK"), "jpg", RED),
-    (plain(RED).convert("CMYK"), "tiff", RED), (plain(51 * 257, "I;16"), "png", (51, 51, 51)),
-    (plain(65535, "I;16"), "tiff", WHITE), (plain((*RED, 0), "RGBA"), "png", WHITE),
-    (plain((0, 0), "LA"), "png", WHITE), (plain((*RED, 255), "RGBA"), "webp", RED),
-    (plain((*RED, 51), "RGBA"), "png", (255, 204, 204)),
-], ids=lambda value: value.mode if isinstance(value, Image.Image) else None)
+
+@pytest.mark.parametrize(
+    ("image", "ending", "wanted"),
+    [
+        (plain(RED), "png", RED),
+        (plain(RED), "jpg", RED),
+        (plain(RED), "webp", RED),
+        (plain(RED), "gif", RED),
+        (plain(RED), "bmp", RED),
+        (plain(RED), "tiff", RED),
+        (plain(200, "L"), "png", (200, 200, 200)),
+        (plain(1, "1"), "png", WHITE),
+        (plain(RED).convert("P"), "png", RED),
+        (plain(RED).convert("CMYK"), "jpg", RED),
+        (plain(RED).convert("CMYK"), "tiff", RED),
+        (plain(51 * 257, "I;16"), "png", (51, 51, 51)),
+        (plain(65535, "I;16"), "tiff", WHITE),
+        (plain((*RED, 0), "RGBA"), "png", WHITE),
+        (plain((0, 0), "LA"), "png", WHITE),
+        (plain((*RED, 255), "RGBA"), "webp", RED),
+        (plain((*RED, 51), "RGBA"), "png", (255, 204, 204)),
+    ],
+    ids=lambda value: value.mode if isinstance(value, Image.Image) else None,
+)
 def test_every_mode_and_format_gives_its_colour(tmp_path, image, ending, wanted):
     save(image, tmp_path / f"a.{ending}")
     images = load(tmp_path, size=8)
@@ -92,8 +114,10 @@ def test_transparent_colours_of_a_palette_are_laid_on_the_background(tmp_path):
     assert (found[8:] == (0, 255, 0)).all()
 
 
-@pytest.mark.parametrize(("background", "wanted"), [
-    (None, WHITE), ("white", WHITE), ("black", BLACK), ("#102030", (16, 32, 48)), ("rgb(1, 2, 3)", (1, 2, 3))])
+@pytest.mark.parametrize(
+    ("background", "wanted"),
+    [(None, WHITE), ("white", WHITE), ("black", BLACK), ("#102030", (16, 32, 48)), ("rgb(1, 2, 3)", (1, 2, 3))],
+)
 def test_the_background_is_a_colour_that_pillow_knows(tmp_path, background, wanted):
     save(plain((*RED, 0), "RGBA"), tmp_path / "a.png")
     images = load(tmp_path, size=8, background=background)
@@ -165,6 +189,7 @@ def test_the_first_picture_of_an_animation(tmp_path):
 
 # Which files, and in which order
 
+
 def test_an_odd_folder(tmp_path):
     good = odd_folder(tmp_path, 28)
     images = load(tmp_path, size=64, skip_unreadable=True)
@@ -187,8 +212,13 @@ def test_the_order_does_not_come_from_the_disk(tmp_path, monkeypatch):
     walk = os.walk
     found = []
     for turn in (1, -1):
-        monkeypatch.setattr(os, "walk", lambda top, turn=turn, **options: (
-            (root, folders, names[::turn]) for root, folders, names in walk(top, **options)))
+        monkeypatch.setattr(
+            os,
+            "walk",
+            lambda top, turn=turn, **options: (
+                (root, folders, names[::turn]) for root, folders, names in walk(top, **options)
+            ),
+        )
         images = load(tmp_path, size=8)
         found.append((pixels(images)[:, 0, 0, 0].tolist(), images.labels.tolist()))
     assert found == [([3, 1, 0, 4, 2], [0, 0, 0, 0, 1])] * 2
@@ -205,11 +235,15 @@ def test_a_label_is_the_number_of_the_top_subfolder(tmp_path):
 
 def test_nothing_is_written_into_the_folder(tmp_path):
     odd_folder(tmp_path, 14)
-    before = {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
-              for path in [tmp_path, *tmp_path.rglob("*")]}
+    before = {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in [tmp_path, *tmp_path.rglob("*")]
+    }
     load(tmp_path, size=32, skip_unreadable=True)
-    assert {path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
-            for path in [tmp_path, *tmp_path.rglob("*")]} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else None)
+        for path in [tmp_path, *tmp_path.rglob("*")]
+    } == before
 
 
 def test_parts_are_a_fifth_and_the_rest(tmp_path):
@@ -223,6 +257,7 @@ def test_parts_are_a_fifth_and_the_rest(tmp_path):
 
 
 # What is said of a file that cannot be used
+
 
 def text(path):
     path.write_text("no image")
@@ -248,8 +283,11 @@ def test_a_file_that_cannot_be_used_is_named_or_left_out(tmp_path, name):
     with pytest.raises(DataError, match="none of the 1 images in .* can be used; the first is .*" + name):
         load(tmp_path, size=32, skip_unreadable=True)
     save(picture(64, 64), tmp_path / "z.png")
-    with pytest.raises(DataError, match=f"^{tmp_path}/{name}: {reason}.*; accepted: images .* at least 32x32 pixels, "
-                                        r"or skip_unreadable \(--skip-unreadable\)") as caught:
+    with pytest.raises(
+        DataError,
+        match=f"^{tmp_path}/{name}: {reason}.*; accepted: images .* at least 32x32 pixels, "
+        r"or skip_unreadable \(--skip-unreadable\)",
+    ) as caught:
         load(tmp_path, size=32)
     assert "\n" not in str(caught.value)
     images = load(tmp_path, size=32, skip_unreadable=True)
@@ -284,18 +322,21 @@ def test_no_folder_and_no_image(tmp_path):
         load(tmp_path / "empty", size=8)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (dict(size=None), r"size is None; accepted with data 'folder:.*': the side in pixels"),
-    (dict(size=0), "size is 0"),
-    (dict(channels=2), "channels is 2; accepted: 1 for grey, 3 for colour"),
-    (dict(background="whitish"), "background is 'whitish'; accepted: a colour that Pillow knows, such as 'white'"),
-    (dict(background=3), "background is 3; accepted"),
-    (dict(split="valid"), "split is 'valid'"),
-    (dict(folder="."), "folder is '.'; accepted with data 'folder:"),
-    (dict(stack=3), "stack is 3"),
-    (dict(count=3), "count is 3"),
-    (dict(scale=2.0), "scale is 2.0"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(size=None), r"size is None; accepted with data 'folder:.*': the side in pixels"),
+        (dict(size=0), "size is 0"),
+        (dict(channels=2), "channels is 2; accepted: 1 for grey, 3 for colour"),
+        (dict(background="whitish"), "background is 'whitish'; accepted: a colour that Pillow knows, such as 'white'"),
+        (dict(background=3), "background is 3; accepted"),
+        (dict(split="valid"), "split is 'valid'"),
+        (dict(folder="."), "folder is '.'; accepted with data 'folder:"),
+        (dict(stack=3), "stack is 3"),
+        (dict(count=3), "count is 3"),
+        (dict(scale=2.0), "scale is 2.0"),
+    ],
+)
 def test_bad_arguments_are_named(tmp_path, arguments, message):
     save(plain(RED), tmp_path / "a.png")
     with pytest.raises(ValueError, match=message):

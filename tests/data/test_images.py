@@ -83,6 +83,7 @@ def test_images_are_checked(case):
 
 # Resizing
 
+
 @pytest.mark.parametrize("size", [1, 4, 8, 13, 28, 32])
 def test_resize_keeps_shape_range_labels_and_constants(size):
     digits = load("digits").take(np.arange(30))
@@ -109,7 +110,7 @@ def test_resize_treats_images_and_channels_apart():
     images = some(3, 6, 2)
     together = resize(images, 9).images
     for i, c in np.ndindex(3, 2):
-        alone = Images(np.ascontiguousarray(images.images[i:i + 1, :, :, c:c + 1]), images.labels[i:i + 1])
+        alone = Images(np.ascontiguousarray(images.images[i : i + 1, :, :, c : c + 1]), images.labels[i : i + 1])
         np.testing.assert_array_equal(resize(alone, 9).images[0, :, :, 0], together[i, :, :, c])
 
 
@@ -129,6 +130,7 @@ def test_mirrored_input_gives_mirrored_output():
 
 
 # Stacks
+
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_stacks_agree_with_their_parts(n):
@@ -180,23 +182,27 @@ def test_stacks_of_coloured_images_are_refused():
 
 # Arguments
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (dict(name="cifar"), "data is 'cifar'; accepted: " + ", ".join(NAMES)),
-    (dict(split="valid"), "split is 'valid'; accepted: train, test, all"),
-    (dict(size=0), "size is 0"),
-    (dict(size=2.5), "size is 2.5"),
-    (dict(seed=-1), "seed is -1"),
-    (dict(stack=3), "stack is 3; accepted with data 'digits'"),
-    (dict(count=3), "count is 3; accepted with data 'digits'"),
-    (dict(scale=2.0), "scale is 2.0; accepted with data 'digits'"),
-    (dict(name="stacked_digits", stack=0), "stack is 0"),
-    (dict(name="stacked_digits", stack=7), "stack is 7"),
-    (dict(name="stacked_digits", count=0), "count is 0"),
-    (dict(name="stacked_digits", scale=2.0), "scale is 2.0"),
-    (dict(name="ring", size=8), "size is 8; accepted with data 'ring'"),
-    (dict(name="grid", split="test"), "split is 'test'; accepted with data 'grid'"),
-    (dict(name="grid", scale=0.0), "scale is 0.0"),
-])
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (dict(name="cifar"), "data is 'cifar'; accepted: " + ", ".join(NAMES)),
+        (dict(split="valid"), "split is 'valid'; accepted: train, test, all"),
+        (dict(size=0), "size is 0"),
+        (dict(size=2.5), "size is 2.5"),
+        (dict(seed=-1), "seed is -1"),
+        (dict(stack=3), "stack is 3; accepted with data 'digits'"),
+        (dict(count=3), "count is 3; accepted with data 'digits'"),
+        (dict(scale=2.0), "scale is 2.0; accepted with data 'digits'"),
+        (dict(name="stacked_digits", stack=0), "stack is 0"),
+        (dict(name="stacked_digits", stack=7), "stack is 7"),
+        (dict(name="stacked_digits", count=0), "count is 0"),
+        (dict(name="stacked_digits", scale=2.0), "scale is 2.0"),
+        (dict(name="ring", size=8), "size is 8; accepted with data 'ring'"),
+        (dict(name="grid", split="test"), "split is 'test'; accepted with data 'grid'"),
+        (dict(name="grid", scale=0.0), "scale is 0.0"),
+    ],
+)
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError) as caught:  # noqa: PT011 - the message is checked below
         load(**arguments)

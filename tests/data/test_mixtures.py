@@ -7,8 +7,13 @@ import pytest
 
 from ganbook.data import Mixture, grid, load, ring
 
-MIXTURES = {"ring": ring(), "grid": grid(), "scaled ring": ring(scale=0.707), "scaled grid": grid(scale=2.828),
-            "one mode": ring(modes=1, radius=0.0, sigma=1.0)}
+MIXTURES = {
+    "ring": ring(),
+    "grid": grid(),
+    "scaled ring": ring(scale=0.707),
+    "scaled grid": grid(scale=2.828),
+    "one mode": ring(modes=1, radius=0.0, sigma=1.0),
+}
 
 
 @pytest.fixture(params=MIXTURES)
@@ -107,11 +112,20 @@ def test_batch_is_the_sample_in_float32(mixture):
     np.testing.assert_array_equal(batch, mixture.sample(np.random.default_rng(0), 5).astype(np.float32))
 
 
-@pytest.mark.parametrize(("build", "arguments"), [
-    (ring, dict(modes=0)), (ring, dict(modes=2.5)), (ring, dict(radius=-1.0)), (ring, dict(sigma=0.0)),
-    (ring, dict(scale=-1.0)), (grid, dict(side=0)), (grid, dict(spacing=0.0)), (grid, dict(sigma=-1.0)),
-    (grid, dict(scale=float("nan"))),
-])
+@pytest.mark.parametrize(
+    ("build", "arguments"),
+    [
+        (ring, dict(modes=0)),
+        (ring, dict(modes=2.5)),
+        (ring, dict(radius=-1.0)),
+        (ring, dict(sigma=0.0)),
+        (ring, dict(scale=-1.0)),
+        (grid, dict(side=0)),
+        (grid, dict(spacing=0.0)),
+        (grid, dict(sigma=-1.0)),
+        (grid, dict(scale=float("nan"))),
+    ],
+)
 def test_bad_arguments_are_named(build, arguments):
     (name,) = arguments
     with pytest.raises(ValueError, match=f"^{name} is .*accepted"):

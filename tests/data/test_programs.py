@@ -24,8 +24,14 @@ def read(*words, **defaults):
 
 def test_defaults_and_options():
     options = vars(read("--steps=3", "--device=cpu"))
-    assert options == {**DEFAULTS, "steps": 3, "seed": 0, "device": "cpu", "out": Path("runs/x"),
-                       "skip_unreadable": False}
+    assert options == {
+        **DEFAULTS,
+        "steps": 3,
+        "seed": 0,
+        "device": "cpu",
+        "out": Path("runs/x"),
+        "skip_unreadable": False,
+    }
 
 
 def test_help_shows_the_first_line(capsys):
@@ -70,16 +76,22 @@ def test_files_that_cannot_be_used_are_left_out_and_counted(tmp_path, capsys):
         programs.training_images(read("--skip-unreadable"), 1, (8,))
 
 
-@pytest.mark.parametrize(("words", "channels", "message"), [
-    (["--steps=0"], 1, "steps is 0; accepted: a whole number of at least 1"),
-    (["--seed=-1"], 1, "seed is -1; accepted: a whole number of at least 0"),
-    (["--size=9"], 1, "size is 9; accepted: 8, 16"),
-    (["--batch=2000"], 1, "batch is 2000; accepted with data 'digits': at most 899, the number of its images"),
-    (["--data=stacked_digits"], 1, "data is 'stacked_digits', with colours; accepted by a program for grey images: "
-                                   "grey ones"),
-    (["--data=ring"], 1, "data is 'ring'; accepted: images, and not points of the plane"),
-    (["--data=nothing"], 1, "data is 'nothing'; accepted: digits, "),
-])
+@pytest.mark.parametrize(
+    ("words", "channels", "message"),
+    [
+        (["--steps=0"], 1, "steps is 0; accepted: a whole number of at least 1"),
+        (["--seed=-1"], 1, "seed is -1; accepted: a whole number of at least 0"),
+        (["--size=9"], 1, "size is 9; accepted: 8, 16"),
+        (["--batch=2000"], 1, "batch is 2000; accepted with data 'digits': at most 899, the number of its images"),
+        (
+            ["--data=stacked_digits"],
+            1,
+            "data is 'stacked_digits', with colours; accepted by a program for grey images: grey ones",
+        ),
+        (["--data=ring"], 1, "data is 'ring'; accepted: images, and not points of the plane"),
+        (["--data=nothing"], 1, "data is 'nothing'; accepted: digits, "),
+    ],
+)
 def test_bad_options_get_one_line(words, channels, message):
     with pytest.raises(ValueError, match="accepted") as caught:
         programs.training_images(read(*words), channels, (8, 16))
@@ -109,10 +121,14 @@ def test_numbers_are_printed_and_grids_written(tmp_path, capsys):
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["step_001500.png"]
 
 
-@pytest.mark.parametrize(("words", "shown"), [
-    (["--steps=10", "--every=5"], {5, 10}), (["--steps=11", "--every=5"], {5, 10, 11}),
-    (["--steps=3", "--every=5"], {3}),
-])
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["--steps=10", "--every=5"], {5, 10}),
+        (["--steps=11", "--every=5"], {5, 10, 11}),
+        (["--steps=3", "--every=5"], {3}),
+    ],
+)
 def test_grids_after_every_so_many_steps_and_the_last(tmp_path, words, shown):
     assert programs.film(read(*words, f"--out={tmp_path}"))[1] == shown
 

@@ -17,25 +17,53 @@ OTHER = {"torch": "tensorflow", "tensorflow": "torch"}
 SMALL = {"shape": (4, 4, 1), "hidden": (7, 6), "initialiser": "he", "slope": 0.2}
 GENERATOR = Architecture("MLPGenerator", {**SMALL, "latent": 5})
 DISCRIMINATOR = Architecture("MLPDiscriminator", SMALL)
-BASE = Recipe(name="base", generator=GENERATOR, discriminator=DISCRIMINATOR, loss="non_saturating", r1=0.0, r2=0.0,
-              generator_optimiser=Optimiser(learning_rate=0.01), discriminator_optimiser=Optimiser(learning_rate=0.02),
-              batch=6, steps=10, averaging=0.9, dtype="float64")
+BASE = Recipe(
+    name="base",
+    generator=GENERATOR,
+    discriminator=DISCRIMINATOR,
+    loss="non_saturating",
+    r1=0.0,
+    r2=0.0,
+    generator_optimiser=Optimiser(learning_rate=0.01),
+    discriminator_optimiser=Optimiser(learning_rate=0.02),
+    batch=6,
+    steps=10,
+    averaging=0.9,
+    dtype="float64",
+)
 DIGITS = BASE.replace(
-    name="digits", loss="relativistic", r1=1.0, r2=0.5, batch=16, steps=300,
+    name="digits",
+    loss="relativistic",
+    r1=1.0,
+    r2=0.5,
+    batch=16,
+    steps=300,
     generator=Architecture("PixelShuffleGenerator", {"latent": 8, "shape": (8, 8, 1), "width": 3}),
     discriminator=Architecture("DCGANDiscriminator", {"shape": (8, 8, 1), "channels": (4, 8), "dropout": 0.0}),
-    generator_optimiser=Optimiser(learning_rate=0.002), discriminator_optimiser=Optimiser(learning_rate=0.002))
+    generator_optimiser=Optimiser(learning_rate=0.002),
+    discriminator_optimiser=Optimiser(learning_rate=0.002),
+)
 #: Few numbers for any data set of images.
 _SMALL = {"hidden": (8,), "initialiser": "he"}
-DENSE = Recipe(name="tiny", batch=8, steps=6, generator=Architecture("MLPGenerator", {"latent": 4, **_SMALL}),
-               discriminator=Architecture("MLPDiscriminator", _SMALL))
+DENSE = Recipe(
+    name="tiny",
+    batch=8,
+    steps=6,
+    generator=Architecture("MLPGenerator", {"latent": 4, **_SMALL}),
+    discriminator=Architecture("MLPDiscriminator", _SMALL),
+)
 
 
 def on_folder(folder: Path, side: int = 16, **fields: object) -> Recipe:
     """A small run on the images of a folder, in colour."""
     shape = (side, side, 3)
-    return DENSE.replace(data=f"folder:{folder}", size=side, generator=DENSE.generator.with_(shape=shape),
-                         discriminator=DENSE.discriminator.with_(shape=shape), **fields)
+    return DENSE.replace(
+        data=f"folder:{folder}",
+        size=side,
+        generator=DENSE.generator.with_(shape=shape),
+        discriminator=DENSE.discriminator.with_(shape=shape),
+        **fields,
+    )
 
 
 def some(seed: int = 0, n: int = 40) -> Images:
@@ -102,6 +130,8 @@ def spread(one: tuple, other: tuple) -> float:
 
 def identical(state: dict, other: dict) -> bool:
     """Whether two states agree bit for bit."""
-    return all(state[role].keys() == other[role].keys()
-               and all(np.array_equal(state[role][name], other[role][name]) for name in state[role])
-               for role in (*state, *other))
+    return all(
+        state[role].keys() == other[role].keys()
+        and all(np.array_equal(state[role][name], other[role][name]) for name in state[role])
+        for role in (*state, *other)
+    )

@@ -30,8 +30,14 @@ twins = pytest.mark.parametrize("twin", TWINS)
 def state(number):
     """State and arrays that belong to one number, and to no other."""
     rng = np.random.default_rng(number)
-    arrays = {role: {"dense_1.weight": rng.normal(size=(3, 2)), "dense_1.bias": rng.normal(size=2).astype(np.float32),
-                     "m/dense_1.weight": rng.normal(size=(2, 3)).T} for role in ROLES}
+    arrays = {
+        role: {
+            "dense_1.weight": rng.normal(size=(3, 2)),
+            "dense_1.bias": rng.normal(size=2).astype(np.float32),
+            "m/dense_1.weight": rng.normal(size=(2, 3)).T,
+        }
+        for role in ROLES
+    }
     return {"step": number, "rng": np.random.default_rng(number).bit_generator.state}, arrays
 
 
@@ -46,8 +52,9 @@ def held(folder):
     assert recipe == BASE
     assert numbers == expected
     assert identical(arrays, expected_arrays)
-    assert all(arrays[role][name].dtype == array.dtype
-               for role in ROLES for name, array in expected_arrays[role].items())
+    assert all(
+        arrays[role][name].dtype == array.dtype for role in ROLES for name, array in expected_arrays[role].items()
+    )
     return numbers["step"]
 
 
@@ -98,7 +105,7 @@ class Disk:
             try:
                 self.count("write", path.name)
             except OSError:
-                write(content[:len(content) // 2])
+                write(content[: len(content) // 2])
                 raise
             write(content)
 
@@ -145,8 +152,13 @@ def test_a_state_comes_back(tmp_path):
 @needs_proc
 def test_everything_is_on_disk_before_it_takes_its_name(tmp_path):
     part = f"{checkpoint.FILE}.part"
-    assert operations(tmp_path, 1) == [("open", part), ("write", part), ("fsync", part), ("replace", part),
-                                       ("fsync", tmp_path.name)]
+    assert operations(tmp_path, 1) == [
+        ("open", part),
+        ("write", part),
+        ("fsync", part),
+        ("replace", part),
+        ("fsync", tmp_path.name),
+    ]
 
 
 @needs_proc
@@ -180,7 +192,7 @@ def test_the_file_holds_tensors_and_json_and_nothing_else(tmp_path):
     save(tmp_path, 1)
     content = (tmp_path / checkpoint.FILE).read_bytes()
     length = int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:8 + length])
+    header = json.loads(content[8 : 8 + length])
     texts = header.pop("__metadata__")
     assert len(content) == 8 + length + max(entry["data_offsets"][1] for entry in header.values())
     assert set(texts) == {"format", "recipe", "state", "sha256"}
@@ -258,9 +270,11 @@ def test_a_folder_without_a_run_is_named(tmp_path):
 
 
 def test_two_processes_do_not_train_into_one_folder(tmp_path):
-    program = (f"import pathlib, time\nfrom ganbook.gradient_descent import checkpoint\n"
-               f"with checkpoint.alone(pathlib.Path({str(tmp_path)!r})):\n    print('.', flush=True)\n"
-               "    time.sleep(60)")
+    program = (
+        f"import pathlib, time\nfrom ganbook.gradient_descent import checkpoint\n"
+        f"with checkpoint.alone(pathlib.Path({str(tmp_path)!r})):\n    print('.', flush=True)\n"
+        "    time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", program], cwd=ROOT / "code", stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         with pytest.raises(CheckpointError, match="another process trains into"):
@@ -293,8 +307,10 @@ def test_both_frameworks_write_the_same_names_and_shapes(tmp_path):
     for twin in TWINS:
         training.train(DIGITS, FRAMEWORK[twin], out=tmp_path / twin, until=1, device="cpu")
         assert names(tmp_path / twin) == FILES
-        shapes[twin] = {role: {name: (array.shape, array.dtype) for name, array in arrays.items()}
-                        for role, arrays in checkpoint.load(tmp_path / twin)[2].items()}
+        shapes[twin] = {
+            role: {name: (array.shape, array.dtype) for name, array in arrays.items()}
+            for role, arrays in checkpoint.load(tmp_path / twin)[2].items()
+        }
     assert shapes["torch"] == shapes["tensorflow"]
     slots = {name.rpartition("/")[0] for name in shapes["torch"]["generator"]}
     assert slots == {"", "m", "v", "average"}
@@ -344,9 +360,13 @@ def test_a_compiled_run_goes_on_exactly(tmp_path):
 
 
 KILLS = {("torch", False): 3, ("tensorflow", False): 2, ("tensorflow", True): 2}  # by twin and compiled
-LONG = BASE.replace(name="long", steps=100_000, r1=0.1,
-                    generator=BASE.generator.with_(shape=(8, 8, 1)),
-                    discriminator=BASE.discriminator.with_(shape=(8, 8, 1), dropout=0.2))
+LONG = BASE.replace(
+    name="long",
+    steps=100_000,
+    r1=0.1,
+    generator=BASE.generator.with_(shape=(8, 8, 1)),
+    discriminator=BASE.discriminator.with_(shape=(8, 8, 1), dropout=0.2),
+)
 PROGRAM = """
 import sys
 from ganbook.gradient_descent.training import train
@@ -361,8 +381,13 @@ def saved_step(folder):
 def kill_while_it_saves(folder, framework, compiled, delay):
     """Let a run in ``folder`` go on in a process of its own; kill it a moment after it has saved three states."""
     before = saved_step(folder)
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, framework, str(folder), str(compiled)],
-                               cwd=ROOT / "code", stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, framework, str(folder), str(compiled)],
+        cwd=ROOT / "code",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         deadline = time.monotonic() + 120
         while saved_step(folder) < before + 3:

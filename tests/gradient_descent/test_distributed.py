@@ -44,8 +44,24 @@ def test_own_batch_statistics_make_another_run(together):
 def test_the_command_under_torchrun(tmp_path):
     recipe = launchers.RECIPES["penalised"].replace(steps=3)
     (tmp_path / "three.json").write_text(recipe.to_json())
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "ganbook",
-               "train", "--distributed", "--recipe", "three.json", "--out", "run", "--save-every", "2"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "ganbook",
+        "train",
+        "--distributed",
+        "--recipe",
+        "three.json",
+        "--out",
+        "run",
+        "--save-every",
+        "2",
+    ]
     run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100)
     assert run.returncode == 0, run.stderr
     assert run.stdout.count("saved in run") == 1  # one process speaks and writes
@@ -55,13 +71,16 @@ def test_the_command_under_torchrun(tmp_path):
 
 # Parts.
 
+
 def test_shares_put_together_are_the_whole():
-    run, sampler = start("torch", DIGITS.replace(
-        discriminator=DIGITS.discriminator.with_(dropout=0.5), gradient_penalty=1.0, batch=12))
+    run, sampler = start(
+        "torch", DIGITS.replace(discriminator=DIGITS.discriminator.with_(dropout=0.5), gradient_penalty=1.0, batch=12)
+    )
     whole = sampler.iteration(0, run.rng)
     parts = [distributed.share(whole, rank, 3) for rank in range(3)]
-    for step, steps in zip(whole["discriminator"], zip(*[part["discriminator"] for part in parts], strict=True),
-                           strict=True):
+    for step, steps in zip(
+        whole["discriminator"], zip(*[part["discriminator"] for part in parts], strict=True), strict=True
+    ):
         for name in ("real", "noise", "weights"):
             assert np.array_equal(np.concatenate([one[name] for one in steps]), step[name])
         masks = [one["masks"]["fake"]["dropout_1"] for one in steps]
@@ -70,29 +89,42 @@ def test_shares_put_together_are_the_whole():
     assert list(parts[0]["generator"]) == list(whole["generator"])
 
 
-@pytest.mark.parametrize(("recipe", "size", "message"), [
-    (BASE.replace(batch=9), 2, "batch is 9; accepted with 2 processes: a multiple of 2"),
-    (BASE.replace(batch=6, discriminator=BASE.discriminator.with_(packing=2)), 2,
-     "batch is 6; accepted with 2 processes and packs of 2: a multiple of 4"),
-    (BASE.replace(unrolled=2), 2, "unrolled is 2; accepted with several processes: 0")])
+@pytest.mark.parametrize(
+    ("recipe", "size", "message"),
+    [
+        (BASE.replace(batch=9), 2, "batch is 9; accepted with 2 processes: a multiple of 2"),
+        (
+            BASE.replace(batch=6, discriminator=BASE.discriminator.with_(packing=2)),
+            2,
+            "batch is 6; accepted with 2 processes and packs of 2: a multiple of 4",
+        ),
+        (BASE.replace(unrolled=2), 2, "unrolled is 2; accepted with several processes: 0"),
+    ],
+)
 def test_what_cannot_be_shared_is_refused(recipe: Recipe, size, message):
     with pytest.raises(ValueError, match=message):
         distributed.check_share(recipe, size)
 
 
 @pytest.mark.parametrize("twin", TWINS)
-@pytest.mark.parametrize(("device", "message"), [("gpu:0", "device is 'gpu:0'; accepted: cpu, gpu"),
-                                                 ("tpu", "device is 'tpu'; accepted: cpu, gpu")])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("gpu:0", "device is 'gpu:0'; accepted: cpu, gpu"), ("tpu", "device is 'tpu'; accepted: cpu, gpu")],
+)
 def test_an_unknown_device_is_refused(twin, device, message, monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.setenv(name, "0")
-    with (pytest.raises(ValueError, match=message), module("gradient_descent.distributed", twin).join(device)):
+    with pytest.raises(ValueError, match=message), module("gradient_descent.distributed", twin).join(device):
         pass
 
 
-@pytest.mark.parametrize(("framework", "message"), [
-    ("pytorch", "the environment lacks RANK, WORLD_SIZE, .* accepted: a start by the launcher, such as torchrun"),
-    ("tensorflow", "the environment lacks TF_CONFIG and this process sees 1 CPU")])
+@pytest.mark.parametrize(
+    ("framework", "message"),
+    [
+        ("pytorch", "the environment lacks RANK, WORLD_SIZE, .* accepted: a start by the launcher, such as torchrun"),
+        ("tensorflow", "the environment lacks TF_CONFIG and this process sees 1 CPU"),
+    ],
+)
 def test_a_start_without_the_launcher_is_refused(framework, message, monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT", "TF_CONFIG"):
         monkeypatch.delenv(name, raising=False)
@@ -100,12 +132,15 @@ def test_a_start_without_the_launcher_is_refused(framework, message, monkeypatch
         training.train(BASE, framework, device="cpu", distributed=True)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", '
-                                  '"index": 1}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}']
+)
 def test_a_wrong_tf_config_is_refused(text, monkeypatch):
     monkeypatch.setenv("TF_CONFIG", text)
-    with (pytest.raises(ValueError, match=r"TF_CONFIG is .*accepted: the addresses of all workers"),
-          module("gradient_descent.distributed", "tensorflow").join("cpu")):
+    with (
+        pytest.raises(ValueError, match=r"TF_CONFIG is .*accepted: the addresses of all workers"),
+        module("gradient_descent.distributed", "tensorflow").join("cpu"),
+    ):
         pass
 
 

@@ -42,6 +42,7 @@ def forget(folder):
 
 # What a recipe names
 
+
 def test_a_folder_is_read_as_the_networks_want_it(photos):
     recipe = on_folder(photos)
     assert load_source(recipe, skip_unreadable=True).shape == (16, 16, 3)
@@ -55,14 +56,18 @@ def test_a_folder_is_read_as_the_networks_want_it(photos):
 
 def test_fewer_images_than_a_batch(photos):
     assert len(load_source(on_folder(photos, batch=14), skip_unreadable=True)) == 14
-    with pytest.raises(DataError, match=r"folder:.*photos has 14 images in split 'all'; accepted: at least 15, the "
-                                        r"recipe's batch, or a smaller batch \(--batch\)"):
+    with pytest.raises(
+        DataError,
+        match=r"folder:.*photos has 14 images in split 'all'; accepted: at least 15, the "
+        r"recipe's batch, or a smaller batch \(--batch\)",
+    ):
         load_source(on_folder(photos, batch=15), skip_unreadable=True)
     with pytest.raises(DataError, match="has 3 images in split 'test'"):
         load_source(on_folder(photos, split="test"), skip_unreadable=True)
 
 
 # What a run keeps
+
 
 def test_a_named_set_is_kept_by_its_name(tmp_path):
     run = training.train(DENSE, until=1, out=tmp_path, device="cpu")
@@ -73,9 +78,19 @@ def test_a_named_set_is_kept_by_its_name(tmp_path):
 def test_a_folder_is_kept_by_place_shape_count_and_fingerprint(photos, tmp_path, framework):
     source = data.load(photos, size=16, skip_unreadable=True, background="black")
     run = training.train(on_folder(photos), framework, until=1, out=tmp_path / "run", device="cpu", source=source)
-    assert kept(tmp_path / "run") == run.trained_on == {
-        "name": f"folder:{photos}", "shape": [16, 16, 3], "count": 14, "sha256": data.fingerprint(source),
-        "background": "black", "skip_unreadable": True, "unreadable": 3}
+    assert (
+        kept(tmp_path / "run")
+        == run.trained_on
+        == {
+            "name": f"folder:{photos}",
+            "shape": [16, 16, 3],
+            "count": 14,
+            "sha256": data.fingerprint(source),
+            "background": "black",
+            "skip_unreadable": True,
+            "unreadable": 3,
+        }
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,14 +98,21 @@ class Named(Uniform):
     name: str = "uniform"
 
 
-@pytest.mark.parametrize(("source", "record", "words"), [
-    (Uniform(), {"name": None, "shape": [4, 4, 1], "count": None}, "no name (drawn of shape 4x4x1, SHA-256 "),
-    (Named(), {"name": "uniform", "shape": [4, 4, 1], "count": None}, "uniform (drawn of shape 4x4x1, SHA-256 "),
-    (some(), {"name": "images", "shape": [8, 8, 1], "count": 40}, "images (40 of shape 8x8x1, SHA-256 "),
-    (StackedImages(some(), np.zeros((1200, 3), int)), {"name": "stacked", "shape": [8, 8, 3], "count": 1200},
-     "stacked (1,200 of shape 8x8x3, SHA-256 "),
-    (data.ring(), {"name": "ring", "shape": [2], "count": None}, "ring (drawn of shape 2, SHA-256 "),
-], ids=["drawn", "drawn by name", "images", "stacks", "points"])
+@pytest.mark.parametrize(
+    ("source", "record", "words"),
+    [
+        (Uniform(), {"name": None, "shape": [4, 4, 1], "count": None}, "no name (drawn of shape 4x4x1, SHA-256 "),
+        (Named(), {"name": "uniform", "shape": [4, 4, 1], "count": None}, "uniform (drawn of shape 4x4x1, SHA-256 "),
+        (some(), {"name": "images", "shape": [8, 8, 1], "count": 40}, "images (40 of shape 8x8x1, SHA-256 "),
+        (
+            StackedImages(some(), np.zeros((1200, 3), int)),
+            {"name": "stacked", "shape": [8, 8, 3], "count": 1200},
+            "stacked (1,200 of shape 8x8x3, SHA-256 ",
+        ),
+        (data.ring(), {"name": "ring", "shape": [2], "count": None}, "ring (drawn of shape 2, SHA-256 "),
+    ],
+    ids=["drawn", "drawn by name", "images", "stacks", "points"],
+)
 def test_what_is_given_in_python_is_kept_by_its_fingerprint(source, record, words):
     found = describe(source)
     assert found == {**record, "sha256": data.fingerprint(source)}
@@ -106,6 +128,7 @@ def test_files_that_were_left_out_are_told(photos):
 
 # What a run takes when it goes on
 
+
 @frameworks
 def test_a_run_on_a_folder_goes_on_with_it_alone(photos, tmp_path, framework):
     """It reads the folder again as it was read, and any change of the images is another set."""
@@ -114,13 +137,18 @@ def test_a_run_on_a_folder_goes_on_with_it_alone(photos, tmp_path, framework):
     whole = training.train(recipe, framework, device="cpu", source=source)
     training.train(recipe, framework, until=3, out=out, device="cpu", source=source)
     before = (out / checkpoint.FILE).read_bytes()
-    for change in ((photos / "added.png", lambda path: save(picture(99, 99), path)),
-                   (photos / "IMG_0000.jpg", lambda path: save(picture(99, 99), path))):
+    for change in (
+        (photos / "added.png", lambda path: save(picture(99, 99), path)),
+        (photos / "IMG_0000.jpg", lambda path: save(picture(99, 99), path)),
+    ):
         path, make = change
         content = path.read_bytes() if path.exists() else None
         make(path)
-        with pytest.raises(CheckpointError, match=r"the run was trained on folder:.*photos \(14 of .*, and these are "
-                                                  r"folder:.*photos \(1[45] of .*; accepted: the same examples$"):
+        with pytest.raises(
+            CheckpointError,
+            match=r"the run was trained on folder:.*photos \(14 of .*, and these are "
+            r"folder:.*photos \(1[45] of .*; accepted: the same examples$",
+        ):
             training.train(framework=framework, out=out, resume=True, device="cpu")
         path.unlink() if content is None else path.write_bytes(content)
     assert (out / checkpoint.FILE).read_bytes() == before
@@ -143,18 +171,28 @@ def test_a_folder_may_move(photos, tmp_path):
 
 def test_a_run_on_examples_from_python_needs_them_again(tmp_path):
     training.train(BASE, until=2, out=tmp_path, device="cpu", source=Uniform())
-    with pytest.raises(CheckpointError, match=r"^the run was trained on examples that were given in Python, no name "
-                                              r"\(drawn of shape 4x4x1, SHA-256 .*\), and not on 'digits' of its "
-                                              r"recipe; accepted: the same ones as source=.*--data\)$"):
+    with pytest.raises(
+        CheckpointError,
+        match=r"^the run was trained on examples that were given in Python, no name "
+        r"\(drawn of shape 4x4x1, SHA-256 .*\), and not on 'digits' of its "
+        r"recipe; accepted: the same ones as source=.*--data\)$",
+    ):
         training.train(out=tmp_path, resume=True, device="cpu")
     assert training.train(out=tmp_path, resume=True, until=3, device="cpu", source=Uniform()).step == 3
     with pytest.raises(CheckpointError, match="and these are images"):
-        training.train(out=tmp_path, resume=True, device="cpu",
-                       source=Images(np.zeros((9, 4, 4, 1), np.float32), np.zeros(9, np.int64)))
+        training.train(
+            out=tmp_path,
+            resume=True,
+            device="cpu",
+            source=Images(np.zeros((9, 4, 4, 1), np.float32), np.zeros(9, np.int64)),
+        )
 
 
-@pytest.mark.parametrize("given", [some(1), data.load("digits", split="test"), data.load("digits").take(np.arange(99))],
-                         ids=["others", "a half", "a part"])
+@pytest.mark.parametrize(
+    "given",
+    [some(1), data.load("digits", split="test"), data.load("digits").take(np.arange(99))],
+    ids=["others", "a half", "a part"],
+)
 def test_a_run_on_a_named_set_takes_that_alone(tmp_path, given):
     training.train(DENSE, until=2, out=tmp_path, device="cpu")
     with pytest.raises(CheckpointError, match=r"the run was trained on digits \(1,797 of .*, and these are "):
@@ -185,8 +223,9 @@ def test_a_checkpoint_that_knows_no_data_takes_what_it_is_given(tmp_path):
 def test_nothing_is_loaded_twice_and_nothing_hashed_without_need(monkeypatch):
     loaded = []
     load = data.load
-    monkeypatch.setattr(data, "load", lambda *arguments, **options: (
-        loaded.append(arguments), load(*arguments, **options))[1])
+    monkeypatch.setattr(
+        data, "load", lambda *arguments, **options: (loaded.append(arguments), load(*arguments, **options))[1]
+    )
     monkeypatch.setattr(data, "fingerprint", None)
     find_source(DENSE)
     find_source(DENSE, {"name": "digits"})

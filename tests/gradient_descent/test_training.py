@@ -17,8 +17,11 @@ from gradient_descent.runs_at_hand import BASE, DISCRIMINATOR, GENERATOR, Unifor
 from parity import relative_error
 
 RECIPE = BASE.replace(loss="relativistic", r1=1.0, steps=12, generator=GENERATOR.with_(batch_norm=True, bias=False))
-POINTS = BASE.replace(data="ring", generator=GENERATOR.with_(shape=(2,), output_activation=None),
-                      discriminator=DISCRIMINATOR.with_(shape=(2,)))
+POINTS = BASE.replace(
+    data="ring",
+    generator=GENERATOR.with_(shape=(2,), output_activation=None),
+    discriminator=DISCRIMINATOR.with_(shape=(2,)),
+)
 frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
@@ -39,6 +42,7 @@ class Spoilt(Uniform):
 
 
 # What a run is.
+
 
 def test_both_frameworks_run_the_same_run():
     runs = [train(framework) for framework in FRAMEWORKS]
@@ -94,8 +98,9 @@ def test_until_stops_and_stands_at_the_step(framework):
 
 # More steps than the recipe's.
 
-FADING = RECIPE.replace(generator_optimiser=Optimiser(learning_rate=Schedule(0.01, 0.001, "cosine")),
-                        r1=Schedule(1.0, 0.1, "linear"))
+FADING = RECIPE.replace(
+    generator_optimiser=Optimiser(learning_rate=Schedule(0.01, 0.001, "cosine")), r1=Schedule(1.0, 0.1, "linear")
+)
 
 
 @frameworks
@@ -148,6 +153,7 @@ def test_a_run_does_not_become_shorter(tmp_path):
 
 # Examples that no network should learn from.
 
+
 class Wrong(Uniform):
     """Examples that are wrong in one way."""
 
@@ -163,18 +169,26 @@ def spoil(value):
     def change(batch):
         batch.flat[-1] = value
         return batch
+
     return change
 
 
-@pytest.mark.parametrize(("wrong", "message"), [
-    (lambda batch: (batch + 1) * 127.5, r"source has values from 1\.\d* to 252\.\d*; accepted: -1 to 1, or check_dat"),
-    (spoil(1.0001), r"source has values from -\d\.\d* to 1\.0001; accepted: -1 to 1"),
-    (spoil(-1.5), "source has values from -1.5 to "),
-    (spoil(np.nan), "source has values from nan to nan; accepted: -1 to 1"),
-    (spoil(-np.inf), "source has values from -inf to "),
-    (lambda batch: batch[1:], r"source has a batch of shape \(5, 4, 4, 1\); accepted: \(6, 4, 4, 1\)"),
-    (lambda batch: batch[..., 0], r"source has a batch of shape \(6, 4, 4\)"),
-], ids=["bytes", "a little too much", "too small", "nan", "infinite", "too few", "flat"])
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            lambda batch: (batch + 1) * 127.5,
+            r"source has values from 1\.\d* to 252\.\d*; accepted: -1 to 1, or check_dat",
+        ),
+        (spoil(1.0001), r"source has values from -\d\.\d* to 1\.0001; accepted: -1 to 1"),
+        (spoil(-1.5), "source has values from -1.5 to "),
+        (spoil(np.nan), "source has values from nan to nan; accepted: -1 to 1"),
+        (spoil(-np.inf), "source has values from -inf to "),
+        (lambda batch: batch[1:], r"source has a batch of shape \(5, 4, 4, 1\); accepted: \(6, 4, 4, 1\)"),
+        (lambda batch: batch[..., 0], r"source has a batch of shape \(6, 4, 4\)"),
+    ],
+    ids=["bytes", "a little too much", "too small", "nan", "infinite", "too few", "flat"],
+)
 def test_examples_out_of_range_are_refused_where_they_come_in(wrong, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(source=Wrong(wrong), out=tmp_path / "run")
@@ -198,9 +212,14 @@ def test_points_have_no_range_but_are_finite():
 
 # Numbers that come from NumPy.
 
+
 def test_numbers_of_numpy_are_numbers(tmp_path):
-    recipe = RECIPE.replace(steps=np.int64(12), batch=np.int32(6), seed=np.uint8(RECIPE.seed),
-                            generator=GENERATOR.with_(batch_norm=True, bias=False, latent=np.int64(5)))
+    recipe = RECIPE.replace(
+        steps=np.int64(12),
+        batch=np.int32(6),
+        seed=np.uint8(RECIPE.seed),
+        generator=GENERATOR.with_(batch_norm=True, bias=False, latent=np.int64(5)),
+    )
     run = train(recipe=recipe, until=np.int64(4), save_every=np.int64(2), sample_every=np.int16(2), out=tmp_path)
     run = train(recipe=recipe, resume=True, steps=np.int64(14), out=tmp_path)
     assert identical(run.state.export(), train(steps=14).state.export())
@@ -209,6 +228,7 @@ def test_numbers_of_numpy_are_numbers(tmp_path):
 
 
 # Records.
+
 
 def test_every_step_of_a_short_run_is_recorded():
     run = train()
@@ -242,6 +262,7 @@ def test_losses_are_those_before_the_update(framework):
 
 # The bar.
 
+
 def test_no_bar_under_test(capfd):
     train(until=2)
     assert capfd.readouterr() == ("", "")
@@ -254,9 +275,16 @@ def test_a_bar_where_one_asks_for_it(capfd):
     assert "0/12" in err
 
 
-@pytest.mark.parametrize(("progress", "terminal", "tested", "shown"), [
-    (None, True, False, True), (None, False, False, False), (None, True, True, False), (True, False, True, True),
-    (False, True, False, False)])
+@pytest.mark.parametrize(
+    ("progress", "terminal", "tested", "shown"),
+    [
+        (None, True, False, True),
+        (None, False, False, False),
+        (None, True, True, False),
+        (True, False, True, True),
+        (False, True, False, False),
+    ],
+)
 def test_when_a_bar_is_shown(monkeypatch, progress, terminal, tested, shown):
     monkeypatch.setattr(training.sys, "stderr", type("Stream", (), {"isatty": lambda self: terminal})())
     monkeypatch.setenv("PYTEST_CURRENT_TEST", "this")
@@ -266,6 +294,7 @@ def test_when_a_bar_is_shown(monkeypatch, progress, terminal, tested, shown):
 
 
 # Samples.
+
 
 @frameworks
 def test_samples_on_the_way_do_not_disturb_the_run(framework):
@@ -300,8 +329,11 @@ def test_sample(framework):
     latest = run.sample(600, seed=3, use_average=False)
     assert relative_error(latest, run.state.sample(noise, use_average=False)) < 1e-6
     assert relative_error(latest, one) > 1e-3
-    for options, message in (({"n": 0}, "n is 0; accepted"), ({"seed": -1}, "seed is -1; accepted"),
-                             ({"n": 1.5}, "n is 1.5")):
+    for options, message in (
+        ({"n": 0}, "n is 0; accepted"),
+        ({"seed": -1}, "seed is -1; accepted"),
+        ({"n": 1.5}, "n is 1.5"),
+    ):
         with pytest.raises(ValueError, match=message):
             run.sample(**options)
 
@@ -312,6 +344,7 @@ def test_without_an_average_the_last_weights_are_sampled():
 
 
 # Saving on the way.
+
 
 def test_save_every(monkeypatch, tmp_path):
     saved, right = [], training.Run.save
@@ -345,21 +378,28 @@ def test_weights_that_overflow_are_never_saved(tmp_path, framework):
 
 # What is refused.
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"until": -1}, "until is -1; accepted: a whole number of at least 0"),
-    ({"until": 2.0}, "until is 2.0"),
-    ({"save_every": -1}, "save_every is -1"),
-    ({"sample_every": 0.5}, "sample_every is 0.5"),
-    ({"resume": True}, "resume is True and out is None"),
-    ({"framework": "jax"}, "framework is 'jax'; accepted: pytorch, tensorflow"),
-    ({"device": "tpu"}, "device is 'tpu'; accepted"),
-    ({"recipe": RECIPE.replace(data="letters"), "source": None}, "data is 'letters'; accepted: digits, mnist"),
-    ({"recipe": RECIPE.replace(data="ring", size=8), "source": None}, "size"),
-    ({"source": Uniform((5, 4, 1))}, r"examples of shape \(5, 4, 1\), the generator makes \(4, 4, 1\) and the "
-                                     r"discriminator takes \(4, 4, 1\)"),
-    ({"recipe": RECIPE.replace(discriminator=DISCRIMINATOR.with_(shape=(4, 4, 3)))}, r"takes \(4, 4, 3\)"),
-    ({"recipe": RECIPE.replace(generator=GENERATOR.with_(width=3))}, "width"),
-])
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"until": -1}, "until is -1; accepted: a whole number of at least 0"),
+        ({"until": 2.0}, "until is 2.0"),
+        ({"save_every": -1}, "save_every is -1"),
+        ({"sample_every": 0.5}, "sample_every is 0.5"),
+        ({"resume": True}, "resume is True and out is None"),
+        ({"framework": "jax"}, "framework is 'jax'; accepted: pytorch, tensorflow"),
+        ({"device": "tpu"}, "device is 'tpu'; accepted"),
+        ({"recipe": RECIPE.replace(data="letters"), "source": None}, "data is 'letters'; accepted: digits, mnist"),
+        ({"recipe": RECIPE.replace(data="ring", size=8), "source": None}, "size"),
+        (
+            {"source": Uniform((5, 4, 1))},
+            r"examples of shape \(5, 4, 1\), the generator makes \(4, 4, 1\) and the "
+            r"discriminator takes \(4, 4, 1\)",
+        ),
+        ({"recipe": RECIPE.replace(discriminator=DISCRIMINATOR.with_(shape=(4, 4, 3)))}, r"takes \(4, 4, 3\)"),
+        ({"recipe": RECIPE.replace(generator=GENERATOR.with_(width=3))}, "width"),
+    ],
+)
 def test_bad_arguments_are_named(options, message, tmp_path):
     given = {"recipe": RECIPE, "source": Uniform(), **options}
     with pytest.raises(ValueError, match=message):

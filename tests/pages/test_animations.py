@@ -22,8 +22,12 @@ def circle(points=101, turns=1.0):
 
 
 def made(paths=None, name="circle", description=WORDS, seconds=8.0, **panel):
-    return animate_panels([Panel({"circle": circle()} if paths is None else paths, **panel)], name=name,
-                          description=description, seconds=seconds)
+    return animate_panels(
+        [Panel({"circle": circle()} if paths is None else paths, **panel)],
+        name=name,
+        description=description,
+        seconds=seconds,
+    )
 
 
 class Elements(HTMLParser):
@@ -51,8 +55,11 @@ class Elements(HTMLParser):
             self.text.setdefault(self.open[-1], []).append(data)
 
     def all(self, tag, **attributes):
-        return [found for kind, found in self.found
-                if kind == tag and all(found.get(key) == value for key, value in attributes.items())]
+        return [
+            found
+            for kind, found in self.found
+            if kind == tag and all(found.get(key) == value for key, value in attributes.items())
+        ]
 
 
 def numbers(points):
@@ -64,9 +71,16 @@ def paths_of(animation):
 
 
 def test_the_same_arguments_give_the_same_html():
-    panels = [Panel({"a": circle(900)}, title="left", field=lambda p: p[:, ::-1], marks={"centre": (0, 0)},
-                    contours=(lambda p: (p**2).sum(1), (0.5, 1.0))),
-              Panel({"a": circle(900), "b": 2 * circle(900)}, title="right")]
+    panels = [
+        Panel(
+            {"a": circle(900)},
+            title="left",
+            field=lambda p: p[:, ::-1],
+            marks={"centre": (0, 0)},
+            contours=(lambda p: (p**2).sum(1), (0.5, 1.0)),
+        ),
+        Panel({"a": circle(900), "b": 2 * circle(900)}, title="right"),
+    ]
     first, second = (animate_panels(panels, name="twice", description=WORDS) for _ in range(2))
     assert first.html == second.html == first._repr_html_()
     assert repr(first) == "<Animation twice>"
@@ -87,13 +101,34 @@ def test_nothing_comes_from_elsewhere():
     text = made(field=lambda p: p, contours=(lambda p: p[:, 0], [0.0]), title="circle").html
     assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)|\bsrc\b|\bfetch\b|import\(|XMLHttp|sendBeacon|eval", text)
     assert {tag for tag, _ in Elements(text).found} == {
-        "figure", "style", "div", "p", "svg", "title", "desc", "clippath", "rect", "path", "text", "g", "polyline",
-        "circle", "span", "button", "label", "input", "output", "script"}
+        "figure",
+        "style",
+        "div",
+        "p",
+        "svg",
+        "title",
+        "desc",
+        "clippath",
+        "rect",
+        "path",
+        "text",
+        "g",
+        "polyline",
+        "circle",
+        "span",
+        "button",
+        "label",
+        "input",
+        "output",
+        "script",
+    }
 
 
 def test_ids_derive_from_the_name_and_are_unique():
-    page = "".join(animate_panels([Panel({"a": circle()}), Panel({"a": circle()})], name=name, description=WORDS).html
-                   for name in ("one", "two"))
+    page = "".join(
+        animate_panels([Panel({"a": circle()}), Panel({"a": circle()})], name=name, description=WORDS).html
+        for name in ("one", "two")
+    )
     identities = [found["id"] for _, found in Elements(page).found if "id" in found]
     assert len(set(identities)) == len(identities) == 2 * 8
     assert all(re.match(r"ganbook-(one|two)\b", each) for each in identities)
@@ -111,33 +146,34 @@ def test_the_text_alternative_and_the_controls_are_named():
     assert elements.text["title"] == elements.text["p"] == ["A circle"]
     assert elements.text["button"] == ["Play"]
     assert "hidden" in elements.all("div", role="group")[0]  # no dead control where scripts are off
-    slider, = elements.all("input")
+    (slider,) = elements.all("input")
     assert slider["max"] == slider["value"] == "100"
     assert elements.all("label", **{"for": slider["id"]})
 
 
 def test_text_is_escaped():
-    nasty = '<b>"&\'</b>'
-    text = made({nasty: circle()}, description=nasty, title=nasty, xlabel=nasty, ylabel=nasty,
-                marks={nasty: (0, 0)}).html
+    nasty = "<b>\"&'</b>"
+    text = made(
+        {nasty: circle()}, description=nasty, title=nasty, xlabel=nasty, ylabel=nasty, marks={nasty: (0, 0)}
+    ).html
     assert "<b>" not in text
     assert text.count(html.escape(nasty)) == 7
 
 
 def test_the_still_image_shows_the_whole_path_where_it_belongs():
     path = np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0]])
-    drawn, = paths_of(made({"a": path}, limits=((0, 1), (0, 1))))
+    (drawn,) = paths_of(made({"a": path}, limits=((0, 1), (0, 1))))
     # 266 x 266 pixels in the middle of the axes, from 58 to 324 and, downwards, from 12 to 278.
     np.testing.assert_allclose(drawn, [[58, 278], [324, 278], [324, 12]], atol=0.05)
     ring, end = Elements(made({"a": path}).html).all("circle")
-    drawn, = paths_of(made({"a": path}))
+    (drawn,) = paths_of(made({"a": path}))
     assert [float(ring["cx"]), float(ring["cy"])] == drawn[0].tolist()
     assert [float(end["cx"]), float(end["cy"])] == drawn[-1].tolist()
     assert end["class"] == "ganbook-end"
 
 
 def test_equal_scales_draw_a_circle_round():
-    drawn, = paths_of(made({"a": circle()}, limits=((-9, 9), (-1, 1))))
+    (drawn,) = paths_of(made({"a": circle()}, limits=((-9, 9), (-1, 1))))
     assert np.ptp(drawn[:, 0]) == pytest.approx(np.ptp(drawn[:, 1]), abs=0.2)
 
 
@@ -147,13 +183,13 @@ def test_long_paths_are_thinned_by_the_stated_rule():
     assert steps.tolist() == [int(np.floor(k * 10_000 / 399 + 0.5)) for k in range(400)]
     path = np.stack([np.arange(10_001.0), np.zeros(10_001)], axis=1)
     animation = made({"a": path}, limits=((0, 10_000), (-1, 1)))
-    drawn, = paths_of(animation)
+    (drawn,) = paths_of(animation)
     np.testing.assert_allclose(drawn[:, 0], 54 + steps * 0.0274 + animations.OFF_HALVES, atol=0.06)
     assert Elements(animation.html).all("figure")[0]["data-steps"] == "10000"
 
 
 def test_a_path_that_runs_away_stays_short():
-    drawn, = paths_of(made({"a": np.array([[0.0, 0.0], [1e300, -1e300]])}, limits=((-1, 1), (-1, 1))))
+    (drawn,) = paths_of(made({"a": np.array([[0.0, 0.0], [1e300, -1e300]])}, limits=((-1, 1), (-1, 1))))
     assert np.abs(drawn).max() < 4000
 
 
@@ -178,7 +214,7 @@ def test_contours_lie_on_their_level():
     text = made({"a": 2 * circle()}, contours=(lambda p: (p**2).sum(axis=1), [1.0])).html
     drawn = Elements(text).all("path", **{"class": "ganbook-contours"})[0]["d"]
     level = np.array([[float(x) for x in pair.split(" ")] for pair in re.split("[ML]", drawn)[1:]])
-    path, = paths_of(made({"a": 2 * circle()}))
+    (path,) = paths_of(made({"a": 2 * circle()}))
     middle, radius = (path.max(axis=0) + path.min(axis=0)) / 2, np.ptp(path[:, 0]) / 2
     np.testing.assert_allclose(np.hypot(*(level - middle).T), radius / 2, atol=0.3)
 
@@ -253,12 +289,24 @@ def noted(tmp_path_factory):
         pytest.skip("no Chromium or Chrome on the path")
     moved = animate_panels([Panel({"a": circle()}), Panel({"b": 3 * circle()})], name="moved", description=WORDS)
     page = folder / "page.html"
-    page.write_text(f"<!doctype html><meta charset=utf-8>{FRAMES}{made(name='still').html}{moved.html}{HAND}",
-                    encoding="utf-8")
+    page.write_text(
+        f"<!doctype html><meta charset=utf-8>{FRAMES}{made(name='still').html}{moved.html}{HAND}", encoding="utf-8"
+    )
     done = subprocess.run(
-        [chromium, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}",
-         "--virtual-time-budget=20000", "--dump-dom", f"file://{page}"],
-        capture_output=True, text=True, timeout=120)
+        [
+            chromium,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            f"--user-data-dir={folder / 'profile'}",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            f"file://{page}",
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     found = re.search(r'<pre id="noted">(.*?)</pre>', done.stdout, re.DOTALL)
     assert found, done.stderr[-2000:]
     return json.loads(html.unescape(found[1]))
@@ -267,7 +315,11 @@ def noted(tmp_path_factory):
 def test_nothing_moves_before_play(noted):
     first = noted[0]
     assert (first["moving"], first["hidden"], first["button"], first["counter"]) == (
-        False, False, "Play", "step 100 of 100")
+        False,
+        False,
+        "Play",
+        "step 100 of 100",
+    )
 
 
 def test_play_moves_every_dot_along_its_path(noted):
@@ -277,7 +329,7 @@ def test_play_moves_every_dot_along_its_path(noted):
     assert 0 < early["value"] < late["value"] < 100
     assert early["dots"][0] != late["dots"][0]
     assert late["length"] == late["value"] + 2
-    path, = paths_of(made())
+    (path,) = paths_of(made())
     spot = np.array(late["dots"])
     before, after = path[late["value"]], path[late["value"] + 1]
     assert 0.1 < np.linalg.norm(spot[0] - before) < np.linalg.norm(after - before)  # on its way between two points
@@ -295,7 +347,7 @@ def test_pause_stops_it_at_once(noted):
 def test_the_slider_sets_the_time(noted):
     assert noted[5]["value"] == 25
     assert noted[5]["counter"] == "step 25 of 100"
-    path, = paths_of(made())
+    (path,) = paths_of(made())
     np.testing.assert_allclose(noted[5]["dots"][0], path[25], atol=0.02)
 
 

@@ -8,8 +8,17 @@ from ganbook.data.recipe import LOSSES, Recipe
 from ganbook.pages import choices
 
 
-@pytest.mark.parametrize("change", [{"data": "digits"}, {"loss": "x"}, {"penalty": "x"}, {"optimiser": "x"},
-                                    {"generator_rate": 0.0}, {"discriminator_steps": 0}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"data": "digits"},
+        {"loss": "x"},
+        {"penalty": "x"},
+        {"optimiser": "x"},
+        {"generator_rate": 0.0},
+        {"discriminator_steps": 0},
+    ],
+)
 def test_a_choice_that_is_not_on_offer_is_named(change):
     with pytest.raises(ValueError, match="accepted"):
         choices.chosen(**change)

@@ -73,6 +73,7 @@ def test_figures_are_white_and_come_out_the_same(draw):
 
 # Grids of images
 
+
 def shown(figure, i=0):
     return np.asarray(figure.axes[i].get_images()[0].get_array())
 
@@ -84,7 +85,7 @@ def test_image_grid_puts_every_image_in_its_place():
     for i, image in enumerate(images):
         top, left = 4 * (i // 2), 4 * (i % 2)
         expected = np.round((image + 1) * 127.5)
-        np.testing.assert_array_equal(picture[top:top + 3, left:left + 3], np.broadcast_to(expected, (3, 3, 3)))
+        np.testing.assert_array_equal(picture[top : top + 3, left : left + 3], np.broadcast_to(expected, (3, 3, 3)))
     assert (picture[8:, 4:] == 255).all()
     assert (picture[3] == 255).all()
 
@@ -99,8 +100,9 @@ def test_channels(channels):
 
 
 def test_values_outside_the_range_are_shown_as_its_ends():
-    np.testing.assert_array_equal(tile(np.array([-7.0, -1, 0, 1, 7]).reshape(1, 1, 5, 1))[0, :, 0],
-                                  [0, 0, 128, 255, 255])
+    np.testing.assert_array_equal(
+        tile(np.array([-7.0, -1, 0, 1, 7]).reshape(1, 1, 5, 1))[0, :, 0], [0, 0, 128, 255, 255]
+    )
 
 
 @pytest.mark.parametrize(("n", "shape"), [(1, (1, 1)), (2, (1, 2)), (4, (2, 2)), (5, (2, 3)), (16, (4, 4))])
@@ -114,11 +116,14 @@ def test_real_and_generated_stand_left_and_right_in_their_colours():
     for place, images in enumerate((real, fake)):
         np.testing.assert_array_equal(shown(figure, place), tile(images, 2))
     assert [(ax.get_title(), to_hex(ax.title.get_color()).upper()) for ax in figure.axes] == [
-        ("Real", COLOURS["data"]), ("Generated", COLOURS["generator"])]
+        ("Real", COLOURS["data"]),
+        ("Generated", COLOURS["generator"]),
+    ]
 
 
-@pytest.mark.parametrize("images", [np.zeros((4, 4)), np.zeros((0, 4, 4, 1)), np.zeros((1, 4, 4, 4)),
-                                    np.full((1, 2, 2, 1), np.nan)])
+@pytest.mark.parametrize(
+    "images", [np.zeros((4, 4)), np.zeros((0, 4, 4, 1)), np.zeros((1, 4, 4, 4)), np.full((1, 2, 2, 1), np.nan)]
+)
 def test_bad_images_are_named(images, tmp_path):
     for draw in (lambda x: figures.image_grid(x, 2), lambda x: save_grid_png(x, tmp_path / "x.png")):
         with pytest.raises(ValueError, match=r"^images has .*; accepted"):
@@ -168,15 +173,27 @@ def test_bad_points_are_named(points):
 
 # Imports
 
-@pytest.mark.parametrize(("then", "wanted", "unwanted"), [
-    ("", "numpy", {"matplotlib", "PIL", "torch", "tensorflow", "keras"}),
-    ("figures.use_style(); figures.image_grid([[[[0.0]]]], 1)", "matplotlib", {"torch", "tensorflow", "keras"})])
+
+@pytest.mark.parametrize(
+    ("then", "wanted", "unwanted"),
+    [
+        ("", "numpy", {"matplotlib", "PIL", "torch", "tensorflow", "keras"}),
+        ("figures.use_style(); figures.image_grid([[[[0.0]]]], 1)", "matplotlib", {"torch", "tensorflow", "keras"}),
+    ],
+)
 def test_figures_import_no_framework_and_matplotlib_when_drawing(then, wanted, unwanted):
-    program = (f"import sys, json; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); "
-               f"from ganbook.pages import figures; {then}\n"
-               "print(json.dumps([name for name in set(sys.modules) - before if sys.modules[name]]))")
-    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True,
-                            env=os.environ | {"MPLBACKEND": "Agg"}).stdout
+    program = (
+        f"import sys, json; sys.path.insert(0, {str(CODE)!r}); before = set(sys.modules); "
+        f"from ganbook.pages import figures; {then}\n"
+        "print(json.dumps([name for name in set(sys.modules) - before if sys.modules[name]]))"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"MPLBACKEND": "Agg"},
+    ).stdout
     names = {name.partition(".")[0] for name in json.loads(output)}
     assert wanted in names
     assert not names & unwanted
@@ -196,8 +213,9 @@ def test_parallel_coordinates_put_every_trial_at_its_height():
     assert {"0.0001", "0.01", "32", "128", "hinge", "wasserstein"} <= shown
 
 
-@pytest.mark.parametrize(("settings", "scores"), [
-    ({"rate": [1.0]}, [1.0, 2.0]), ({"rate": []}, []), ({"rate": [1.0]}, [0.0])])
+@pytest.mark.parametrize(
+    ("settings", "scores"), [({"rate": [1.0]}, [1.0, 2.0]), ({"rate": []}, []), ({"rate": [1.0]}, [0.0])]
+)
 def test_parallel_coordinates_refuse_what_cannot_be_drawn(settings, scores):
     with pytest.raises(ValueError, match="accepted: as many of each"):
         figures.parallel_coordinates(settings, scores)

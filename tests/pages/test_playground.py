@@ -30,6 +30,7 @@ PARTS = ("random", "tape", "game")
 
 # --- a browser -------------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def opened(browser, tmp_path):
     """Opens figures in a fresh page; whatever it complains of or asks for elsewhere fails the test."""
@@ -42,11 +43,16 @@ def opened(browser, tmp_path):
         page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: faults.append(str(error)))
         path = tmp_path / "page.html"
-        page.on("request", lambda request: None if request.url.startswith(("data:", path.as_uri()))
-                else faults.append(request.url))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith(("data:", path.as_uri())) else faults.append(request.url),
+        )
         body = "".join(each.html for each in figures_)
-        path.write_text(f'<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>{body}'
-                        '<p style="height:300vh"></p></html>', encoding="utf-8")
+        path.write_text(
+            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>page</title>{body}'
+            '<p style="height:300vh"></p></html>',
+            encoding="utf-8",
+        )
         page.goto(path.as_uri())
         return page
 
@@ -72,12 +78,16 @@ def computed(sheet, code):
 
 # --- random numbers --------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("seed", [0, 1, 7, 20_000, 2**32 - 1])
 def test_every_kind_of_draw_is_numpy_s(sheet, seed):
-    found = computed(sheet, f"""const r = new Random({seed}); const many = (f) => Array.from({{length: 301}}, f);
+    found = computed(
+        sheet,
+        f"""const r = new Random({seed}); const many = (f) => Array.from({{length: 301}}, f);
         return [many(() => r.integer(8)), many(() => r.normal()), many(() => r.uniformFloat32()),
                 many(() => r.integer(25)), many(() => r.uniform()), many(() => r.integer(3000000000)),
-                r.integer(1), r.uniform()];""")
+                r.integer(1), r.uniform()];""",
+    )
     rng = np.random.default_rng(seed)
     assert found[0] == rng.integers(8, size=301).tolist()
     np.testing.assert_allclose(found[1], rng.standard_normal(301), rtol=0, atol=1e-14)
@@ -90,8 +100,10 @@ def test_every_kind_of_draw_is_numpy_s(sheet, seed):
 
 
 def test_a_million_normal_draws_are_numpy_s(sheet):
-    sheet.evaluate(f"window.draws = {playground.script(*PARTS).removesuffix('})();' + chr(10))}"
-                   "return new Uint8Array(new Random(3).normals(1000000).buffer); })();")
+    sheet.evaluate(
+        f"window.draws = {playground.script(*PARTS).removesuffix('})();' + chr(10))}"
+        "return new Uint8Array(new Random(3).normals(1000000).buffer); })();"
+    )
     part = "(k) => btoa(Array.from(draws.subarray(k, k + 300000), (b) => String.fromCharCode(b)).join(''))"
     content = b"".join(base64.b64decode(sheet.evaluate(part, k)) for k in range(0, 8_000_000, 300_000))
     drawn = np.frombuffer(content, np.float64)
@@ -134,6 +146,7 @@ def test_a_derivative_of_a_derivative_is_what_differences_give(sheet):
 
 # --- the same path as the package ------------------------------------------------------------------------------------
 
+
 def noise(count=64):
     return np.random.default_rng(0).standard_normal((count, 2)).astype(np.float32)
 
@@ -148,11 +161,14 @@ def package_path(recipe):
 def check_path(sheet, recipe):
     mixture = choices.MIXTURES[recipe.data]
     given = json.dumps({"means": mixture.means.tolist(), "sigma": mixture.sigma})
-    losses, points, logits = computed(sheet, f"""
+    losses, points, logits = computed(
+        sheet,
+        f"""
         const game = new Game({recipe.to_json()}, {given}), losses = [];
         for (let k = 0; k < {STEPS}; k += 1) losses.push(game.round());
         const noise = game.noise(new Random(0), 64);
-        return [losses, Array.from(game.sample(64).data), Array.from(game.judge(noise).data)];""")
+        return [losses, Array.from(game.sample(64).data), Array.from(game.judge(noise).data)];""",
+    )
     expected = package_path(recipe)
     assert np.isfinite(expected[0]).all()
     for found, wanted in zip((losses, np.reshape(points, (-1, 2)), logits), expected, strict=True):
@@ -165,11 +181,18 @@ def test_every_loss_and_penalty_takes_the_package_s_path(sheet, loss, penalty):
     check_path(sheet, choices.chosen(loss=loss, penalty=penalty))
 
 
-@pytest.mark.parametrize("change", [
-    {"optimiser": "rmsprop"}, {"optimiser": "sgd", "generator_rate": 0.1, "discriminator_rate": 0.05},
-    {"optimiser": "momentum", "generator_rate": 0.02, "discriminator_rate": 0.05}, {"discriminator_steps": 5},
-    {"data": "grid", "seed": 12_345}, {"generator_rate": 5e-4, "discriminator_rate": 5e-3, "penalty": "none"}],
-    ids=lambda change: "-".join(map(str, change.values())))
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimiser": "rmsprop"},
+        {"optimiser": "sgd", "generator_rate": 0.1, "discriminator_rate": 0.05},
+        {"optimiser": "momentum", "generator_rate": 0.02, "discriminator_rate": 0.05},
+        {"discriminator_steps": 5},
+        {"data": "grid", "seed": 12_345},
+        {"generator_rate": 5e-4, "discriminator_rate": 5e-3, "penalty": "none"},
+    ],
+    ids=lambda change: "-".join(map(str, change.values())),
+)
 def test_every_other_choice_takes_the_package_s_path(sheet, change):
     check_path(sheet, choices.chosen(**change))
 
@@ -179,8 +202,11 @@ def test_coverage_is_the_package_s(sheet):
     rng = np.random.default_rng(4)
     points = mixture.means[rng.integers(6, size=200)] + 2.2 * mixture.sigma * rng.standard_normal((200, 2))
     given = json.dumps({"means": mixture.means.tolist(), "sigma": mixture.sigma})
-    found = computed(sheet, f"""const game = new Game({choices.FIRST.to_json()}, {given});
-        return game.coverage(new Matrix(200, 2, Float64Array.from({points.ravel().tolist()})));""")
+    found = computed(
+        sheet,
+        f"""const game = new Game({choices.FIRST.to_json()}, {given});
+        return game.coverage(new Matrix(200, 2, Float64Array.from({points.ravel().tolist()})));""",
+    )
     expected = measure_mixture(mixture, points)
     assert (found["modes"], found["share"]) == (expected.modes, expected.high_quality) == (6, found["share"])
     assert 0.5 < found["share"] < 1
@@ -188,18 +214,27 @@ def test_coverage_is_the_package_s(sheet):
 
 # --- the trainer's figure --------------------------------------------------------------------------------------------
 
+
 @functools.cache
 def snapshot(steps=40):
     mixture = choices.MIXTURES["ring"]
     run = train(choices.FIRST, until=steps, source=mixture, device="cpu")
-    return Snapshot(mixture.batch(np.random.default_rng(1), 256), run.sample(256), run.state.judge(cells()),
-                    run.history)
+    return Snapshot(
+        mixture.batch(np.random.default_rng(1), 256), run.sample(256), run.state.judge(cells()), run.history
+    )
 
 
 def trainer(steps=40, **changes):
-    settings = {"recipe": choices.FIRST.to_json(), "mixtures": choices.MIXTURES, "losses": LOSSES,
-                "penalties": choices.PENALTIES, "still": snapshot(steps), "name": "ring", "description": WORDS,
-                "optimisers": {name: dataclasses.asdict(rule) for name, rule in choices.OPTIMISERS.items()}} | changes
+    settings = {
+        "recipe": choices.FIRST.to_json(),
+        "mixtures": choices.MIXTURES,
+        "losses": LOSSES,
+        "penalties": choices.PENALTIES,
+        "still": snapshot(steps),
+        "name": "ring",
+        "description": WORDS,
+        "optimisers": {name: dataclasses.asdict(rule) for name, rule in choices.OPTIMISERS.items()},
+    } | changes
     return train_points(**settings)
 
 
@@ -227,8 +262,17 @@ def test_the_script_draws_the_still_picture(opened, steps):
     still = drawn(page)
     page.evaluate(f"() => {{ const t = document.querySelector('figure').trainer; t.advance({steps}); t.draw(); }}")
     moved = drawn(page)
-    assert set(moved) == set(still) == {"ganbook-real", "ganbook-generated", "ganbook-discriminator-loss",
-                                        "ganbook-generator-loss", *(f"ganbook-level-{k}" for k in range(8))}
+    assert (
+        set(moved)
+        == set(still)
+        == {
+            "ganbook-real",
+            "ganbook-generated",
+            "ganbook-discriminator-loss",
+            "ganbook-generator-loss",
+            *(f"ganbook-level-{k}" for k in range(8)),
+        }
+    )
     for part, path in still.items():
         assert re.sub(r"[\d.]+", "", moved[part]) == re.sub(r"[\d.]+", "", path), part
         np.testing.assert_allclose(numbers(moved[part]), numbers(path), atol=0.11, err_msg=part)
@@ -239,9 +283,15 @@ def test_the_form_names_the_package_s_recipes(opened):
     page = opened(trainer())
     read = functools.partial(page.evaluate, "() => document.querySelector('figure').trainer.recipe()")
     assert Recipe.from_json(json.dumps(read())) == choices.FIRST
-    offered = {"data": choices.MIXTURES, "loss": LOSSES, "penalty": choices.PENALTIES, "optimiser":
-               choices.OPTIMISERS, "generator_rate": playground.RATES, "discriminator_rate": playground.RATES,
-               "discriminator_steps": (1, 5)}
+    offered = {
+        "data": choices.MIXTURES,
+        "loss": LOSSES,
+        "penalty": choices.PENALTIES,
+        "optimiser": choices.OPTIMISERS,
+        "generator_rate": playground.RATES,
+        "discriminator_rate": playground.RATES,
+        "discriminator_steps": (1, 5),
+    }
     for field, values in offered.items():
         shown = page.eval_on_selector_all(f"select[name={field}] option", "all => all.map(each => each.value)")
         assert shown == [str(value) for value in values]
@@ -264,8 +314,19 @@ def test_nothing_moves_before_start_and_keys_do_everything(opened):
     for _ in range(11):
         page.keyboard.press("Tab")
         reached.append(page.evaluate("document.activeElement.name || document.activeElement.textContent"))
-    assert reached == ["data", "loss", "penalty", "optimiser", "generator_rate", "discriminator_rate",
-                       "discriminator_steps", "seed", "Start", "Step", "Reset"]
+    assert reached == [
+        "data",
+        "loss",
+        "penalty",
+        "optimiser",
+        "generator_rate",
+        "discriminator_rate",
+        "discriminator_steps",
+        "seed",
+        "Start",
+        "Step",
+        "Reset",
+    ]
     page.focus(".ganbook-step")
     page.keyboard.press("Enter")
     page.keyboard.press("Space")
@@ -294,13 +355,15 @@ def test_a_start_takes_the_same_path_as_steps(opened):
     one.click(".ganbook-start")
     one.wait_for_function("() => document.querySelector('figure').trainer.game?.step > 10")
     one.click(".ganbook-start")
-    other.evaluate(f"() => {{ const t = document.querySelector('figure').trainer; t.advance({step_of(one)}); "
-                   "t.draw(); }")
+    other.evaluate(
+        f"() => {{ const t = document.querySelector('figure').trainer; t.advance({step_of(one)}); t.draw(); }}"
+    )
     assert drawn(one) == drawn(other)
 
 
 def test_a_quick_pause_and_start_train_once(opened):
-    assert opened(trainer()).evaluate("""() => {
+    assert (
+        opened(trainer()).evaluate("""() => {
         const waiting = new Set(), [set, clear] = [window.setTimeout, window.clearTimeout];
         window.setTimeout = (work, wait) => { const id = set(work, wait); waiting.add(id); return id; };
         window.clearTimeout = (id) => { waiting.delete(id); clear(id); };
@@ -308,7 +371,9 @@ def test_a_quick_pause_and_start_train_once(opened):
         trainer.start();
         trainer.pause();
         trainer.start();
-        return waiting.size; }""") == 1
+        return waiting.size; }""")
+        == 1
+    )
 
 
 def test_it_stops_when_out_of_view(opened):
@@ -344,11 +409,17 @@ def test_a_screen_reader_hears_little(opened):
 
 def test_a_run_that_breaks_stops_and_says_so(opened):
     page = opened(trainer())
-    for field, value in {"loss": "wasserstein", "penalty": "none", "optimiser": "sgd", "generator_rate": "0.1",
-                         "discriminator_rate": "0.1"}.items():
+    for field, value in {
+        "loss": "wasserstein",
+        "penalty": "none",
+        "optimiser": "sgd",
+        "generator_rate": "0.1",
+        "discriminator_rate": "0.1",
+    }.items():
         page.select_option(f"select[name={field}]", value)
-    page.evaluate("() => { document.querySelector('figure').trainer.game.discriminator.network.weights[0].data[0] "
-                  "= 1e308; }")
+    page.evaluate(
+        "() => { document.querySelector('figure').trainer.game.discriminator.network.weights[0].data[0] = 1e308; }"
+    )
     page.click(".ganbook-start")
     page.wait_for_function("() => !document.querySelector('figure').trainer.running", timeout=5000)
     assert "no longer finite" in page.inner_text("[role=status]")
@@ -374,8 +445,10 @@ def test_without_scripts_the_picture_stands_and_no_control_is_dead(opened):
     assert page.locator("figure img").is_visible()
     box = page.locator("figure img").bounding_box()
     assert box["width"] / box["height"] == pytest.approx(3 * 5 / (3 * 4), rel=0.01)  # pictures of 3 x 4 pixels, a gap
-    assert not any(page.locator("button, select, input, canvas").nth(k).is_visible()
-                   for k in range(page.locator("button, select, input, canvas").count()))
+    assert not any(
+        page.locator("button, select, input, canvas").nth(k).is_visible()
+        for k in range(page.locator("button, select, input, canvas").count())
+    )
 
 
 def test_paper_shows_no_controls(opened):
@@ -395,18 +468,25 @@ def test_no_width_scrolls_sideways(opened, width):
 
 # --- the explorer's figure -------------------------------------------------------------------------------------------
 
+
 @functools.cache
 def small():
     rng = np.random.default_rng(8)
     sizes = [4, 6, 12]
-    weights = {f"dense_{k}.{part}": rng.standard_normal((sizes[k - 1], sizes[k]) if part == "weight" else sizes[k])
-               .astype(np.float16).astype(np.float32) for k in (1, 2) for part in ("weight", "bias")}
+    weights = {
+        f"dense_{k}.{part}": rng.standard_normal((sizes[k - 1], sizes[k]) if part == "weight" else sizes[k])
+        .astype(np.float16)
+        .astype(np.float32)
+        for k in (1, 2)
+        for part in ("weight", "bias")
+    }
     return weights, rng.uniform(-1, 1, (9, 3, 4, 1))
 
 
 def explorer(weights, pictures, **changes):
-    return explore_latents(weights, pictures, **{"name": "walk", "description": "Nine pictures that turn into each "
-                                                 "other"} | changes)
+    return explore_latents(
+        weights, pictures, **{"name": "walk", "description": "Nine pictures that turn into each other"} | changes
+    )
 
 
 def picture_of(page):
@@ -443,10 +523,13 @@ def test_the_page_s_generator_is_the_package_s(opened, framework):
 def test_the_canvas_shows_the_still_picture(opened):
     _, _, pictures, figure = trained()
     page = opened(figure)
-    still = np.asarray(Image.open(io.BytesIO(base64.b64decode(
-        page.get_attribute("img", "src").partition(",")[2]))), int)
-    shown = np.array(page.evaluate("""() => { const c = document.querySelector(".ganbook-plane canvas");
-        return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data); }""")).reshape(63, 63, 4)
+    still = np.asarray(
+        Image.open(io.BytesIO(base64.b64decode(page.get_attribute("img", "src").partition(",")[2]))), int
+    )
+    shown = np.array(
+        page.evaluate("""() => { const c = document.querySelector(".ganbook-plane canvas");
+        return Array.from(c.getContext("2d").getImageData(0, 0, c.width, c.height).data); }""")
+    ).reshape(63, 63, 4)
     assert np.abs(shown[..., 0] - still).max() <= 1
     tiles = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(7, 7, 9, 9).swapaxes(1, 2).reshape(63, 63)
     np.testing.assert_allclose(still, (tiles + 1) * 127.5, atol=0.51)
@@ -477,7 +560,7 @@ def test_the_plane_has_its_corners_and_its_variance():
     np.testing.assert_allclose(plane[[0, 4, 20, 24]], corners, rtol=0, atol=1e-15)
     shares = latent_plane(np.eye(4), 5)
     np.testing.assert_allclose((shares**2).sum(1), 1, rtol=1e-12)  # the variance of each coordinate
-    assert (latent_plane(np.eye(4), 5, normalise=False)**2).sum(1).min() == pytest.approx(0.25)
+    assert (latent_plane(np.eye(4), 5, normalise=False) ** 2).sum(1).min() == pytest.approx(0.25)
 
 
 def test_the_shares_of_the_corners():
@@ -498,6 +581,7 @@ def test_a_mixture_of_corners_is_normal_again():
 
 # --- the HTML --------------------------------------------------------------------------------------------------------
 
+
 def both():
     return trainer(), explorer(*small())
 
@@ -511,8 +595,9 @@ def test_the_same_arguments_give_the_same_html():
 def test_nothing_comes_from_elsewhere():
     for figure in both():
         text = re.sub(r'src="data:image/png;base64,[\w+/=]*"', "", figure.html)
-        assert not re.search(r"https?:|//[a-z]|@import|url\((?!#)|\bsrc\b|\bfetch\b|import\(|XMLHttp|sendBeacon|eval\(",
-                             text)
+        assert not re.search(
+            r"https?:|//[a-z]|@import|url\((?!#)|\bsrc\b|\bfetch\b|import\(|XMLHttp|sendBeacon|eval\(", text
+        )
 
 
 def test_ids_derive_from_the_name_and_each_control_has_a_label():
@@ -521,12 +606,13 @@ def test_ids_derive_from_the_name_and_each_control_has_a_label():
     assert len(set(identities)) == len(identities)
     assert all(re.match(r"ganbook-(ring|walk)\b", each) for each in identities)
     assert sorted(re.findall(r'<label for="([^"]*)"', page)) == sorted(
-        re.findall(r'<(?:select|input)[^>]*\bid="([^"]*)"', page))
+        re.findall(r'<(?:select|input)[^>]*\bid="([^"]*)"', page)
+    )
 
 
 def test_text_is_escaped():
     nasty = 'A picture of <b>"one"</b> & two'
-    penalties = {"<none> & \"0\"": choices.PENALTIES["none"]}
+    penalties = {'<none> & "0"': choices.PENALTIES["none"]}
     text = trainer(description=nasty, penalties=penalties).html + explorer(*small(), description=nasty).html
     assert "<b>" not in text
     assert text.count(html.escape(nasty)) == 3
@@ -538,10 +624,14 @@ def test_a_last_bit_changes_nothing():
     still = snapshot()
     rng = np.random.default_rng(0)
     for _ in range(5):
-        bit = {name: getattr(still, name) * (1 + 1e-13 * rng.standard_normal(getattr(still, name).shape))
-               for name in ("real", "generated", "logits")}
-        history = {name: np.multiply(values, 1 if name == "step" else 1 + 1e-13).tolist()
-                   for name, values in still.history.items()}
+        bit = {
+            name: getattr(still, name) * (1 + 1e-13 * rng.standard_normal(getattr(still, name).shape))
+            for name in ("real", "generated", "logits")
+        }
+        history = {
+            name: np.multiply(values, 1 if name == "step" else 1 + 1e-13).tolist()
+            for name, values in still.history.items()
+        }
         assert trainer(still=Snapshot(**bit, history=history)).html == trainer().html
 
 
@@ -550,8 +640,10 @@ WRONG = {
     "a description": ({"description": "short"}, "description is 'short'"),
     "other data": ({"mixtures": {"grid": choices.MIXTURES["grid"]}}, "recipe has the data 'ring'; accepted: grid"),
     "no such loss": ({"losses": ("hinge",)}, "recipe has the loss 'non_saturating'; accepted: hinge"),
-    "a rate that is not on offer": ({"recipe": choices.chosen(generator_rate=0.003).to_json()},
-                                    "generator_rate is 0.003; accepted: 0.0002"),
+    "a rate that is not on offer": (
+        {"recipe": choices.chosen(generator_rate=0.003).to_json()},
+        "generator_rate is 0.003; accepted: 0.0002",
+    ),
 }
 
 
@@ -562,11 +654,16 @@ def test_wrong_input_is_named(case):
         trainer(**changes)
 
 
-@pytest.mark.parametrize(("part", "value", "message"), [
-    ("real", np.zeros((4, 3)), r"real has shape \(4, 3\)"), ("generated", np.full((4, 2), np.nan), "not finite"),
-    ("logits", np.zeros(30), r"logits has shape \(30,\); accepted: \(900,\)"),
-    ("history", {"step": [1], "discriminator_loss": [], "generator_loss": [1]}, "history"),
-    ("history", {"step": [1], "generator_loss": [1]}, "history lacks discriminator_loss; accepted: step, discrim")])
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [
+        ("real", np.zeros((4, 3)), r"real has shape \(4, 3\)"),
+        ("generated", np.full((4, 2), np.nan), "not finite"),
+        ("logits", np.zeros(30), r"logits has shape \(30,\); accepted: \(900,\)"),
+        ("history", {"step": [1], "discriminator_loss": [], "generator_loss": [1]}, "history"),
+        ("history", {"step": [1], "generator_loss": [1]}, "history lacks discriminator_loss; accepted: step, discrim"),
+    ],
+)
 def test_a_wrong_snapshot_is_named(part, value, message):
     fields = {name: getattr(snapshot(), name) for name in ("real", "generated", "logits", "history")}
     with pytest.raises(ValueError, match=message):

@@ -23,27 +23,46 @@ def run(shell, *cells):
 
 
 def test_a_function_finds_the_names_of_its_own_tab(shell):
-    names = run(shell, "# PyTorch\nloss = 'torch'\ndef step():\n    return loss",
-                "# TensorFlow\nloss = 'keras'\ndef step():\n    return loss",
-                "# PyTorch\none = step()", "# TensorFlow\nother = step()", "both = one, other")
+    names = run(
+        shell,
+        "# PyTorch\nloss = 'torch'\ndef step():\n    return loss",
+        "# TensorFlow\nloss = 'keras'\ndef step():\n    return loss",
+        "# PyTorch\none = step()",
+        "# TensorFlow\nother = step()",
+        "both = one, other",
+    )
     assert names["both"] == ("torch", "keras")
 
 
 def test_without_the_module_it_would_not(monkeypatch):
-    names = run(InteractiveShell(), "# PyTorch\nloss = 'torch'", "# TensorFlow\nloss = 'keras'",
-                "# PyTorch\none = loss")
+    names = run(
+        InteractiveShell(), "# PyTorch\nloss = 'torch'", "# TensorFlow\nloss = 'keras'", "# PyTorch\none = loss"
+    )
     assert names["one"] == "keras"
 
 
 def test_a_cell_of_neither_tab_speaks_to_both(shell):
-    names = run(shell, "# PyTorch\ngamma = 1", "# TensorFlow\ngamma = 1", "gamma = 0", "# PyTorch\none = gamma",
-                "# TensorFlow\nother = gamma", "both = one, other")
+    names = run(
+        shell,
+        "# PyTorch\ngamma = 1",
+        "# TensorFlow\ngamma = 1",
+        "gamma = 0",
+        "# PyTorch\none = gamma",
+        "# TensorFlow\nother = gamma",
+        "both = one, other",
+    )
     assert names["both"] == (0, 0)
 
 
 def test_a_change_within_a_tab_stays_there(shell):
-    names = run(shell, "rate = 1", "# PyTorch\nrate = 2", "# TensorFlow\nother = rate", "# PyTorch\none = rate",
-                "both = one, other")
+    names = run(
+        shell,
+        "rate = 1",
+        "# PyTorch\nrate = 2",
+        "# TensorFlow\nother = rate",
+        "# PyTorch\none = rate",
+        "both = one, other",
+    )
     assert names["both"] == (2, 1)
 
 

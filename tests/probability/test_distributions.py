@@ -24,8 +24,12 @@ N = 10_000
 
 LOG_NORMAL = Pushforward(Normal(0.3, 0.5), np.exp, np.log, np.exp)
 FALLING = Pushforward(Uniform(), lambda z: -np.log(z), lambda x: np.exp(-x), lambda z: -1 / z)
-SIGMOID = Pushforward(Normal(), lambda z: 1 / (1 + np.exp(-z)), lambda x: np.log(x / (1 - x)),
-                      lambda z: np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))) ** 2)
+SIGMOID = Pushforward(
+    Normal(),
+    lambda z: 1 / (1 + np.exp(-z)),
+    lambda x: np.log(x / (1 - x)),
+    lambda z: np.exp(-np.abs(z)) / (1 + np.exp(-np.abs(z))) ** 2,
+)
 TRIANGLE = Density(lambda x: 1 - np.abs(x), -1, 1, breaks=(0,))
 ROOT = Density(lambda x: 0.5 / np.sqrt(x), 0, 1)
 GAP = Density(lambda x: np.where(np.abs(x) > 1, 0.5, 0.0), -2, 2, breaks=(-1, 1))
@@ -37,8 +41,10 @@ DISTRIBUTIONS = {
     "uniform": (Uniform(-1.0, 3.0), scipy.stats.uniform(-1, 4)),
     "log_normal": (LOG_NORMAL, scipy.stats.lognorm(0.5, scale=math.exp(0.3))),
     "twice_pushed": (Pushforward(LOG_NORMAL, np.log, np.exp, lambda z: 1 / z), scipy.stats.norm(0.3, 0.5)),
-    "linear": (Pushforward(Normal(), lambda z: 3 - 2 * z, lambda x: (3 - x) / 2, lambda z: -2.0),
-               scipy.stats.norm(3, 2)),
+    "linear": (
+        Pushforward(Normal(), lambda z: 3 - 2 * z, lambda x: (3 - x) / 2, lambda z: -2.0),
+        scipy.stats.norm(3, 2),
+    ),
     "falling": (FALLING, scipy.stats.expon()),
     "triangle": (TRIANGLE, scipy.stats.triang(0.5, -1, 2)),
     "root": (ROOT, scipy.stats.beta(0.5, 1)),
@@ -76,8 +82,7 @@ def test_density_integrates_to_one(distribution):
 
 def test_cdf_is_the_integral_of_the_density(distribution):
     left, right = distribution.quantile([0.2, 0.7])
-    inside = integrate(lambda x: distribution.density(x) * (left < x < right), distribution,
-                       Uniform(left, right))
+    inside = integrate(lambda x: distribution.density(x) * (left < x < right), distribution, Uniform(left, right))
     assert inside == pytest.approx(0.5, abs=1e-9)
 
 
@@ -222,8 +227,10 @@ BAD = {
     "pushforward turns": (lambda: Pushforward(Normal(), np.square, np.sqrt, lambda z: 2 * z), "not strictly monotone"),
     "pushforward inverse": (lambda: Pushforward(Normal(), np.exp, np.exp, np.exp), "inverse"),
     "pushforward slope": (lambda: Pushforward(Normal(), np.exp, np.log, lambda z: -np.exp(z)), "slope"),
-    "pushforward limit": (lambda: Pushforward(Normal(), lambda z: z + 0 * z, lambda x: x, lambda z: 1.0),
-                          "function has no value"),
+    "pushforward limit": (
+        lambda: Pushforward(Normal(), lambda z: z + 0 * z, lambda x: x, lambda z: 1.0),
+        "function has no value",
+    ),
     "probabilities negative": (lambda: Discrete([0.0, 1.0], [1.2, -0.2]), "probabilities has -0.2"),
     "probabilities too light": (lambda: Discrete([0.0, 1.0], [0.2, 0.2]), "probabilities sums to 0.4"),
     "probabilities that do not match": (lambda: Discrete([0.0, 1.0], [1.0]), r"probabilities has shape \(1,\)"),

@@ -30,8 +30,12 @@ from ganbook.probability.divergences import (
 LN2 = math.log(2)
 EXACT, QUADRATURE = 1e-9, 1e-6
 MEASURES = {"kl": kl, "js": js, "total_variation": total_variation, "chi_squared": chi_squared}
-NORMALS = [(Normal(0.0, 1.0), Normal(1.0, 1.0)), (Normal(0.5, 0.7), Normal(-1.0, 1.3)),
-           (Normal(2.0, 1.2), Normal(2.0, 1.0)), (Normal(3.0, 0.1), Normal(2.5, 0.2))]
+NORMALS = [
+    (Normal(0.0, 1.0), Normal(1.0, 1.0)),
+    (Normal(0.5, 0.7), Normal(-1.0, 1.3)),
+    (Normal(2.0, 1.2), Normal(2.0, 1.0)),
+    (Normal(3.0, 0.1), Normal(2.5, 0.2)),
+]
 BUDGET = settings(max_examples=60, deadline=None, derandomize=True)
 
 
@@ -54,8 +58,14 @@ def clouds(draw, number: int, dimensions: int):
     sets = []
     for _ in range(number):
         k = draw(st.integers(1, 5))
-        points = draw(st.lists(st.lists(whole_numbers, min_size=dimensions, max_size=dimensions), min_size=k,
-                               max_size=k, unique_by=tuple))
+        points = draw(
+            st.lists(
+                st.lists(whole_numbers, min_size=dimensions, max_size=dimensions),
+                min_size=k,
+                max_size=k,
+                unique_by=tuple,
+            )
+        )
         mass = np.array(draw(st.lists(st.integers(1, 5), min_size=k, max_size=k)), float)
         sets.append(Discrete(np.array(points), mass / mass.sum()))
     return sets
@@ -66,17 +76,28 @@ def clouds(draw, number: int, dimensions: int):
 HALF, QUARTER = [0.5, 0.5], [0.25, 0.75]
 
 
-@pytest.mark.parametrize(("measure", "expected"), [
-    ("kl", 0.5 * LN2 + 0.5 * math.log(2 / 3)), ("total_variation", 0.25), ("chi_squared", 1 / 3),
-    ("js", 0.25 * math.log(4 / 3) + 0.25 * math.log(4 / 5) + 0.125 * math.log(2 / 3) + 0.375 * math.log(6 / 5))])
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [
+        ("kl", 0.5 * LN2 + 0.5 * math.log(2 / 3)),
+        ("total_variation", 0.25),
+        ("chi_squared", 1 / 3),
+        ("js", 0.25 * math.log(4 / 3) + 0.25 * math.log(4 / 5) + 0.125 * math.log(2 / 3) + 0.375 * math.log(6 / 5)),
+    ],
+)
 def test_hand_values(measure, expected):
     assert abs(MEASURES[measure](HALF, QUARTER) - expected) < EXACT
 
 
-@pytest.mark.parametrize(("measure", "there", "back", "apart"), [
-    ("kl", LN2, math.inf, math.inf),
-    ("js", *[0.5 * math.log(4 / 3) + 0.25 * math.log(2 / 3) + 0.25 * LN2] * 2, LN2),
-    ("total_variation", 0.5, 0.5, 1.0), ("chi_squared", 1.0, math.inf, math.inf)])
+@pytest.mark.parametrize(
+    ("measure", "there", "back", "apart"),
+    [
+        ("kl", LN2, math.inf, math.inf),
+        ("js", *[0.5 * math.log(4 / 3) + 0.25 * math.log(2 / 3) + 0.25 * LN2] * 2, LN2),
+        ("total_variation", 0.5, 0.5, 1.0),
+        ("chi_squared", 1.0, math.inf, math.inf),
+    ],
+)
 def test_masses_of_zero(measure, there, back, apart):
     measured = [MEASURES[measure](p, q) for p, q in (([1, 0], HALF), (HALF, [1, 0]), ([1, 0], [0, 1]))]
     np.testing.assert_allclose(measured, [there, back, apart], atol=EXACT)
@@ -111,6 +132,7 @@ def test_inequalities_of_normals():
 
 def test_inequalities_are_sharp():
     """Each constant is the best: there are pairs at which both sides meet."""
+
     def shares(p, q):
         return [each.smaller / each.larger for each in inequalities(p, q)]
 
@@ -140,6 +162,7 @@ def test_total_variation_is_the_largest_gap_of_an_event():
 
 
 # Densities.
+
 
 @pytest.mark.parametrize(("p", "q"), NORMALS)
 def test_closed_forms_of_normals(p, q):
@@ -175,12 +198,16 @@ def test_chi_squared_of_heavy_tails_is_infinite(sigma):
     assert chi_squared(p, q) == chi_squared_of_normals(p, q) == math.inf
 
 
-@pytest.mark.parametrize(("p", "q", "expected"), [
-    (Uniform(0, 1), Uniform(0, 2), (LN2, 0.5, 1.0, 0.5)),
-    (Uniform(0, 2), Uniform(0, 1), (math.inf, 0.5, math.inf, 0.5)),
-    (Uniform(0, 1), Uniform(0.5, 1.5), (math.inf, 0.5, math.inf, 0.5)),
-    (Uniform(0, 1), Uniform(5, 6), (math.inf, 1.0, math.inf, 5.0)),
-    (Normal(0, 1), Uniform(-1, 1), (math.inf, 2 * scipy.stats.norm.sf(1) + 0.0, math.inf, None))])
+@pytest.mark.parametrize(
+    ("p", "q", "expected"),
+    [
+        (Uniform(0, 1), Uniform(0, 2), (LN2, 0.5, 1.0, 0.5)),
+        (Uniform(0, 2), Uniform(0, 1), (math.inf, 0.5, math.inf, 0.5)),
+        (Uniform(0, 1), Uniform(0.5, 1.5), (math.inf, 0.5, math.inf, 0.5)),
+        (Uniform(0, 1), Uniform(5, 6), (math.inf, 1.0, math.inf, 5.0)),
+        (Normal(0, 1), Uniform(-1, 1), (math.inf, 2 * scipy.stats.norm.sf(1) + 0.0, math.inf, None)),
+    ],
+)
 def test_supports(p, q, expected):
     measured = kl(p, q), total_variation(p, q), chi_squared(p, q)
     np.testing.assert_allclose(measured[::2], expected[:3:2], atol=QUADRATURE)
@@ -265,8 +292,11 @@ def test_gradient_along_the_parallel_lines():
     def moved(t):
         return Discrete(line.points + np.array([t, 0.0]), line.probabilities)
 
-    for distance, slope in ((lambda q: wasserstein_plan(line, q).value, 1), (lambda q: js(line, q), 0),
-                            (lambda q: total_variation(line, q), 0)):
+    for distance, slope in (
+        (lambda q: wasserstein_plan(line, q).value, 1),
+        (lambda q: js(line, q), 0),
+        (lambda q: total_variation(line, q), 0),
+    ):
         for side in (theta, -theta):
             measured = (distance(moved(side + step)) - distance(moved(side - step))) / (2 * step)
             assert measured == pytest.approx(slope * np.sign(side), abs=1e-8)
@@ -281,6 +311,7 @@ def test_expectation():
 
 
 # Wasserstein.
+
 
 @BUDGET
 @given(clouds(2, 2))
@@ -319,8 +350,9 @@ def test_quantiles_equal_the_linear_programme(pair):
 
 def test_empirical_quantiles_are_the_sorted_pairs():
     x, y = np.random.default_rng(2).normal(size=(2, 101))
-    assert wasserstein_quantiles(Empirical(x), Empirical(y)) == pytest.approx(np.abs(np.sort(x) - np.sort(y)).mean(),
-                                                                             abs=EXACT)
+    assert wasserstein_quantiles(Empirical(x), Empirical(y)) == pytest.approx(
+        np.abs(np.sort(x) - np.sort(y)).mean(), abs=EXACT
+    )
 
 
 def test_quantiles_of_points_against_a_density():
@@ -331,8 +363,10 @@ def test_quantiles_of_points_against_a_density():
 
 def mean_of_empirical_distances(n: int, repeats: int, shift: float, seed: int) -> tuple[float, float]:
     rng = np.random.default_rng(seed)
-    values = [wasserstein_quantiles(Empirical(rng.uniform(size=n)), Empirical(shift + rng.uniform(size=n)))
-              for _ in range(repeats)]
+    values = [
+        wasserstein_quantiles(Empirical(rng.uniform(size=n)), Empirical(shift + rng.uniform(size=n)))
+        for _ in range(repeats)
+    ]
     return float(np.mean(values)), float(np.std(values) / math.sqrt(repeats))
 
 
@@ -350,32 +384,43 @@ def test_empirical_distances_never_fall_short_on_average():
 
 # Errors.
 
+
 @pytest.mark.parametrize("measure", [*MEASURES.values(), inequalities])
-@pytest.mark.parametrize(("p", "q", "message"), [
-    ([0.5, 0.6], HALF, r"p sums to 1.1; accepted: probabilities that sum to one"),
-    (HALF, [1.5, -0.5], r"q has -0.5; accepted: probabilities, finite and at least 0"),
-    (HALF, [math.nan, 1.0], r"q has nan"),
-    ([[1.0]], [[1.0]], r"p has shape \(1, 1\); accepted: probabilities of shape \(K,\)"),
-    ([], [], r"p has shape \(0,\)"),
-    (HALF, [0.2, 0.3, 0.5], r"p has shape \(2,\) and q \(3,\); accepted: two equal shapes"),
-    ("normal", HALF, r"p is 'normal'; accepted: a vector of probabilities or a distribution"),
-    (HALF, Normal(), r"p is a vector and q a density; accepted: two vectors of probabilities, or two distributions"),
-    (Discrete([[0.0, 1.0]], [1.0]), Discrete([0.0], [1.0]), r"p has points of 2 coordinates and q of 1; accepted"),
-])
+@pytest.mark.parametrize(
+    ("p", "q", "message"),
+    [
+        ([0.5, 0.6], HALF, r"p sums to 1.1; accepted: probabilities that sum to one"),
+        (HALF, [1.5, -0.5], r"q has -0.5; accepted: probabilities, finite and at least 0"),
+        (HALF, [math.nan, 1.0], r"q has nan"),
+        ([[1.0]], [[1.0]], r"p has shape \(1, 1\); accepted: probabilities of shape \(K,\)"),
+        ([], [], r"p has shape \(0,\)"),
+        (HALF, [0.2, 0.3, 0.5], r"p has shape \(2,\) and q \(3,\); accepted: two equal shapes"),
+        ("normal", HALF, r"p is 'normal'; accepted: a vector of probabilities or a distribution"),
+        (
+            HALF,
+            Normal(),
+            r"p is a vector and q a density; accepted: two vectors of probabilities, or two distributions",
+        ),
+        (Discrete([[0.0, 1.0]], [1.0]), Discrete([0.0], [1.0]), r"p has points of 2 coordinates and q of 1; accepted"),
+    ],
+)
 def test_errors(measure, p, q, message):
     with pytest.raises(ValueError, match=message):
         measure(p, q)
 
 
-@pytest.mark.parametrize(("function", "message"), [
-    (lambda: wasserstein_plan(Normal(), Empirical([0.0])), "p is Normal.*; accepted: a Discrete or an Empirical"),
-    (lambda: wasserstein_plan(Empirical([0.0]), Empirical([[0.0, 1.0]])), "accepted: points of one space"),
-    (lambda: wasserstein_quantiles(HALF, HALF), "p is a vector of probabilities without points; accepted"),
-    (lambda: wasserstein_quantiles(Normal(), Empirical([[0.0, 1.0]])), "q has points of 2 coordinates; accepted"),
-    (lambda: expectation(np.sin, HALF), "function is a function; accepted: values, since p is a vector"),
-    (lambda: expectation([1.0], Normal()), "function is an array; accepted: a function, since p is a density"),
-    (lambda: expectation([1.0], HALF), r"function has shape \(1,\); accepted: \(2,\), one value for each"),
-])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda: wasserstein_plan(Normal(), Empirical([0.0])), "p is Normal.*; accepted: a Discrete or an Empirical"),
+        (lambda: wasserstein_plan(Empirical([0.0]), Empirical([[0.0, 1.0]])), "accepted: points of one space"),
+        (lambda: wasserstein_quantiles(HALF, HALF), "p is a vector of probabilities without points; accepted"),
+        (lambda: wasserstein_quantiles(Normal(), Empirical([[0.0, 1.0]])), "q has points of 2 coordinates; accepted"),
+        (lambda: expectation(np.sin, HALF), "function is a function; accepted: values, since p is a vector"),
+        (lambda: expectation([1.0], Normal()), "function is an array; accepted: a function, since p is a density"),
+        (lambda: expectation([1.0], HALF), r"function has shape \(1,\); accepted: \(2,\), one value for each"),
+    ],
+)
 def test_other_errors(function, message):
     with pytest.raises(ValueError, match=message):
         function()

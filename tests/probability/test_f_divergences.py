@@ -37,8 +37,9 @@ def test_row(name):
     slope = (row.generator(u * (1 + step)) - row.generator(u * (1 - step))) / (2 * step * u)
     np.testing.assert_allclose(row.witness(u), slope, rtol=1e-6, atol=1e-8, err_msg="witness is not f'")
     t = row.witness(u)
-    np.testing.assert_allclose(row.conjugate(t), t * u - row.generator(u), rtol=1e-6, atol=1e-8,
-                               err_msg="f*(f'(u)) is not u f'(u) - f(u)")
+    np.testing.assert_allclose(
+        row.conjugate(t), t * u - row.generator(u), rtol=1e-6, atol=1e-8, err_msg="f*(f'(u)) is not u f'(u) - f(u)"
+    )
     ends = np.linspace(-3.0, 3.0, 25)
     t = row.activation(ends)
     points = np.geomspace(1e-9, 1e9, 40_001)
@@ -48,10 +49,17 @@ def test_row(name):
     assert np.all(np.isfinite(row.conjugate(row.activation(np.linspace(-20, 20, 81))))), "activation leaves the domain"
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         q = 0.3
-        np.testing.assert_allclose(row.term(np.log(q * u), np.log(q)), q * row.generator(u), rtol=1e-9, atol=1e-12,
-                                   err_msg="the term is not q f(p / q)")
-        for term, limit in ((row.term(-np.inf, 0.0), row.generator(1e-12)),
-                            (row.term(0.0, -np.inf), row.generator(1e12) / 1e12)):
+        np.testing.assert_allclose(
+            row.term(np.log(q * u), np.log(q)),
+            q * row.generator(u),
+            rtol=1e-9,
+            atol=1e-12,
+            err_msg="the term is not q f(p / q)",
+        )
+        for term, limit in (
+            (row.term(-np.inf, 0.0), row.generator(1e-12)),
+            (row.term(0.0, -np.inf), row.generator(1e12) / 1e12),
+        ):
             assert term == pytest.approx(limit, abs=1e-4) or (term == np.inf and limit > 20), "a limit is wrong"
     assert np.all(row.generator(u) - row.generator(1.0) - row.witness(1.0) * (u - 1) > -EXACT), "not convex"
     assert TABLE[name].generator(1.0) == pytest.approx(-LN4 if name == "gan" else 0.0, abs=EXACT)
@@ -59,14 +67,29 @@ def test_row(name):
 
 # The divergences themselves.
 
-DIRECT = {"kl": kl, "reverse_kl": lambda p, q: kl(q, p), "jensen_shannon": js, "gan": lambda p, q: 2 * js(p, q) - LN4,
-          "total_variation": total_variation, "chi_squared": chi_squared,
-          "reverse_chi_squared": lambda p, q: chi_squared(q, p)}
+DIRECT = {
+    "kl": kl,
+    "reverse_kl": lambda p, q: kl(q, p),
+    "jensen_shannon": js,
+    "gan": lambda p, q: 2 * js(p, q) - LN4,
+    "total_variation": total_variation,
+    "chi_squared": chi_squared,
+    "reverse_chi_squared": lambda p, q: chi_squared(q, p),
+}
 
 
 @pytest.mark.parametrize("name", DIRECT)
-@pytest.mark.parametrize("pair", [vectors(0), (P, Q), (VECTOR_P, VECTOR_Q), ([1.0, 0.0], [0.0, 1.0]),
-                                  (Uniform(0, 1), Uniform(0, 2)), (Uniform(0, 1), Uniform(3, 4))])
+@pytest.mark.parametrize(
+    "pair",
+    [
+        vectors(0),
+        (P, Q),
+        (VECTOR_P, VECTOR_Q),
+        ([1.0, 0.0], [0.0, 1.0]),
+        (Uniform(0, 1), Uniform(0, 2)),
+        (Uniform(0, 1), Uniform(3, 4)),
+    ],
+)
 def test_f_divergence_equals_its_own_formula(name, pair):
     quadrature = not isinstance(pair[0], (list, np.ndarray))
     assert f_divergence(name, *pair) == pytest.approx(DIRECT[name](*pair), abs=QUADRATURE if quadrature else EXACT)
@@ -92,6 +115,7 @@ def test_data_processing(name, seed):
 
 
 # The bound.
+
 
 @pytest.mark.parametrize("name", NAMES)
 @BUDGET
@@ -134,14 +158,18 @@ def test_gan_bound_is_the_value_of_the_game():
 
 # What each loss is at its best discriminator; a batch holds every outcome as often as its probability says.
 
+
 def at_best(name: str, values: np.ndarray) -> float:
     return losses.discriminator_loss(name, values[BATCH_P], values[BATCH_Q])
 
 
 def worse_everywhere_else(loss, best: np.ndarray) -> bool:
     rng = np.random.default_rng(0)
-    return all(loss(best + rng.normal(0, size, best.shape)) >= loss(best) - EXACT for size in (0.01, 0.3, 3.0)
-               for _ in range(50))
+    return all(
+        loss(best + rng.normal(0, size, best.shape)) >= loss(best) - EXACT
+        for size in (0.01, 0.3, 3.0)
+        for _ in range(50)
+    )
 
 
 def test_least_squares():
@@ -206,21 +234,30 @@ def test_relativistic_on_full_supports():
 
 # Errors.
 
-@pytest.mark.parametrize("function", [lambda name: f_divergence(name, [1.0], [1.0]),
-                                      lambda name: variational_bound(name, [0.0], [1.0], [1.0])])
+
+@pytest.mark.parametrize(
+    "function",
+    [lambda name: f_divergence(name, [1.0], [1.0]), lambda name: variational_bound(name, [0.0], [1.0], [1.0])],
+)
 def test_unknown_name(function):
     with pytest.raises(ValueError, match="name is 'wasserstein'; accepted: kl, reverse_kl, jensen_shannon, gan, total"):
         function("wasserstein")
 
 
-@pytest.mark.parametrize(("function", "message"), [
-    (lambda: f_divergence("kl", [0.5, 0.6], [0.5, 0.5]), "p sums to 1.1; accepted"),
-    (lambda: f_divergence("kl", [0.5, 0.5], [1.5, -0.5]), "q has -0.5; accepted"),
-    (lambda: f_divergence("kl", [1.0], [0.5, 0.5]), r"p has shape \(1,\) and q \(2,\); accepted"),
-    (lambda: variational_bound("kl", [0.0, 0.0, 0.0], [0.5, 0.5], [0.5, 0.5]), r"witness has shape \(3,\); accepted"),
-    (lambda: variational_bound("kl", np.sin, [0.5, 0.5], [0.5, 0.5]), "witness is a function; accepted"),
-    (lambda: variational_bound("kl", [0.0], Normal(), Normal()), "witness is an array; accepted"),
-])
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda: f_divergence("kl", [0.5, 0.6], [0.5, 0.5]), "p sums to 1.1; accepted"),
+        (lambda: f_divergence("kl", [0.5, 0.5], [1.5, -0.5]), "q has -0.5; accepted"),
+        (lambda: f_divergence("kl", [1.0], [0.5, 0.5]), r"p has shape \(1,\) and q \(2,\); accepted"),
+        (
+            lambda: variational_bound("kl", [0.0, 0.0, 0.0], [0.5, 0.5], [0.5, 0.5]),
+            r"witness has shape \(3,\); accepted",
+        ),
+        (lambda: variational_bound("kl", np.sin, [0.5, 0.5], [0.5, 0.5]), "witness is a function; accepted"),
+        (lambda: variational_bound("kl", [0.0], Normal(), Normal()), "witness is an array; accepted"),
+    ],
+)
 def test_errors(function, message):
     with pytest.raises(ValueError, match=message):
         function()

@@ -14,8 +14,12 @@ from ganbook.probability import losses_numpy
 from parity import TWINS, as_numpy, finite_differences, module, native
 
 THETAS = (0.5, 1.5, -2.0, 4.0, 8.0)
-TABLE = {("minimax", 1.5): 0.46445, ("non_saturating", 1.5): 1.03555,
-         ("minimax", 8.0): 3.9e-4, ("non_saturating", 8.0): 8.0}  # published values, to the digits given
+TABLE = {
+    ("minimax", 1.5): 0.46445,
+    ("non_saturating", 1.5): 1.03555,
+    ("minimax", 8.0): 3.9e-4,
+    ("non_saturating", 8.0): 8.0,
+}  # published values, to the digits given
 SMOOTH = tuple(name for name in LOSSES if name != "hinge")
 
 
@@ -49,6 +53,7 @@ def by_twin(gradients, twin: str, name: str, theta: float) -> float:
 
 # The optimal discriminators.
 
+
 @pytest.mark.parametrize("name", ["minimax", "least_squares", "hinge"])
 @pytest.mark.parametrize("theta", [1.5, -2.0])
 def test_discriminators_are_optimal(name, theta):
@@ -64,10 +69,12 @@ def test_discriminators_are_optimal(name, theta):
             fake = losses_numpy.discriminator_loss(name, alone, np.array([d]))
             half = constant / 2
             return p * (real - half) + q * (fake - half)
+
         assert cost(float(judge(np.array([x]))[0])) <= min(cost(d) for d in other) + 1e-12
 
 
 # Closed forms.
+
 
 @pytest.mark.parametrize(("name", "theta"), TABLE)
 def test_known_values(name, theta):
@@ -86,12 +93,16 @@ def test_the_gradient_is_the_derivative_of_the_divergence(name, theta):
 @pytest.mark.parametrize("theta", THETAS)
 def test_saturating_is_twice_js_and_the_other_kl_minus_it(theta):
     """The closed form, with JS by an independent quadrature of the two densities."""
+
     def js(t):
         def integrand(x):
             p, q = stats.norm.pdf(x), stats.norm.pdf(x, t)
             return sum(d * np.log(2 * d / (p + q)) / 2 for d in (p, q) if d > 0)
-        return integrate.quad(integrand, -12 + min(t, 0), 12 + max(t, 0), epsabs=1e-13, epsrel=1e-12, limit=400,
-                              points=[0.0, t / 2, t])[0]
+
+        return integrate.quad(
+            integrand, -12 + min(t, 0), 12 + max(t, 0), epsabs=1e-13, epsrel=1e-12, limit=400, points=[0.0, t / 2, t]
+        )[0]
+
     twice_js = derivative(lambda t: 2 * js(t), theta, 2e-2)
     assert abs(oracle.expected_gradient("minimax", theta) - twice_js) < 1e-6
     assert abs(oracle.expected_gradient("non_saturating", theta) - (theta - twice_js)) < 1e-6
@@ -108,10 +119,12 @@ def test_divergences_start_at_zero_and_grow(name):
 @pytest.mark.parametrize("theta", THETAS)
 def test_the_non_saturating_divergence_is_a_kl_of_the_mixture(theta):
     """KL(q||p) - 2 JS = 2 KL((p + q)/2 || p), so it is never negative."""
+
     def integrand(x):
         p, q = stats.norm.logpdf(x), stats.norm.logpdf(x, theta)
         mixture = np.logaddexp(p, q) - math.log(2)
         return np.exp(mixture) * (mixture - p)
+
     twice = 2 * integrate.quad(integrand, -14, 22, epsabs=1e-12, limit=400, points=[0.0, theta / 2, theta])[0]
     assert abs(oracle.divergence("non_saturating", theta) - twice) < 1e-6
     assert twice >= 0
@@ -120,14 +133,19 @@ def test_the_non_saturating_divergence_is_a_kl_of_the_mixture(theta):
 @pytest.mark.parametrize("name", ["minimax", "non_saturating", "least_squares", "hinge"])
 def test_the_general_rule(name):
     """E_p F(q/p) with F'(r) = phi(D*(r)): for two discrete densities, by moving mass between two points."""
-    optimal = {"minimax": lambda r: -math.log(r), "non_saturating": lambda r: -math.log(r),
-               "least_squares": lambda r: 1 / (1 + r), "hinge": lambda r: math.copysign(1.0, 1 - r)}[name]
+    optimal = {
+        "minimax": lambda r: -math.log(r),
+        "non_saturating": lambda r: -math.log(r),
+        "least_squares": lambda r: 1 / (1 + r),
+        "hinge": lambda r: math.copysign(1.0, 1 - r),
+    }[name]
 
     def phi(r):
         return losses_numpy.generator_loss(name, None, np.array([optimal(r)]))
 
     def total(q, p):
         return sum(b * integrate.quad(phi, 1.0, a / b, points=None, epsabs=1e-13)[0] for a, b in zip(q, p, strict=True))
+
     p, q, move = np.array([0.2, 0.5, 0.3]), np.array([0.45, 0.15, 0.4]), np.array([1.0, -0.4, -0.6])
     frozen = sum(m * phi(a / b) for m, a, b in zip(move, q, p, strict=True))
     assert abs(derivative(lambda t: total(q + t * move, p), 0.0, 1e-3) - frozen) < 1e-9
@@ -161,6 +179,7 @@ def test_the_frozen_gradient_as_an_integral(name, theta):
     def integrand(x):
         phi = losses_numpy.generator_loss(name, None, judge(np.array([x])))
         return phi * (x - theta) * stats.norm.pdf(x, theta)
+
     value = integrate.quad(integrand, theta - 12, theta + 12, points=[theta / 2, theta], epsabs=1e-11, limit=400)[0]
     assert abs(value - oracle.expected_gradient(name, theta)) < 1e-6
 
@@ -168,12 +187,17 @@ def test_the_frozen_gradient_as_an_integral(name, theta):
 @pytest.mark.parametrize("theta", THETAS)
 def test_relativistic_pairs(theta):
     """KL(q||p) - JS(p x q, q x p), with JS by quadrature over the difference of the pair, which is N(-theta, 2)."""
+
     def js(t):
         def integrand(u):
             return stats.norm.pdf(u, -t, math.sqrt(2)) * np.logaddexp(0, t * u)
+
         centre = -t if abs(t) > 1e-9 else 0.0
-        return math.log(2) - integrate.quad(integrand, centre - 18, centre + 18, epsabs=1e-13, limit=400,
-                                            points=[0.0, -t])[0]
+        return (
+            math.log(2)
+            - integrate.quad(integrand, centre - 18, centre + 18, epsabs=1e-13, limit=400, points=[0.0, -t])[0]
+        )
+
     slope = theta - derivative(js, theta, 2e-2)
     assert abs(oracle.expected_gradient("relativistic", theta) - slope) < 1e-6
 
@@ -181,10 +205,18 @@ def test_relativistic_pairs(theta):
 @pytest.mark.parametrize("theta", [0.5, 1.5, 4.0])
 def test_the_hinge_gradient(theta):
     """2 TV by quadrature of |p - q|, and its derivative."""
+
     def twice_tv(t):
-        return integrate.quad(lambda x: abs(stats.norm.pdf(x) - stats.norm.pdf(x, t)), -12, 16, points=[0.0, t / 2, t],
-                              epsabs=1e-13, limit=400)[0]
-    closed = 2 / math.sqrt(2 * math.pi) * math.exp(-theta**2 / 8)
+        return integrate.quad(
+            lambda x: abs(stats.norm.pdf(x) - stats.norm.pdf(x, t)),
+            -12,
+            16,
+            points=[0.0, t / 2, t],
+            epsabs=1e-13,
+            limit=400,
+        )[0]
+
+    closed = 2 / math.sqrt(2 * math.pi) * math.exp(-(theta**2) / 8)
     assert abs(oracle.expected_gradient("hinge", theta) - closed) < 1e-12
     assert abs(derivative(twice_tv, theta, 2e-2) - closed) < 1e-6
 
@@ -194,8 +226,10 @@ def test_a_line_that_is_not_optimal(w, b):
     """-w E sigma(w x + b) and -w E sigma(-w x - b), by an independent quadrature."""
     noise, weights = oracle.quadrature_nodes()
     for name, sign in (("minimax", 1), ("non_saturating", -1)):
+
         def integrand(x, sign=sign):
             return stats.norm.pdf(x, 1.5) / (1 + math.exp(-sign * (w * x + b)))
+
         expected = -w * integrate.quad(integrand, -12, 15, epsabs=1e-12, limit=400)[0]
         value = weights @ oracle.frozen_gradients(name, 1.5, noise, None, line(w, b))
         assert abs(value - expected) < 1e-9
@@ -228,6 +262,7 @@ def test_the_unfrozen_gradient_is_another(theta):
 
     def moving(t):
         return weights @ np.logaddexp(0, -oracle.optimal_discriminator("minimax", t)(t + noise))
+
     gap = derivative(moving, theta) - oracle.expected_gradient("non_saturating", theta)
     share = 1 / (1 + np.exp(oracle.optimal_discriminator("minimax", theta)(theta + noise)))  # q / (p + q)
     assert abs(gap - weights @ (noise * share)) < 1e-9
@@ -236,6 +271,7 @@ def test_the_unfrozen_gradient_is_another(theta):
     def both_parts(t):
         ratio = oracle.optimal_discriminator("minimax", t)
         return -weights @ (np.logaddexp(0, -ratio(noise)) + np.logaddexp(0, ratio(t + noise)))
+
     assert abs(derivative(both_parts, theta) - oracle.expected_gradient("minimax", theta)) < 1e-9
 
 
@@ -250,6 +286,7 @@ def test_a_generator_of_scale():
 
 
 # The twins.
+
 
 @pytest.mark.parametrize("name", LOSSES)
 @pytest.mark.parametrize("theta", THETAS)
@@ -271,8 +308,13 @@ def test_every_example(twin, name):
     assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real)).max() < 1e-12
     ours = as_numpy(gradients.frozen_gradients(name, 1.5, *args, discriminator=lambda x: 0.3 * x - 0.2))
     assert np.abs(ours - oracle.frozen_gradients(name, 1.5, noise, real, line(0.3, -0.2))).max() < 1e-12
-    assert np.abs(as_numpy(gradients.optimal_discriminator(name, 1.5)(args[0]))
-                  - oracle.optimal_discriminator(name, 1.5)(noise)).max() < 1e-12
+    assert (
+        np.abs(
+            as_numpy(gradients.optimal_discriminator(name, 1.5)(args[0]))
+            - oracle.optimal_discriminator(name, 1.5)(noise)
+        ).max()
+        < 1e-12
+    )
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -295,6 +337,7 @@ def test_precision_is_the_noise_s(twin, dtype):
 
 
 # Samples.
+
 
 @pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize("theta", [1.5, 8.0])
@@ -323,35 +366,41 @@ def test_batch_for_a_tenth(name):
 
 # Wrong input.
 
+
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_wrong_input(ending):
     gradients = module("probability.generator_gradients", ending)
 
     def give(array):
         return np.asarray(array) if ending == "numpy" else native(ending, array, "float64")
+
     vector, table = give(np.zeros(3)), give(np.zeros((3, 1)))
     for call, message in (
-            (lambda: gradients.optimal_discriminator("wgan", 1.0), "loss is 'wgan'; accepted: minimax"),
-            (lambda: gradients.optimal_discriminator("minimax", math.inf), "theta is inf; accepted"),
-            (lambda: gradients.frozen_gradients("minimax", math.nan, vector), "theta is nan; accepted"),
-            (lambda: gradients.frozen_gradients("minimax", 1.0, table), "noise has shape"),
-            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, table), "real has shape"),
-            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, give(np.zeros(2))), "real has shape"),
-            (lambda: gradients.frozen_gradients("relativistic", 1.0, vector), "real has shape None"),
-            (lambda: gradients.logit_gradients("minimax", table), "fake has shape"),
-            (lambda: gradients.logit_gradients("wgan", vector), "loss is 'wgan'; accepted")):
+        (lambda: gradients.optimal_discriminator("wgan", 1.0), "loss is 'wgan'; accepted: minimax"),
+        (lambda: gradients.optimal_discriminator("minimax", math.inf), "theta is inf; accepted"),
+        (lambda: gradients.frozen_gradients("minimax", math.nan, vector), "theta is nan; accepted"),
+        (lambda: gradients.frozen_gradients("minimax", 1.0, table), "noise has shape"),
+        (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, table), "real has shape"),
+        (lambda: gradients.frozen_gradients("relativistic", 1.0, vector, give(np.zeros(2))), "real has shape"),
+        (lambda: gradients.frozen_gradients("relativistic", 1.0, vector), "real has shape None"),
+        (lambda: gradients.logit_gradients("minimax", table), "fake has shape"),
+        (lambda: gradients.logit_gradients("wgan", vector), "loss is 'wgan'; accepted"),
+    ):
         with pytest.raises(ValueError, match=message):
             call()
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: oracle.quadrature_nodes(limit=0.0), "limit is 0.0; accepted"),
-    (lambda: oracle.quadrature_nodes(spacing=-1.0), "spacing is -1.0; accepted"),
-    (lambda: oracle.expected_gradient("wgan", 1.0), "loss is 'wgan'"),
-    (lambda: oracle.divergence("hinge", math.nan), "theta is nan"),
-    (lambda: oracle.gradient_variance("hinge", "1"), "theta is '1'"),
-    (lambda: oracle.saturation_bounds(-1.0), "theta is -1.0; accepted"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: oracle.quadrature_nodes(limit=0.0), "limit is 0.0; accepted"),
+        (lambda: oracle.quadrature_nodes(spacing=-1.0), "spacing is -1.0; accepted"),
+        (lambda: oracle.expected_gradient("wgan", 1.0), "loss is 'wgan'"),
+        (lambda: oracle.divergence("hinge", math.nan), "theta is nan"),
+        (lambda: oracle.gradient_variance("hinge", "1"), "theta is '1'"),
+        (lambda: oracle.saturation_bounds(-1.0), "theta is -1.0; accepted"),
+    ],
+)
 def test_wrong_input_of_the_oracle(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -37,14 +37,20 @@ def draw(scale: float) -> np.ndarray:
 
 
 def discriminator(losses, twin, dtype, name, real, fake, mode="eager"):
-    return value_and_gradients(twin, lambda r, f: losses.discriminator_loss(name, r, f),
-                               native(twin, real, dtype), native(twin, fake, dtype), mode=mode)
+    return value_and_gradients(
+        twin,
+        lambda r, f: losses.discriminator_loss(name, r, f),
+        native(twin, real, dtype),
+        native(twin, fake, dtype),
+        mode=mode,
+    )
 
 
 def generator(losses, twin, dtype, name, real, fake, mode="eager"):
     real = native(twin, real, dtype)
-    return value_and_gradients(twin, lambda f: losses.generator_loss(name, real, f),
-                               native(twin, fake, dtype), mode=mode)
+    return value_and_gradients(
+        twin, lambda f: losses.generator_loss(name, real, f), native(twin, fake, dtype), mode=mode
+    )
 
 
 def check_loss(losses, twin: str, dtype: str, name: str, real: np.ndarray, fake: np.ndarray, mode="eager") -> None:
@@ -65,13 +71,23 @@ def check_loss(losses, twin: str, dtype: str, name: str, real: np.ndarray, fake:
 
 # Values that a person can work out.
 
-ZERO = {"minimax": (2 * math.log(2), -math.log(2)), "non_saturating": (2 * math.log(2), math.log(2)),
-        "least_squares": (0.5, 0.5), "hinge": (2.0, 0.0), "wasserstein": (0.0, 0.0),
-        "relativistic": (math.log(2), math.log(2))}
+ZERO = {
+    "minimax": (2 * math.log(2), -math.log(2)),
+    "non_saturating": (2 * math.log(2), math.log(2)),
+    "least_squares": (0.5, 0.5),
+    "hinge": (2.0, 0.0),
+    "wasserstein": (0.0, 0.0),
+    "relativistic": (math.log(2), math.log(2)),
+}
 S = {x: math.log(1 + math.exp(x)) for x in (-2, -1, 1, 3, -3)}
 HAND = {  # one real logit of 2, one fake logit of -1
-    "minimax": (S[-2] + S[-1], -S[-1]), "non_saturating": (S[-2] + S[-1], S[1]), "least_squares": (1.0, 2.0),
-    "hinge": (0.0, 1.0), "wasserstein": (-3.0, 1.0), "relativistic": (S[-3], S[3])}
+    "minimax": (S[-2] + S[-1], -S[-1]),
+    "non_saturating": (S[-2] + S[-1], S[1]),
+    "least_squares": (1.0, 2.0),
+    "hinge": (0.0, 1.0),
+    "wasserstein": (-3.0, 1.0),
+    "relativistic": (S[-3], S[3]),
+}
 
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
@@ -89,8 +105,11 @@ def test_least_squares_targets_are_options():
     for ending in TWINS:
         losses = module("probability.losses", ending)
         r, f = native(ending, real, "float64"), native(ending, fake, "float64")
-        assert_parity(losses.least_squares_discriminator(r, f, a=-1.0, b=1.0),
-                      0.5 * np.mean((real - 1) ** 2) + 0.5 * np.mean((fake + 1) ** 2), "float64")
+        assert_parity(
+            losses.least_squares_discriminator(r, f, a=-1.0, b=1.0),
+            0.5 * np.mean((real - 1) ** 2) + 0.5 * np.mean((fake + 1) ** 2),
+            "float64",
+        )
         assert_parity(losses.least_squares_generator(None, f, c=0.0), 0.5 * np.mean(fake**2), "float64")
 
 
@@ -103,6 +122,7 @@ def test_every_name_of_a_recipe_has_two_functions_that_the_dispatch_reaches():
 
 # Derivatives.
 
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_oracle_derivatives_are_finite_differences(name):
     real, fake = draw(10.0)
@@ -114,6 +134,7 @@ def test_oracle_derivatives_are_finite_differences(name):
 
 
 # Twin against oracle.
+
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", LOSSES)
@@ -132,8 +153,9 @@ def check_tail(losses, twin: str, dtype: str, logit: float) -> None:
     floor = 1e-30 if dtype == "float32" else 0.0
     value, gradients = generator(losses, twin, dtype, "non_saturating", [0.0], [logit])
     assert_parity(value, oracle.generator_loss("non_saturating", None, [logit]), dtype, floor, f"value at {logit}")
-    assert_parity(gradients[0], oracle.generator_gradient("non_saturating", None, [logit]), dtype, floor,
-                  f"slope at {logit}")
+    assert_parity(
+        gradients[0], oracle.generator_gradient("non_saturating", None, [logit]), dtype, floor, f"slope at {logit}"
+    )
 
 
 @pytest.mark.parametrize("logit", TAILS)
@@ -154,9 +176,10 @@ def test_parity_under_transforms_and_compilers(twin, mode):
         values += [losses.generator_loss(name, r, f) for name in LOSSES]
         return sum(weight * value for weight, value in zip(weights, values, strict=True))
 
-    value, gradients = value_and_gradients(twin, total, native(twin, real, "float64"), native(twin, fake, "float64"),
-                                           mode=mode)
-    rivals, makers = weights[:len(LOSSES)], weights[len(LOSSES):]
+    value, gradients = value_and_gradients(
+        twin, total, native(twin, real, "float64"), native(twin, fake, "float64"), mode=mode
+    )
+    rivals, makers = weights[: len(LOSSES)], weights[len(LOSSES) :]
     expected = sum(w * oracle.discriminator_loss(n, real, fake) for w, n in zip(rivals, LOSSES, strict=True))
     expected += sum(w * oracle.generator_loss(n, real, fake) for w, n in zip(makers, LOSSES, strict=True))
     by_fake = sum(w * oracle.discriminator_gradients(n, real, fake)[1] for w, n in zip(rivals, LOSSES, strict=True))
@@ -166,6 +189,7 @@ def test_parity_under_transforms_and_compilers(twin, mode):
 
 
 # Saturation: which slopes vanish and which must not.
+
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("twin", TWINS)
@@ -196,6 +220,7 @@ def test_finite_up_to_100(twin, batch, name):
 
 
 # Properties.
+
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 @BUDGET
@@ -232,6 +257,7 @@ def _give(ending: str, both: np.ndarray) -> list:
 
 
 # Bad input.
+
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_errors(ending):

@@ -29,12 +29,18 @@ PAIRS = {
     "disjoint": (Uniform(0.0, 1.0), Uniform(2.0, 3.0)),
 }
 SMOOTH = ("shifted", "twice as wide", "mixture")  # both densities everywhere above 0
-LOGITS = {"coin": lambda x: np.zeros_like(x), "constant": lambda x: np.full_like(x, -0.7),
-          "line": lambda x: 1 - 1.3 * x, "parabola": lambda x: 0.2 * x**2 - x, "wave": lambda x: 2 * np.sin(x)}
+LOGITS = {
+    "coin": lambda x: np.zeros_like(x),
+    "constant": lambda x: np.full_like(x, -0.7),
+    "line": lambda x: 1 - 1.3 * x,
+    "parabola": lambda x: 0.2 * x**2 - x,
+    "wave": lambda x: 2 * np.sin(x),
+}
 pairs = pytest.mark.parametrize("pair", PAIRS)
 
 
 # The value, and the best discriminator.
+
 
 @pairs
 def test_the_value_is_minus_the_discriminators_loss(pair):
@@ -104,6 +110,7 @@ def test_js_of_overlapping_intervals(theta):
 @given(p=st.floats(0.01, 10), q=st.floats(0.01, 10), alpha=st.floats(0.0, 0.4), beta=st.floats(0.0, 0.4))
 def test_smoothed_labels_move_the_optimum(p, q, alpha, beta):
     """The slope of the smoothed loss by the logit vanishes at ((1 - alpha) p + beta q) / (p + q)."""
+
     def slope(d):
         by_real = (1 - alpha) * expit(-d) - alpha * expit(d)
         return p * by_real + q * (beta * expit(-d) - (1 - beta) * expit(d))
@@ -132,6 +139,7 @@ def test_samples_without_a_common_point_can_be_told_apart_entirely():
 
 
 # What another discriminator loses.
+
 
 @pytest.mark.parametrize("logit", LOGITS)
 @pairs
@@ -180,6 +188,7 @@ def test_logit_error(pair):
 
 # Two normal distributions.
 
+
 @BUDGET
 @given(m=st.floats(-3, 3), n=st.floats(-3, 3), s=st.floats(0.3, 3), t=st.floats(0.3, 3), x=st.floats(-5, 5))
 def test_the_logit_of_two_normals_is_a_parabola(m, n, s, t, x):
@@ -190,6 +199,7 @@ def test_the_logit_of_two_normals_is_a_parabola(m, n, s, t, x):
 
 # Density ratios.
 
+
 @pytest.mark.parametrize("pair", SMOOTH)
 def test_reweighting_turns_q_into_p(pair):
     p, q = PAIRS[pair]
@@ -198,16 +208,20 @@ def test_reweighting_turns_q_into_p(pair):
         return optimal.density_ratio(optimal.optimal_logit(p, q, x))
 
     for f in (np.ones_like, np.sin):
-        by_p, by_q = integrate(lambda x, f=f: p.density(x) * f(x), p), integrate(
-            lambda x, f=f: q.density(x) * ratio(x) * f(x), p, q)
+        by_p, by_q = (
+            integrate(lambda x, f=f: p.density(x) * f(x), p),
+            integrate(lambda x, f=f: q.density(x) * ratio(x) * f(x), p, q),
+        )
         assert abs(by_p - by_q) < 1e-9
 
 
 @pytest.mark.parametrize("d", [0.5, 1.0, 2.0])
 def test_the_variance_of_the_weights_is_chi_squared(d):
     p, q = Normal(), Normal(d)
-    variance = integrate(lambda x: q.density(x) * (
-        optimal.density_ratio(optimal.optimal_logit(p, q, x)) - 1) ** 2, Uniform(-d - 9.0, d + 9.0))
+    variance = integrate(
+        lambda x: q.density(x) * (optimal.density_ratio(optimal.optimal_logit(p, q, x)) - 1) ** 2,
+        Uniform(-d - 9.0, d + 9.0),
+    )
     assert abs(variance / (math.exp(d**2) - 1) - 1) < 1e-6
     assert abs(chi_squared(p, q) / variance - 1) < 1e-6
 
@@ -246,10 +260,14 @@ def test_the_best_discriminator_is_calibrated(low, high):
 
 # Wrong input.
 
+
 def test_wrong_input_is_named():
     p, q = PAIRS["shifted"]
-    for function in (lambda a, b: optimal.optimal_logit(a, b, 0.0), optimal.optimal_value,
-                     lambda a, b: optimal.value(a, b, np.zeros_like)):
+    for function in (
+        lambda a, b: optimal.optimal_logit(a, b, 0.0),
+        optimal.optimal_value,
+        lambda a, b: optimal.value(a, b, np.zeros_like),
+    ):
         with pytest.raises(ValueError, match="p is 'normal'; accepted: a distribution with a density on the line"):
             function("normal", q)
         with pytest.raises(ValueError, match=r"q is Empirical.*; accepted: a distribution with a density"):

@@ -29,19 +29,23 @@ MEAN, LOG_VARIANCE, NOISE = RNG.normal(size=(3, N, LATENT))
 # torch.compile takes seconds a function and is held to the same numbers elsewhere.
 MODES = [(twin, mode) for twin, mode in TWIN_MODES if mode != "compile"]
 # Columns at right angles make the posterior's covariance diagonal, as an encoder's is.
-ORTHOGONAL = LinearGaussian(np.linalg.qr(RNG.normal(size=(PIXELS, LATENT)))[0] * [1.5, 0.7, 0.2],
-                            RNG.normal(size=PIXELS), SIGMA)
+ORTHOGONAL = LinearGaussian(
+    np.linalg.qr(RNG.normal(size=(PIXELS, LATENT)))[0] * [1.5, 0.7, 0.2], RNG.normal(size=PIXELS), SIGMA
+)
 OBLIQUE = LinearGaussian(RNG.normal(size=(PIXELS, LATENT)), RNG.normal(size=PIXELS), SIGMA)
 
 
 # The divergence.
 
+
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_divergence_against_quadrature(ending):
     """The closed form against the integral of q ln(q / p), coordinate by coordinate."""
     values = module("probability.variational", ending).gaussian_kl(*_give(ending, MEAN, LOG_VARIANCE))
-    expected = [sum(_divergence_by_quadrature(m, math.exp(v / 2)) for m, v in zip(*rows, strict=True))
-                for rows in zip(MEAN, LOG_VARIANCE, strict=True)]
+    expected = [
+        sum(_divergence_by_quadrature(m, math.exp(v / 2)) for m, v in zip(*rows, strict=True))
+        for rows in zip(MEAN, LOG_VARIANCE, strict=True)
+    ]
     assert np.shape(values) == (N,)
     assert relative_error(values, expected) < 1e-9
 
@@ -60,8 +64,10 @@ def test_divergence_is_zero_at_the_prior_and_keeps_its_digits_beside_it(ending):
 def test_latents_have_the_encoders_mean_and_variance(ending):
     """Noise at +-1 gives mean +- deviation."""
     terms = module("probability.variational", ending)
-    up, down = (as_numpy(terms.reparameterise(*_give(ending, MEAN, LOG_VARIANCE, np.full_like(MEAN, sign))))
-                for sign in (1.0, -1.0))
+    up, down = (
+        as_numpy(terms.reparameterise(*_give(ending, MEAN, LOG_VARIANCE, np.full_like(MEAN, sign))))
+        for sign in (1.0, -1.0)
+    )
     assert relative_error((up + down) / 2, MEAN) < 1e-14
     assert relative_error(((up - down) / 2) ** 2, np.exp(LOG_VARIANCE)) < 1e-14
 
@@ -74,6 +80,7 @@ def test_reconstruction_loss_is_minus_the_logarithm_of_a_density(ending):
 
 # Derivatives.
 
+
 def kl_gradients() -> tuple[np.ndarray, np.ndarray]:
     """By mean and by log-variance."""
     return MEAN, np.expm1(LOG_VARIANCE) / 2
@@ -82,10 +89,17 @@ def kl_gradients() -> tuple[np.ndarray, np.ndarray]:
 def test_gradients_of_the_oracle():
     by_mean, by_log_variance = kl_gradients()
     assert relative_error(by_mean, finite_differences(lambda m: oracle.gaussian_kl(m, LOG_VARIANCE).sum(), MEAN)) < 1e-8
-    assert relative_error(by_log_variance, finite_differences(
-        lambda v: oracle.gaussian_kl(MEAN, v).sum(), LOG_VARIANCE)) < 1e-8
-    assert relative_error((RECONSTRUCTION - X) / SIGMA**2, finite_differences(
-        lambda r: oracle.reconstruction_loss(X, r, SIGMA).sum(), RECONSTRUCTION)) < 1e-8
+    assert (
+        relative_error(by_log_variance, finite_differences(lambda v: oracle.gaussian_kl(MEAN, v).sum(), LOG_VARIANCE))
+        < 1e-8
+    )
+    assert (
+        relative_error(
+            (RECONSTRUCTION - X) / SIGMA**2,
+            finite_differences(lambda r: oracle.reconstruction_loss(X, r, SIGMA).sum(), RECONSTRUCTION),
+        )
+        < 1e-8
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -96,11 +110,13 @@ def test_twins_equal_the_oracle(twin, mode, dtype):
     weight, x, noise = (native(twin, array, dtype) for array in (ORTHOGONAL.weight.T, X, NOISE))
 
     def loss(mean, log_variance):
-        return terms.negative_elbo(x, terms.reparameterise(mean, log_variance, noise) @ weight, mean, log_variance,
-                                   SIGMA)
+        return terms.negative_elbo(
+            x, terms.reparameterise(mean, log_variance, noise) @ weight, mean, log_variance, SIGMA
+        )
 
-    value, gradients = value_and_gradients(twin, loss, native(twin, MEAN, dtype), native(twin, LOG_VARIANCE, dtype),
-                                           mode=mode)
+    value, gradients = value_and_gradients(
+        twin, loss, native(twin, MEAN, dtype), native(twin, LOG_VARIANCE, dtype), mode=mode
+    )
     z = oracle.reparameterise(MEAN, LOG_VARIANCE, NOISE)
     reconstruction = z @ ORTHOGONAL.weight.T
     by_z = (reconstruction - X) / SIGMA**2 @ ORTHOGONAL.weight
@@ -112,15 +128,19 @@ def test_twins_equal_the_oracle(twin, mode, dtype):
 
 # The model whose evidence is known.
 
+
 def test_evidence_of_a_linear_decoder_against_quadrature():
     """The density of x is the integral of p(x|z) p(z); with one latent, SciPy does it."""
     model = LinearGaussian(OBLIQUE.weight[:, :1], OBLIQUE.bias, SIGMA)
     for x in X:
+
         def joint(z, x=x):
             return stats.norm(model.weight[:, 0] * z + model.bias, 1.0).pdf(x).prod() * stats.norm.pdf(z)
+
         wide = LinearGaussian(model.weight, model.bias, 1.0)
         assert math.exp(wide.log_likelihood(x[None])[0]) == pytest.approx(
-            integrate.quad(joint, -12, 12, epsabs=0, epsrel=1e-11, limit=200)[0], rel=1e-9)
+            integrate.quad(joint, -12, 12, epsabs=0, epsrel=1e-11, limit=200)[0], rel=1e-9
+        )
 
 
 def test_posterior_of_a_linear_decoder_by_bayes():
@@ -165,8 +185,15 @@ def test_twins_reach_the_evidence_with_the_exact_encoder(twin):
     noise = np.tile(points, (N, 1))
 
     def bound(mean, log_variance):
-        m, v, e, x, weight, bias = _give(twin, mean.repeat(len(points), 0), np.tile(log_variance, (len(noise), 1)),
-                                         noise, X.repeat(len(points), 0), ORTHOGONAL.weight.T, ORTHOGONAL.bias)
+        m, v, e, x, weight, bias = _give(
+            twin,
+            mean.repeat(len(points), 0),
+            np.tile(log_variance, (len(noise), 1)),
+            noise,
+            X.repeat(len(points), 0),
+            ORTHOGONAL.weight.T,
+            ORTHOGONAL.bias,
+        )
         return float(terms.negative_elbo(x, terms.reparameterise(m, v, e) @ weight + bias, m, v, SIGMA))
 
     exact = -ORTHOGONAL.log_likelihood(X).mean()
@@ -178,18 +205,20 @@ def test_twins_reach_the_evidence_with_the_exact_encoder(twin):
 
 # Wrong input.
 
+
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_errors_name_the_argument(ending):
     terms = module("probability.variational", ending)
     mean, short, x, narrow = _give(ending, MEAN, MEAN[:, :1], X, X[:, :1])
     for call, named in (
-            (lambda: terms.gaussian_kl(mean, short), "log_variance"),
-            (lambda: terms.reparameterise(mean, mean, short), "noise"),
-            (lambda: terms.reparameterise(mean[0], mean[0], mean[0]), "(mean|log_variance)"),
-            (lambda: terms.reconstruction_loss(x, narrow, SIGMA), "reconstruction"),
-            (lambda: terms.reconstruction_loss(x, x, 0.0), "sigma"),
-            (lambda: terms.negative_elbo(x, x, mean, mean, -1.0), "sigma"),
-            (lambda: terms.negative_elbo(x, x, mean, mean, math.nan), "sigma")):
+        (lambda: terms.gaussian_kl(mean, short), "log_variance"),
+        (lambda: terms.reparameterise(mean, mean, short), "noise"),
+        (lambda: terms.reparameterise(mean[0], mean[0], mean[0]), "(mean|log_variance)"),
+        (lambda: terms.reconstruction_loss(x, narrow, SIGMA), "reconstruction"),
+        (lambda: terms.reconstruction_loss(x, x, 0.0), "sigma"),
+        (lambda: terms.negative_elbo(x, x, mean, mean, -1.0), "sigma"),
+        (lambda: terms.negative_elbo(x, x, mean, mean, math.nan), "sigma"),
+    ):
         with pytest.raises(ValueError, match=rf"{named}.*accepted"):
             call()
 
@@ -197,12 +226,13 @@ def test_errors_name_the_argument(ending):
 def test_errors_of_the_linear_model():
     mean, covariance = OBLIQUE.posterior(X)
     for call, named in (
-            (lambda: LinearGaussian(np.eye(3), np.zeros(2), 1.0), "weight"),
-            (lambda: LinearGaussian(np.eye(3), np.zeros(3), 0.0), "sigma"),
-            (lambda: OBLIQUE.log_likelihood(X[:, :2]), "x has shape"),
-            (lambda: OBLIQUE.elbo(X, mean[:, :1], covariance), "mean"),
-            (lambda: OBLIQUE.elbo(X, mean, -covariance), "covariance"),
-            (lambda: OBLIQUE.elbo(X, mean, np.triu(np.ones((3, 3)))), "covariance")):
+        (lambda: LinearGaussian(np.eye(3), np.zeros(2), 1.0), "weight"),
+        (lambda: LinearGaussian(np.eye(3), np.zeros(3), 0.0), "sigma"),
+        (lambda: OBLIQUE.log_likelihood(X[:, :2]), "x has shape"),
+        (lambda: OBLIQUE.elbo(X, mean[:, :1], covariance), "mean"),
+        (lambda: OBLIQUE.elbo(X, mean, -covariance), "covariance"),
+        (lambda: OBLIQUE.elbo(X, mean, np.triu(np.ones((3, 3)))), "covariance"),
+    ):
         with pytest.raises(ValueError, match=rf"{named}.*accepted"):
             call()
 
@@ -213,5 +243,11 @@ def _give(ending: str, *arrays: np.ndarray) -> list:
 
 def _divergence_by_quadrature(mean: float, deviation: float) -> float:
     q, p = stats.norm(mean, deviation), stats.norm()
-    return integrate.quad(lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)), mean - 12 * deviation,
-                          mean + 12 * deviation, epsabs=0, epsrel=1e-12, limit=200)[0]
+    return integrate.quad(
+        lambda z: q.pdf(z) * (q.logpdf(z) - p.logpdf(z)),
+        mean - 12 * deviation,
+        mean + 12 * deviation,
+        epsabs=0,
+        epsrel=1e-12,
+        limit=200,
+    )[0]

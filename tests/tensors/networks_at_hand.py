@@ -39,10 +39,13 @@ def case(blueprint, batch=3, seed=0, dtype="float64"):
     for name, array in arrays.items():  # a bias of 0 or a scale of 1 would hide what is done with it
         moved = array if name.endswith((".weight", ".u")) else array + rng.uniform(0.1, 0.3, array.shape)
         arrays[name] = moved.astype(dtype).astype(np.float64)
-    masks = {name: (rng.random(shape) < 0.7).astype(np.float64)
-             for name, shape in blueprint.mask_shapes(batch).items()}
-    return SimpleNamespace(x=draw((batch, *blueprint.input_shape)), arrays=arrays, masks=masks,
-                           cotangent=draw((batch // blueprint.packing, *blueprint.output_shape)))
+    masks = {name: (rng.random(shape) < 0.7).astype(np.float64) for name, shape in blueprint.mask_shapes(batch).items()}
+    return SimpleNamespace(
+        x=draw((batch, *blueprint.input_shape)),
+        arrays=arrays,
+        masks=masks,
+        cotangent=draw((batch // blueprint.packing, *blueprint.output_shape)),
+    )
 
 
 def expected(blueprint, at, training):
@@ -102,8 +105,13 @@ def check_values(twin, blueprint, dtype, batch=3, seed=0, floor=0.0):
     """Hold a twin's forward passes to the oracle; planted mistakes go through this check too."""
     at = case(blueprint, batch, seed, dtype)
     for training in (False, True):
-        assert_parity(forward(twin, blueprint, at, training, dtype), expected(blueprint, at, training), dtype, floor,
-                      f"training={training}")
+        assert_parity(
+            forward(twin, blueprint, at, training, dtype),
+            expected(blueprint, at, training),
+            dtype,
+            floor,
+            f"training={training}",
+        )
 
 
 def check_gradients(twin, blueprint, dtype, batch=3, seed=0, second=False, floor=0.0):
@@ -111,8 +119,9 @@ def check_gradients(twin, blueprint, dtype, batch=3, seed=0, second=False, floor
     at = case(blueprint, batch, seed, dtype)
     for training in (False, True):
         reference = gradients(OTHER[twin], blueprint, at, training, "float64", second)
-        assert_parity(gradients(twin, blueprint, at, training, dtype, second), reference, dtype, floor,
-                      f"training={training}")
+        assert_parity(
+            gradients(twin, blueprint, at, training, dtype, second), reference, dtype, floor, f"training={training}"
+        )
 
 
 def check_slopes(twin, blueprint, batch=3, seed=0):

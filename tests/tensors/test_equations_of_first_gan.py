@@ -80,8 +80,10 @@ def test_least_loss_of_a_sigmoid_taken_twice():
     assert f"{bound:.4f}" == "1.0064"
     logits = np.linspace(-30, 30, 61)
     real, fake = np.meshgrid(sigmoid(logits), sigmoid(logits))
-    every = [losses.minimax_discriminator(np.array([r]), np.array([f]))
-             for r, f in zip(real.ravel(), fake.ravel(), strict=True)]
+    every = [
+        losses.minimax_discriminator(np.array([r]), np.array([f]))
+        for r, f in zip(real.ravel(), fake.ravel(), strict=True)
+    ]
     assert bound < min(every) < bound + 1e-9
 
 
@@ -102,10 +104,21 @@ def test_mean_square_of_independent_pairs():
 def test_what_the_discriminator_does_not_see_the_generator_never_learns(framework):
     """After three steps the biases of the pixels that no kernel reaches are still what they were: zero."""
     adam = Optimiser("adam", 2e-4, beta1=0.5, beta2=0.999)
-    recipe = Recipe(data="digits", size=28, dtype="float64", batch=4, steps=3, loss="non_saturating", r1=0.0, r2=0.0,
-                    generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
-                    discriminator=CONFIGURATIONS["article_000_discriminator"],
-                    averaging=0.0, generator_optimiser=adam, discriminator_optimiser=adam)
+    recipe = Recipe(
+        data="digits",
+        size=28,
+        dtype="float64",
+        batch=4,
+        steps=3,
+        loss="non_saturating",
+        r1=0.0,
+        r2=0.0,
+        generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
+        discriminator=CONFIGURATIONS["article_000_discriminator"],
+        averaging=0.0,
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+    )
     biases = train(recipe, framework, device="cpu").generator.export()["dense_3.bias"]
     seen = np.pad(np.ones((25, 25), bool), (0, 3))
     np.testing.assert_array_equal(biases.reshape(28, 28) != 0, seen)

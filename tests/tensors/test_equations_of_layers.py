@@ -32,9 +32,14 @@ def test_dense():
 def test_dense_gradients():
     delta = np.random.default_rng(3).normal(size=(5, 3))
     by_x, by_w, by_beta = (
-        slopes(lambda array, k=k: np.sum(delta * dense(*(array if k == i else each
-                                                         for i, each in enumerate((X, W, BETA))))), start)
-        for k, start in enumerate((X, W, BETA)))
+        slopes(
+            lambda array, k=k: np.sum(
+                delta * dense(*(array if k == i else each for i, each in enumerate((X, W, BETA))))
+            ),
+            start,
+        )
+        for k, start in enumerate((X, W, BETA))
+    )
     np.testing.assert_allclose(delta @ W.T, by_x, rtol=1e-12)
     np.testing.assert_allclose(X.T @ delta, by_w, rtol=1e-12)
     np.testing.assert_allclose(delta.sum(axis=0), by_beta, rtol=1e-12)
@@ -47,6 +52,7 @@ def draw(size, kernel, seed=4):
 
 def convolved(x, w, stride, before, outputs):
     """The equation, read aloud."""
+
     def at(j):
         return x[j] if 0 <= j < len(x) else 0.0
 
@@ -65,8 +71,9 @@ def test_convolution(padding):
         x, w = draw(size, kernel)
         before, after = a.padding_before_after(size, kernel, stride, padding)
         expected = convolved(x, w, stride, before, (size + before + after - kernel) // stride + 1)
-        np.testing.assert_allclose(outer(oracle.convolve, x, w, stride, padding), np.outer(expected, expected),
-                                   atol=1e-12)
+        np.testing.assert_allclose(
+            outer(oracle.convolve, x, w, stride, padding), np.outer(expected, expected), atol=1e-12
+        )
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", 1])
@@ -93,8 +100,12 @@ def test_same_padding_is_tensorflows():
 
 def matrix(size, w, stride, before, outputs):
     """The matrix of a convolution with kernel w."""
-    return np.array([[w[j - stride * i + before] if 0 <= j - stride * i + before < len(w) else 0.0
-                      for j in range(size)] for i in range(outputs)])
+    return np.array(
+        [
+            [w[j - stride * i + before] if 0 <= j - stride * i + before < len(w) else 0.0 for j in range(size)]
+            for i in range(outputs)
+        ]
+    )
 
 
 def test_a_convolution_is_a_matrix():
@@ -117,7 +128,7 @@ def test_the_transposed_convolution_stamps():
         by_matrix = matrix(size, w, stride, before, places).T @ y
         stamped = np.zeros(size + 2 * kernel)
         for i, value in enumerate(y):
-            stamped[stride * i - before + kernel:][:kernel] += value * w
+            stamped[stride * i - before + kernel :][:kernel] += value * w
         np.testing.assert_allclose(by_matrix, stamped[kernel:-kernel], atol=1e-12)
         found = outer(oracle.convolve_transposed, y, w, stride, "same")
         np.testing.assert_allclose(found, np.outer(by_matrix, by_matrix), atol=1e-12)
@@ -126,8 +137,11 @@ def test_the_transposed_convolution_stamps():
 def test_sizes_that_a_convolution_brings_to_the_same_outputs():
     for outputs, kernel, stride in GRID:
         for before, after in ((0, 0), (1, 1), (1, 2)):
-            sizes = [n for n in range(1, 60) if n + before + after >= kernel
-                     and (n + before + after - kernel) // stride + 1 == outputs]
+            sizes = [
+                n
+                for n in range(1, 60)
+                if n + before + after >= kernel and (n + before + after - kernel) // stride + 1 == outputs
+            ]
             expected = [stride * (outputs - 1) + kernel - before - after + r for r in range(stride)]
             assert sizes == [n for n in expected if n > 0]
 
@@ -178,8 +192,12 @@ NORM = a.BatchNorm("batch_norm_1", 3)
 
 
 def normalised(x, training=True, **tensors):
-    start = {"gamma": np.ones(x.shape[-1]), "beta": np.zeros(x.shape[-1]), "moving_mean": np.zeros(x.shape[-1]),
-             "moving_variance": np.ones(x.shape[-1])}
+    start = {
+        "gamma": np.ones(x.shape[-1]),
+        "beta": np.zeros(x.shape[-1]),
+        "moving_mean": np.zeros(x.shape[-1]),
+        "moving_variance": np.ones(x.shape[-1]),
+    }
     return oracle.normalise(a.BatchNorm("batch_norm_1", x.shape[-1]), x, start | tensors, training)
 
 
@@ -250,8 +268,9 @@ def test_moments_of_dropout(keep):
     kept, dropped = (oracle.apply_layer(layer, x, {}, True, np.full(x.shape, m))[0] for m in (1.0, 0.0))
     mean = keep * kept + (1 - keep) * dropped
     np.testing.assert_allclose(mean, x, rtol=1e-12)
-    np.testing.assert_allclose(keep * (kept - mean) ** 2 + (1 - keep) * (dropped - mean) ** 2,
-                               (1 - keep) / keep * x**2, rtol=1e-12)
+    np.testing.assert_allclose(
+        keep * (kept - mean) ** 2 + (1 - keep) * (dropped - mean) ** 2, (1 - keep) / keep * x**2, rtol=1e-12
+    )
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2, 1.0])
@@ -295,13 +314,20 @@ def test_spectral_norm_is_the_largest_stretch():
 def test_normalised_layers_stretch_no_difference():
     """Two dense layers that share their directions reach the bound; others stay below it."""
     rng = np.random.default_rng(12)
-    layers = [a.Dense("dense_1", 5, 5, bias=False, spectral_norm=True), a.Activation("activation_1", "leaky_relu", 0.2),
-              a.Dense("dense_2", 5, 1, bias=False, spectral_norm=True)]
+    layers = [
+        a.Dense("dense_1", 5, 5, bias=False, spectral_norm=True),
+        a.Activation("activation_1", "leaky_relu", 0.2),
+        a.Dense("dense_2", 5, 1, bias=False, spectral_norm=True),
+    ]
     first = 3 * rng.normal(size=(5, 5))
     left, _, right = np.linalg.svd(first)  # of rows: x @ first
     second = left.T[0] @ first
-    arrays = {"dense_1.weight": first, "dense_1.u": right[0], "dense_2.weight": second[:, None],
-              "dense_2.u": np.ones(1)}
+    arrays = {
+        "dense_1.weight": first,
+        "dense_1.u": right[0],
+        "dense_2.weight": second[:, None],
+        "dense_2.u": np.ones(1),
+    }
     x = rng.normal(size=(300, 5))
     y = x + rng.normal(scale=0.1, size=(300, 5))
     change = np.abs(np.subtract(*(oracle.apply_layers(layers, each, arrays)[0][:, 0] for each in (x, y))))
@@ -357,8 +383,9 @@ def test_a_shared_matrix_learns_nothing_from_the_discriminator(detached):
 
 def test_gain_of_the_elu():
     normal = scipy.stats.norm
-    square, _ = scipy.integrate.quad(lambda y: oracle.activate(np.array([y]), "elu", 0)[0] ** 2 * normal.pdf(y),
-                                     -12, 12, points=[0], epsabs=1e-12)
+    square, _ = scipy.integrate.quad(
+        lambda y: oracle.activate(np.array([y]), "elu", 0)[0] ** 2 * normal.pdf(y), -12, 12, points=[0], epsabs=1e-12
+    )
     gain = 1 + math.exp(2) * normal.cdf(-2) - 2 * math.exp(0.5) * normal.cdf(-1)
     assert square == pytest.approx(gain, rel=1e-9)
     # With that variance a sum over n inputs of mean square g has variance 1.

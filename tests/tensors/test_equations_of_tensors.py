@@ -127,16 +127,18 @@ class Counted:
 
 @pytest.mark.parametrize(("n", "j", "k"), [(2, 3, 4), (5, 1, 2), (3, 7, 1)])
 def test_cost_of_a_dot_product(n, j, k):
-    left, right = (np.array([Counted(float(i)) for i in range(a * b)], dtype=object).reshape(a, b)
-                   for a, b in ((n, j), (j, k)))
+    left, right = (
+        np.array([Counted(float(i)) for i in range(a * b)], dtype=object).reshape(a, b) for a, b in ((n, j), (j, k))
+    )
     Counted.count = 0
     left @ right
     assert Counted.count == n * j * k
 
 
 @everywhere
-@pytest.mark.parametrize(("one", "other"), [((3, 4), (1, 4)), ((3, 1), (3, 4)), ((3, 1), (1, 4)),
-                                            ((2, 1, 4), (1, 3, 1))])
+@pytest.mark.parametrize(
+    ("one", "other"), [((3, 4), (1, 4)), ((3, 1), (3, 4)), ((3, 1), (1, 4)), ((2, 1, 4), (1, 3, 1))]
+)
 def test_broadcasting(framework, one, other):
     a, b = np.random.default_rng(6).normal(size=one), np.random.default_rng(7).normal(size=other)
     shape = tuple(max(pair) for pair in zip(one, other, strict=True))
@@ -172,7 +174,7 @@ def test_the_bug_is_least_for_constants():
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (2, 3, 4), (2, 1, 5, 3)])
 def test_strides_give_the_offset(shape):
     array = np.arange(math.prod(shape), dtype=np.float64).reshape(shape)
-    strides = [math.prod(shape[k + 1:]) for k in range(len(shape))]
+    strides = [math.prod(shape[k + 1 :]) for k in range(len(shape))]
     assert [each // array.itemsize for each in array.strides] == strides
     for index in np.ndindex(*shape):
         assert array[index] == sum(i * s for i, s in zip(index, strides, strict=True))
@@ -279,7 +281,7 @@ def gradients(operation, *arrays):
     weights = np.random.default_rng(13).normal(size=np.shape(operation(*arrays)))
 
     def by(k):
-        return slopes(lambda x: np.sum(weights * operation(*arrays[:k], x, *arrays[k + 1:])), arrays[k])
+        return slopes(lambda x: np.sum(weights * operation(*arrays[:k], x, *arrays[k + 1 :])), arrays[k])
 
     return weights, [by(k) for k in range(len(arrays))]
 

@@ -9,8 +9,13 @@ from ganbook.tensors import exchange
 from ganbook.tensors import layers as a
 from ganbook.tensors.blueprints import Blueprint
 
-SHAPES = {"dense_1.weight": (2, 3), "conv_1.weight": (4, 5, 2, 3), "conv_transpose_12.weight": (4, 5, 2, 3),
-          "dense_1.bias": (3,), "batch_norm_2.moving_variance": (3,)}
+SHAPES = {
+    "dense_1.weight": (2, 3),
+    "conv_1.weight": (4, 5, 2, 3),
+    "conv_transpose_12.weight": (4, 5, 2, 3),
+    "dense_1.bias": (3,),
+    "batch_norm_2.moving_variance": (3,),
+}
 
 
 @pytest.mark.parametrize("name", SHAPES)
@@ -29,8 +34,12 @@ def test_one_element_of_each_weight():
 
 
 def test_the_table_holds_every_tensor_of_every_kind_of_layer():
-    layers = (a.Dense("dense_1", 2, 3, spectral_norm=True), a.Conv2D("conv_1", 2, 3, 3, spectral_norm=True),
-              a.ConvTranspose2D("conv_transpose_1", 2, 3, 3), a.BatchNorm("batch_norm_1", 3))
+    layers = (
+        a.Dense("dense_1", 2, 3, spectral_norm=True),
+        a.Conv2D("conv_1", 2, 3, 3, spectral_norm=True),
+        a.ConvTranspose2D("conv_transpose_1", 2, 3, 3),
+        a.BatchNorm("batch_norm_1", 3),
+    )
     blueprint = Blueprint(layers, (), ())
     shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
     assert {(name.rpartition("_1.")[0], name.rpartition(".")[2]) for name in shapes} == set(exchange.TORCH_AXES)
@@ -56,8 +65,17 @@ def test_names_and_shapes_are_checked():
         exchange.check_complete({}, SHAPES)
 
 
-@pytest.mark.parametrize(("device", "parts"), [(None, None), ("cpu", ("cpu", 0)), ("gpu", ("gpu", 0)),
-                                               ("gpu:1", ("gpu", 1)), ("cuda:1", ("gpu", 1)), ("CPU", ("cpu", 0))])
+@pytest.mark.parametrize(
+    ("device", "parts"),
+    [
+        (None, None),
+        ("cpu", ("cpu", 0)),
+        ("gpu", ("gpu", 0)),
+        ("gpu:1", ("gpu", 1)),
+        ("cuda:1", ("gpu", 1)),
+        ("CPU", ("cpu", 0)),
+    ],
+)
 def test_devices(device, parts):
     assert exchange.parse_device(device) == parts
 

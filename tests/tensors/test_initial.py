@@ -32,9 +32,14 @@ def test_an_unknown_initialiser_is_an_error():
         initial_weight(np.random.default_rng(0), "orthogonal", SHAPE, FANS)
 
 
-@pytest.mark.parametrize("layer", [layers.Dense("dense_1", 400, 300, bias=False),
-                                   layers.Conv2D("conv_1", 40, 30, 3, 1, "valid", bias=False),
-                                   layers.ConvTranspose2D("conv_transpose_1", 40, 30, 3, 1, 2, bias=False)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Dense("dense_1", 400, 300, bias=False),
+        layers.Conv2D("conv_1", 40, 30, 3, 1, "valid", bias=False),
+        layers.ConvTranspose2D("conv_transpose_1", 40, 30, 3, 1, 2, bias=False),
+    ],
+)
 def test_lecun_keeps_the_variance_of_what_goes_in(layer):
     """So the fan in counts the terms of each sum: inputs, times kernel pixels, for both kinds of convolution."""
     rng = np.random.default_rng(0)
@@ -45,11 +50,23 @@ def test_lecun_keeps_the_variance_of_what_goes_in(layer):
 
 
 def test_what_is_not_a_weight():
-    arrays = initial_arrays(a.DCGANDiscriminator(batch_norm=(2,), spectral_norm=True).blueprint().layers,
-                            np.random.default_rng(0))
-    assert list(arrays) == ["conv_1.weight", "conv_1.bias", "conv_1.u", "conv_2.weight", "conv_2.u",
-                            "batch_norm_1.gamma", "batch_norm_1.beta", "batch_norm_1.moving_mean",
-                            "batch_norm_1.moving_variance", "dense_1.weight", "dense_1.bias", "dense_1.u"]
+    arrays = initial_arrays(
+        a.DCGANDiscriminator(batch_norm=(2,), spectral_norm=True).blueprint().layers, np.random.default_rng(0)
+    )
+    assert list(arrays) == [
+        "conv_1.weight",
+        "conv_1.bias",
+        "conv_1.u",
+        "conv_2.weight",
+        "conv_2.u",
+        "batch_norm_1.gamma",
+        "batch_norm_1.beta",
+        "batch_norm_1.moving_mean",
+        "batch_norm_1.moving_variance",
+        "dense_1.weight",
+        "dense_1.bias",
+        "dense_1.u",
+    ]
     for name, array in arrays.items():
         assert array.dtype == np.float64
         if name.endswith((".bias", ".beta", ".moving_mean")):
@@ -61,7 +78,8 @@ def test_what_is_not_a_weight():
 
 
 def test_the_gain_scales_the_last_weight_alone():
-    one, half = (initial_arrays(a.MLPGenerator(last_gain=gain).blueprint().layers, np.random.default_rng(3))
-                 for gain in (1, 0.5))
+    one, half = (
+        initial_arrays(a.MLPGenerator(last_gain=gain).blueprint().layers, np.random.default_rng(3)) for gain in (1, 0.5)
+    )
     for name in one:
         np.testing.assert_array_equal(half[name], one[name] * (0.5 if name == "dense_4.weight" else 1.0))

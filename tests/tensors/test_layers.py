@@ -40,15 +40,36 @@ CASES = {  # every kind of layer: description and input shape
     "batch norm of images": (a.BatchNorm("batch_norm_1", 3, 1e-5, 0.9), (4, 5, 3)),
     "batch norm of rows": (a.BatchNorm("batch_norm_1", 6, 1e-3, 0.99), (6,)),
     **{function: (a.Activation("activation_1", function, 0.2), (4, 3, 2)) for function in a.ACTIVATIONS},
-    **{f"convolution {size} k{k} s{s} {p}": (a.Conv2D("conv_1", 2, 3, k, s, p), (size, size + 1, 2))
-       for size, k, s, p in ((7, 5, 2, "same"), (8, 5, 2, "same"), (6, 3, 1, "same"), (8, 4, 2, "same"),
-                             (7, 4, 3, "same"), (9, 5, 2, "valid"), (7, 3, 2, 1), (6, 2, 1, "same"))},
+    **{
+        f"convolution {size} k{k} s{s} {p}": (a.Conv2D("conv_1", 2, 3, k, s, p), (size, size + 1, 2))
+        for size, k, s, p in (
+            (7, 5, 2, "same"),
+            (8, 5, 2, "same"),
+            (6, 3, 1, "same"),
+            (8, 4, 2, "same"),
+            (7, 4, 3, "same"),
+            (9, 5, 2, "valid"),
+            (7, 3, 2, 1),
+            (6, 2, 1, "same"),
+        )
+    },
     "convolution without bias": (a.Conv2D("conv_1", 2, 3, 3, bias=False), (5, 5, 2)),
     "convolution, spectral norm": (a.Conv2D("conv_1", 2, 3, 3, 2, spectral_norm=True), (6, 6, 2)),
-    **{f"transposed convolution {size} k{k} s{s} {p}": (a.ConvTranspose2D("conv_transpose_1", 2, 3, k, s, p),
-                                                       (size, size + 1, 2))
-       for size, k, s, p in ((4, 5, 2, "same"), (5, 5, 1, "same"), (3, 4, 2, "same"), (3, 5, 3, "same"),
-                             (4, 3, 2, "valid"), (4, 4, 2, 1), (5, 2, 1, "same"))},
+    **{
+        f"transposed convolution {size} k{k} s{s} {p}": (
+            a.ConvTranspose2D("conv_transpose_1", 2, 3, k, s, p),
+            (size, size + 1, 2),
+        )
+        for size, k, s, p in (
+            (4, 5, 2, "same"),
+            (5, 5, 1, "same"),
+            (3, 4, 2, "same"),
+            (3, 5, 3, "same"),
+            (4, 3, 2, "valid"),
+            (4, 4, 2, 1),
+            (5, 2, 1, "same"),
+        )
+    },
 }
 everywhere = pytest.mark.parametrize(("layer", "shape"), CASES.values(), ids=CASES)
 twins = pytest.mark.parametrize("twin", TWINS)
@@ -93,8 +114,9 @@ def test_torch_gradcheck(layer, shape):
     weights = network.trainable()
 
     def call(x, *tensors):
-        return torch.func.functional_call(network, dict(zip(weights, tensors, strict=True)), (x,),
-                                          {"training": True, "masks": masks})
+        return torch.func.functional_call(
+            network, dict(zip(weights, tensors, strict=True)), (x,), {"training": True, "masks": masks}
+        )
 
     tensors = tuple(tensor.detach().clone().requires_grad_() for tensor in weights.values())
     if getattr(layer, "spectral_norm", False):  # the weight's gradient treats u and v as constants
@@ -104,8 +126,14 @@ def test_torch_gradcheck(layer, shape):
     assert torch.autograd.gradgradcheck(call, (x, *tensors))
 
 
-@given(size=st.integers(1, 9), kernel=st.integers(1, 5), stride=st.integers(1, 3), channels=st.sampled_from([1, 3]),
-       padding=st.sampled_from(["same", "valid", 0, 1, 2]), transposed=st.booleans())
+@given(
+    size=st.integers(1, 9),
+    kernel=st.integers(1, 5),
+    stride=st.integers(1, 3),
+    channels=st.sampled_from([1, 3]),
+    padding=st.sampled_from(["same", "valid", 0, 1, 2]),
+    transposed=st.booleans(),
+)
 @settings(max_examples=40, deadline=None, derandomize=True)
 def test_every_size_kernel_stride_and_padding(size, kernel, stride, channels, padding, transposed):
     kind, name = (a.ConvTranspose2D, "conv_transpose_1") if transposed else (a.Conv2D, "conv_1")
@@ -162,8 +190,11 @@ METHOD = {"torch": "forward", "tensorflow": "call"}
 def change_description(monkeypatch, twin, **changed):
     """Let a twin build a layer with another setting than its description says."""
     layers, nets = module("tensors.layers", twin), module("tensors.networks", twin)
-    monkeypatch.setattr(nets, "make_layer", lambda spec, dtype, device: layers.make_layer(
-        dataclasses.replace(spec, **changed), dtype, device))
+    monkeypatch.setattr(
+        nets,
+        "make_layer",
+        lambda spec, dtype, device: layers.make_layer(dataclasses.replace(spec, **changed), dtype, device),
+    )
 
 
 def change_method(monkeypatch, twin, kind, **methods):
@@ -180,8 +211,9 @@ def padding_on_the_wrong_side(monkeypatch, twin):
     if twin == "tensorflow":  # one more before instead of after
         monkeypatch.setattr(layers, "native_padding", lambda padding: [[0, 0], [2, 1], [2, 1], [0, 0]])
     else:
-        monkeypatch.setattr(layers, "layers", variant(
-            a, padding_before_after=lambda *_: (2, 2), crop_before_after=lambda *_: (0, 3)))
+        monkeypatch.setattr(
+            layers, "layers", variant(a, padding_before_after=lambda *_: (2, 2), crop_before_after=lambda *_: (0, 3))
+        )
 
 
 def other_channel_order(monkeypatch, twin):
@@ -212,13 +244,19 @@ def flattened_in_another_order(monkeypatch, twin):
 
 def packed_channel_by_channel(monkeypatch, twin):
     """The first channels of all examples of a pack, then the second ones."""
+
     def tensorflow_channels(self, x):
         import tensorflow as tf
 
         return tf.reshape(tf.transpose(tf.reshape(x, (-1, 3, 3, 3, 3)), (0, 2, 3, 4, 1)), (-1, 3, 3, 9))
 
-    change_method(monkeypatch, twin, "Pack", tensorflow=tensorflow_channels,
-                  torch=lambda self, x: x.reshape(-1, 3, 3, 3, 3).transpose(1, 2).flatten(1, 2))
+    change_method(
+        monkeypatch,
+        twin,
+        "Pack",
+        tensorflow=tensorflow_channels,
+        torch=lambda self, x: x.reshape(-1, 3, 3, 3, 3).transpose(1, 2).flatten(1, 2),
+    )
 
 
 def unbiased_moving_variance(monkeypatch, twin):
@@ -241,10 +279,19 @@ MISTAKES = {
     "another epsilon": (functools.partial(change_description, epsilon=1e-3), NORM),
     "another momentum": (functools.partial(change_description, momentum=0.1), NORM),
     "a float32 slope": (functools.partial(change_description, slope=float(np.float32(0.2))), LEAKY),
-    **{f"{mistake.__name__}-{plan.layers[0].name}": (mistake, plan) for mistake, plan in [
-        (unbiased_moving_variance, NORM), (dropout_not_rescaled, DROPOUT), (padding_on_the_wrong_side, CONVOLUTION),
-        (padding_on_the_wrong_side, TRANSPOSED), (other_channel_order, SHUFFLE), (flattened_in_another_order, FLATTEN),
-        (packed_channel_by_channel, PACK)]}}
+    **{
+        f"{mistake.__name__}-{plan.layers[0].name}": (mistake, plan)
+        for mistake, plan in [
+            (unbiased_moving_variance, NORM),
+            (dropout_not_rescaled, DROPOUT),
+            (padding_on_the_wrong_side, CONVOLUTION),
+            (padding_on_the_wrong_side, TRANSPOSED),
+            (other_channel_order, SHUFFLE),
+            (flattened_in_another_order, FLATTEN),
+            (packed_channel_by_channel, PACK),
+        ]
+    },
+}
 
 
 @pytest.mark.parametrize("name", MISTAKES)

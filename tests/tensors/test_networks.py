@@ -18,23 +18,53 @@ DTYPES = ("float64", "float32")
 SMALL = {  # every network and every setting, small
     "MLPGenerator": {"latent": 5, "shape": (4, 4, 1), "hidden": (6, 7)},
     "MLPGenerator, points": {"latent": 3, "shape": (2,), "hidden": (6,), "output_activation": None, "last_gain": 0.5},
-    "MLPGenerator, everything": {"latent": 4, "shape": (2, 3, 3), "hidden": (6, 5), "activation": "elu",
-                                 "output_activation": "sigmoid", "batch_norm": (2,), "dropout": 0.3,
-                                 "initialiser": "lecun"},
+    "MLPGenerator, everything": {
+        "latent": 4,
+        "shape": (2, 3, 3),
+        "hidden": (6, 5),
+        "activation": "elu",
+        "output_activation": "sigmoid",
+        "batch_norm": (2,),
+        "dropout": 0.3,
+        "initialiser": "lecun",
+    },
     "MLPDiscriminator": {"shape": (4, 4, 1), "hidden": (6, 7)},
     "MLPDiscriminator, points": {"shape": (2,), "hidden": (6,), "spectral_norm": True, "dropout": 0.2},
-    "ConvDiscriminator": {"shape": (9, 7, 3), "channels": (3, 4), "kernel": (5, 3), "padding": ("valid", 1),
-                          "stride": (1, 2), "hidden": (5,), "batch_norm": (2, 3), "activation": "relu"},
+    "ConvDiscriminator": {
+        "shape": (9, 7, 3),
+        "channels": (3, 4),
+        "kernel": (5, 3),
+        "padding": ("valid", 1),
+        "stride": (1, 2),
+        "hidden": (5,),
+        "batch_norm": (2, 3),
+        "activation": "relu",
+    },
     "ConvDiscriminator, spectral norm": {"shape": (8, 8, 1), "channels": (3, 4), "spectral_norm": True},
     "DCGANGenerator": {"latent": 6, "shape": (8, 8, 3), "channels": (5, 4, 3)},
-    "DCGANGenerator, everything": {"latent": 6, "shape": (12, 12, 1), "channels": (4, 3, 2), "kernel": (3, 4, 4),
-                                   "padding": ("same", 1, "same"), "bias": True, "batch_norm": (1, 3),
-                                   "dropout": 0.3, "activation": "elu"},
+    "DCGANGenerator, everything": {
+        "latent": 6,
+        "shape": (12, 12, 1),
+        "channels": (4, 3, 2),
+        "kernel": (3, 4, 4),
+        "padding": ("same", 1, "same"),
+        "bias": True,
+        "batch_norm": (1, 3),
+        "dropout": 0.3,
+        "activation": "elu",
+    },
     "DCGANDiscriminator": {"shape": (12, 12, 3), "channels": (4, 5)},
     "DCGANDiscriminator, batch norm": {"shape": (8, 8, 1), "channels": (4, 5), "batch_norm": True, "dropout": 0.0},
     "PixelShuffleGenerator": {"latent": 6, "shape": (8, 8, 1), "width": 3},
-    "PixelShuffleGenerator, everything": {"latent": 6, "shape": (8, 8, 3), "width": 2, "kernel": (5, 3, 2),
-                                          "batch_norm": (2,), "dropout": 0.2, "initialiser": "glorot"},
+    "PixelShuffleGenerator, everything": {
+        "latent": 6,
+        "shape": (8, 8, 3),
+        "width": 2,
+        "kernel": (5, 3, 2),
+        "batch_norm": (2,),
+        "dropout": 0.2,
+        "initialiser": "glorot",
+    },
 }
 small = pytest.mark.parametrize(("name", "chosen"), SMALL.items(), ids=SMALL)
 twins = pytest.mark.parametrize("twin", TWINS)
@@ -92,9 +122,11 @@ def test_values_of_the_named_networks(twin, dtype, name):
 @settings(max_examples=8, deadline=None, derandomize=True)
 def test_every_side_divisible_by_four(side, channels, kernel):
     shape = (4 * side, 4 * side, channels)
-    for name, chosen in (("DCGANGenerator", {"latent": 3, "channels": (4, 3, 2), "kernel": kernel}),
-                         ("DCGANDiscriminator", {"channels": (2, 3), "kernel": kernel}),
-                         ("PixelShuffleGenerator", {"latent": 3, "width": 2, "kernel": kernel})):
+    for name, chosen in (
+        ("DCGANGenerator", {"latent": 3, "channels": (4, 3, 2), "kernel": kernel}),
+        ("DCGANDiscriminator", {"channels": (2, 3), "kernel": kernel}),
+        ("PixelShuffleGenerator", {"latent": 3, "width": 2, "kernel": kernel}),
+    ):
         blueprint = plan(name, {**chosen, "shape": shape})
         assert shape in (blueprint.input_shape, blueprint.output_shape)
         for twin in TWINS:
@@ -102,6 +134,7 @@ def test_every_side_divisible_by_four(side, channels, kernel):
 
 
 # Weights.
+
 
 @dtypes
 @twins
@@ -134,8 +167,9 @@ def test_export_convert_and_load_are_inverses(twin, name, chosen):
 
 @twins
 def test_arrays_are_copies(twin):
-    network = nets_of(twin).build(Architecture("MLPDiscriminator", {"shape": (2,), "hidden": (3,)}),
-                                  dtype="float64", device="cpu")
+    network = nets_of(twin).build(
+        Architecture("MLPDiscriminator", {"shape": (2,), "hidden": (3,)}), dtype="float64", device="cpu"
+    )
     weight = network.trainable()["dense_1.weight"]
     for array in (nets_of(twin).to_numpy(weight), network.export()["dense_1.weight"]):
         kept = array.copy()
@@ -159,9 +193,13 @@ def test_no_image_changes_its_strides_in_pytorch():
     import torch
 
     nets, seen = nets_of("torch"), []
-    generator, discriminator = (nets.build(Architecture(kind, {"shape": (16, 16, 3), **chosen}), device="cpu")
-                                for kind, chosen in (("DCGANGenerator", {"latent": 8, "channels": (8, 6, 4)}),
-                                                     ("DCGANDiscriminator", {"channels": (4, 6), "dropout": 0.0})))
+    generator, discriminator = (
+        nets.build(Architecture(kind, {"shape": (16, 16, 3), **chosen}), device="cpu")
+        for kind, chosen in (
+            ("DCGANGenerator", {"latent": 8, "channels": (8, 6, 4)}),
+            ("DCGANDiscriminator", {"channels": (4, 6), "dropout": 0.0}),
+        )
+    )
 
     def look(module, inputs, output):
         if output.ndim == 4:
@@ -177,9 +215,17 @@ def test_no_image_changes_its_strides_in_pytorch():
 
 # How the frameworks compile them.
 
+
 @pytest.mark.parametrize("compiled", [False, True], ids=["function", "xla"])
-@pytest.mark.parametrize("name", ["DCGANGenerator, everything", "DCGANDiscriminator, batch norm",
-                                  "PixelShuffleGenerator", "ConvDiscriminator, spectral norm"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DCGANGenerator, everything",
+        "DCGANDiscriminator, batch norm",
+        "PixelShuffleGenerator",
+        "ConvDiscriminator, spectral norm",
+    ],
+)
 def test_tensorflow_functions_give_the_same_numbers(compiled, name):
     import tensorflow as tf
 
@@ -202,8 +248,9 @@ def test_tensorflow_functions_give_the_same_numbers(compiled, name):
 
 
 @pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["func", "compile"])
-@pytest.mark.parametrize("name", ["DCGANGenerator, everything", "DCGANDiscriminator, batch norm",
-                                  "ConvDiscriminator, spectral norm"])
+@pytest.mark.parametrize(
+    "name", ["DCGANGenerator, everything", "DCGANDiscriminator, batch norm", "ConvDiscriminator, spectral norm"]
+)
 def test_torch_functions_give_the_same_numbers(compiled, name):
     import torch
 
@@ -214,8 +261,9 @@ def test_torch_functions_give_the_same_numbers(compiled, name):
 
     def penalty(weights, x):
         def run(x, moved):
-            return torch.func.functional_call(network, weights, (x,),
-                                              {"training": True, "masks": masks, "statistics": moved})
+            return torch.func.functional_call(
+                network, weights, (x,), {"training": True, "masks": masks, "statistics": moved}
+            )
 
         moved = {}
         gradient = torch.func.grad(lambda x: run(x, {}).sum())(x)
@@ -236,6 +284,7 @@ def test_torch_functions_give_the_same_numbers(compiled, name):
 
 
 # Shapes, arguments and errors.
+
 
 @twins
 def test_arrays_become_native_and_come_back(twin):
@@ -263,10 +312,14 @@ def test_a_missing_mask_is_an_error(twin):
 
 
 @twins
-@pytest.mark.parametrize(("shape", "message"), [
-    ((2, 6), r"x has shape \(2, 6\), channels last; accepted: \('N', 4, 4, 1\)"),
-    ((2, 4, 4, 2), r"x has shape \(2, 4, 4, 2\), channels last; accepted: \('N', 4, 4, 1\)"),
-    ((4, 4, 4, 1), "batch is 4; accepted with packing 3: a multiple of 3")])
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((2, 6), r"x has shape \(2, 6\), channels last; accepted: \('N', 4, 4, 1\)"),
+        ((2, 4, 4, 2), r"x has shape \(2, 4, 4, 2\), channels last; accepted: \('N', 4, 4, 1\)"),
+        ((4, 4, 4, 1), "batch is 4; accepted with packing 3: a multiple of 3"),
+    ],
+)
 def test_a_wrong_input_is_an_error(twin, shape, message):
     nets = nets_of(twin)
     network = nets.build(Architecture("MLPDiscriminator", SMALL["MLPDiscriminator"] | {"packing": 3}), device="cpu")
@@ -275,14 +328,21 @@ def test_a_wrong_input_is_an_error(twin, shape, message):
 
 
 @twins
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda arrays: arrays.pop("dense_1.bias"), "tensors dense_1.bias are missing; accepted: all of"),
-    (lambda arrays: arrays.update({"dense_9.bias": np.zeros(3)}), "tensor 'dense_9.bias' is unknown; accepted"),
-    (lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].T}),
-     r"tensor 'dense_1.weight' has shape \(6, 5\); accepted: \(5, 6\)"),
-    (lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].reshape(-1)}),
-     r"tensor 'dense_1.weight' has shape \(30,\); accepted: \(5, 6\)"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda arrays: arrays.pop("dense_1.bias"), "tensors dense_1.bias are missing; accepted: all of"),
+        (lambda arrays: arrays.update({"dense_9.bias": np.zeros(3)}), "tensor 'dense_9.bias' is unknown; accepted"),
+        (
+            lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].T}),
+            r"tensor 'dense_1.weight' has shape \(6, 5\); accepted: \(5, 6\)",
+        ),
+        (
+            lambda arrays: arrays.update({"dense_1.weight": arrays["dense_1.weight"].reshape(-1)}),
+            r"tensor 'dense_1.weight' has shape \(30,\); accepted: \(5, 6\)",
+        ),
+    ],
+)
 def test_wrong_arrays_are_errors_and_change_nothing(twin, change, message):
     network = nets_of(twin).build(Architecture("MLPGenerator", SMALL["MLPGenerator"]), 0, "float32", "cpu")
     before, arrays = network.export(), network.export()

@@ -68,14 +68,19 @@ def _products(recipe):
 
 
 #: Wide in the middle, so that what the first and the last layer save hardly counts.
-_WIDE = BASE.replace(generator=BASE.generator.with_(hidden=(300, 300, 300)), averaging=0.0,
-                     discriminator=BASE.discriminator.with_(hidden=(300, 300, 300)))
+_WIDE = BASE.replace(
+    generator=BASE.generator.with_(hidden=(300, 300, 300)),
+    averaging=0.0,
+    discriminator=BASE.discriminator.with_(hidden=(300, 300, 300)),
+)
 
 
 def _forward(recipe):
     run, _ = start("torch", recipe)
-    return [recipe.batch * sum(spec.flops(()) // 2 for spec in network.layers_spec if isinstance(spec, Dense))
-            for network in (run.generator, run.discriminator)]
+    return [
+        recipe.batch * sum(spec.flops(()) // 2 for spec in network.layers_spec if isinstance(spec, Dense))
+        for network in (run.generator, run.discriminator)
+    ]
 
 
 def test_operations_of_a_step():
@@ -83,8 +88,10 @@ def test_operations_of_a_step():
     assert _products(_WIDE) == pytest.approx(4 * made + 8 * judged, rel=0.02)
 
 
-@pytest.mark.parametrize(("fields", "factor"), [
-    ({"r1": 1.0}, 3), ({"r2": 1.0}, 3), ({"r1": 1.0, "r2": 1.0}, 6), ({"gradient_penalty": 1.0}, 6)])
+@pytest.mark.parametrize(
+    ("fields", "factor"),
+    [({"r1": 1.0}, 3), ({"r2": 1.0}, 3), ({"r1": 1.0, "r2": 1.0}, 6), ({"gradient_penalty": 1.0}, 6)],
+)
 def test_operations_of_a_penalty(fields, factor):
     made, judged = _forward(_WIDE)
     assert _products(_WIDE.replace(**fields)) == pytest.approx(4 * made + (8 + factor) * judged, rel=0.02)
@@ -95,11 +102,19 @@ def test_operations_of_a_penalty(fields, factor):
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_bytes_of_a_run(framework, name, moments, averaging):
     rule = Optimiser(name, 1e-3)
-    state = training.start_run(BASE.replace(
-        generator_optimiser=rule, discriminator_optimiser=rule, averaging=averaging,
-        generator=BASE.generator.with_(batch_norm=True)), framework, device="cpu").state
-    sizes = [sum(math.prod(w.shape) for w in net.trainable().values())
-             for net in (state.generator, state.discriminator)]
+    state = training.start_run(
+        BASE.replace(
+            generator_optimiser=rule,
+            discriminator_optimiser=rule,
+            averaging=averaging,
+            generator=BASE.generator.with_(batch_norm=True),
+        ),
+        framework,
+        device="cpu",
+    ).state
+    sizes = [
+        sum(math.prod(w.shape) for w in net.trainable().values()) for net in (state.generator, state.discriminator)
+    ]
     moving = sum(math.prod(w.shape) for w in state.generator.moving().values())
     copies = 1 if averaging else 0
     counted = 8 * ((1 + moments) * sum(sizes) + copies * sizes[0] + (1 + copies) * moving)
@@ -110,8 +125,9 @@ def test_activations_are_kept_for_the_way_back():
     recipe = _WIDE.replace(dtype="float32", batch=64)
     run, sampler = start("torch", recipe)
     inputs = run.state.native(sampler.iteration(0, run.rng))["generator"]
-    own = {t.untyped_storage().data_ptr() for net in (run.generator, run.discriminator)
-           for t in net.state_dict().values()}
+    own = {
+        t.untyped_storage().data_ptr() for net in (run.generator, run.discriminator) for t in net.state_dict().values()
+    }
     kept = {}
 
     def pack(tensor):
@@ -135,16 +151,18 @@ def test_activations_are_kept_for_the_way_back():
 @pytest.mark.parametrize("twin", TWINS)
 @given(x=st.floats(2.0**-100, 2.0**100))
 def test_rounding_to_bfloat16(twin, x):
-    rounded = (float(torch.tensor(x, dtype=torch.float64).to(torch.bfloat16)) if twin == "torch"
-               else float(tf.cast(tf.constant(x, tf.float64), tf.bfloat16)))
+    rounded = (
+        float(torch.tensor(x, dtype=torch.float64).to(torch.bfloat16))
+        if twin == "torch"
+        else float(tf.cast(tf.constant(x, tf.float64), tf.bfloat16))
+    )
     # Some conversions pass through float32, which adds a rounding of its own.
     assert abs(rounded - x) <= 2.0**-8 * (1 + 2.0**-15) * x
 
 
 @pytest.mark.parametrize("twin", TWINS)
 def test_gradient_of_the_parts(twin):
-    recipe = BASE.replace(loss="relativistic", r1=1.0, r2=1.0, batch=12,
-                          discriminator_optimiser=Optimiser("sgd", 1.0))
+    recipe = BASE.replace(loss="relativistic", r1=1.0, r2=1.0, batch=12, discriminator_optimiser=Optimiser("sgd", 1.0))
     moves, losses = [], []
     for size in (1, 3):
         parts = []
@@ -193,7 +211,8 @@ def test_gradient_of_an_average_over_devices():
 def test_a_busy_neighbour_costs_at_most_what_the_section_says():
     records = read_result("neighbour.json", ("records",))["records"]
     assert {(each["framework"], each["way"]) for each in records} == set(
-        itertools.product(FRAMEWORKS, ("command line", "program", "notebook")))
+        itertools.product(FRAMEWORKS, ("command line", "program", "notebook"))
+    )
     assert max(each["ratio"] for each in records) <= 2
 
 

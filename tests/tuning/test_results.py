@@ -10,8 +10,17 @@ import pytest
 from ganbook.data.recipe import FRAMEWORKS
 from ganbook.tuning import results
 
-RESULT = {"experiment": "x", "framework": "pytorch", "recipe": {"steps": 3}, "seed": 0, "versions": {}, "machine": {},
-          "date": "2026-01-01", "seconds": 1.5, "curve": [1, 2]}
+RESULT = {
+    "experiment": "x",
+    "framework": "pytorch",
+    "recipe": {"steps": 3},
+    "seed": 0,
+    "versions": {},
+    "machine": {},
+    "date": "2026-01-01",
+    "seconds": 1.5,
+    "curve": [1, 2],
+}
 
 
 def test_what_is_written_is_read(tmp_path):
@@ -34,8 +43,15 @@ def test_a_missing_field_is_named(name, tmp_path):
         results.read_result(path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("{", "is not JSON"), ("[1]", "holds list; accepted: an object"),
-                                               ("\xff", "is not JSON"), (None, "does not exist")])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "is not JSON"),
+        ("[1]", "holds list; accepted: an object"),
+        ("\xff", "is not JSON"),
+        (None, "does not exist"),
+    ],
+)
 def test_a_file_that_is_no_result_is_named(text, message, tmp_path):
     path = tmp_path / "result.json"
     if text is not None:

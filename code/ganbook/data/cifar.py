@@ -20,8 +20,10 @@ from ganbook.data.images import Images, to_range
 from ganbook.data.recipe import SPLITS, check_choice
 
 ARCHIVE = "cifar-10-binary.tar.gz"
-FILES = {"train": tuple(f"cifar-10-batches-bin/data_batch_{k}.bin" for k in range(1, 6)),
-         "test": ("cifar-10-batches-bin/test_batch.bin",)}
+FILES = {
+    "train": tuple(f"cifar-10-batches-bin/data_batch_{k}.bin" for k in range(1, 6)),
+    "test": ("cifar-10-batches-bin/test_batch.bin",),
+}
 SIDE, CHANNELS, CLASSES = 32, 3, 10
 RECORD = 1 + CHANNELS * SIDE * SIDE
 
@@ -62,6 +64,8 @@ def _read(path: Path, names: list[str]) -> np.ndarray:
         raise DataError(f"{path} is not a sound archive ({error}); fetch the file again") from error
     for name in names:
         if not found.get(name) or len(found[name]) % RECORD:
-            raise DataError(f"{path} lacks {name} with whole records of {RECORD:,} bytes: it holds "
-                            f"{len(found.get(name, b'')):,} bytes of it")
+            raise DataError(
+                f"{path} lacks {name} with whole records of {RECORD:,} bytes: it holds "
+                f"{len(found.get(name, b'')):,} bytes of it"
+            )
     return np.frombuffer(b"".join(found[name] for name in names), np.uint8).reshape(-1, RECORD)

@@ -48,30 +48,45 @@ class Publication:
 PUBLICATIONS = {
     # The author's own site no longer serves the files; these two mirrors are TorchVision's and TensorFlow's.
     "mnist": Publication(
-        sources=("https://ossci-datasets.s3.amazonaws.com/mnist/",
-                 "https://storage.googleapis.com/cvdf-datasets/mnist/"),
-        md5={"train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
-             "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
-             "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
-             "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c"}),
+        sources=(
+            "https://ossci-datasets.s3.amazonaws.com/mnist/",
+            "https://storage.googleapis.com/cvdf-datasets/mnist/",
+        ),
+        md5={
+            "train-images-idx3-ubyte.gz": "f68b3c2dcbeaaa9fbdd348bbdeb94873",
+            "train-labels-idx1-ubyte.gz": "d53e105ee54ea40749a09fcbcd1e9432",
+            "t10k-images-idx3-ubyte.gz": "9fb629c4189551a2d022fa330f9573f3",
+            "t10k-labels-idx1-ubyte.gz": "ec29112dd5afa0611ce80d1b7f02629c",
+        },
+    ),
     "fashion_mnist": Publication(
-        sources=("https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
-                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"),
-        md5={"train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
-             "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
-             "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
-             "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310"},
+        sources=(
+            "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
+            "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
+        ),
+        md5={
+            "train-images-idx3-ubyte.gz": "8d4fb7e6c68d591d4c3dfef9ec88bf0d",
+            "train-labels-idx1-ubyte.gz": "25c81989df183df01b3e8a0aad5dffbe",
+            "t10k-images-idx3-ubyte.gz": "bef4ecab320f06d8554ea6380940ec79",
+            "t10k-labels-idx1-ubyte.gz": "bb300cfdad3c16e7a12a480ee83cd310",
+        },
         # Debian's dataset-fashion-mnist.  With name and time put back its files have the published MD5 sums.
         package=Path("/usr/share/datasets/fashion-mnist"),
-        content={"train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
-                 "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
-                 "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
-                 "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"}),
+        content={
+            "train-images-idx3-ubyte.gz": "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888",
+            "train-labels-idx1-ubyte.gz": "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9",
+            "t10k-images-idx3-ubyte.gz": "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b",
+            "t10k-labels-idx1-ubyte.gz": "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34",
+        },
+    ),
     # The author's own site, and a copy of its file that MindSpore keeps.
     "cifar10": Publication(
-        sources=("https://www.cs.toronto.edu/~kriz/",
-                 "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/"),
-        md5={"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"}),
+        sources=(
+            "https://www.cs.toronto.edu/~kriz/",
+            "https://mindspore-website.obs.cn-north-4.myhuaweicloud.com/notebook/datasets/",
+        ),
+        md5={"cifar-10-binary.tar.gz": "c32a1d4ab5d03f1284b67883e8d87530"},
+    ),
 }
 
 
@@ -99,8 +114,9 @@ def _part(name: str, prefix: str, folder: str | Path | None) -> tuple[np.ndarray
     label_path = locate(name, f"{prefix}-labels-idx1-ubyte.gz", folder)
     pixels, labels = read_idx(image_path, dimensions=3), read_idx(label_path, dimensions=1)
     if pixels.shape[1:] != (SIDE, SIDE):
-        raise DataError(f"{image_path} holds images of {pixels.shape[1]}x{pixels.shape[2]} pixels; "
-                        f"{name} has {SIDE}x{SIDE}")
+        raise DataError(
+            f"{image_path} holds images of {pixels.shape[1]}x{pixels.shape[2]} pixels; {name} has {SIDE}x{SIDE}"
+        )
     if len(pixels) != len(labels):
         raise DataError(f"{image_path} holds {len(pixels):,} images but {label_path} {len(labels):,} labels")
     if len(labels) and labels.max() >= CLASSES:
@@ -124,8 +140,10 @@ def locate(name: str, file: str, folder: str | Path | None = None) -> Path:
     if named is not None:
         named = Path(named).expanduser()
         if not named.is_dir():
-            raise DataError(f"the data folder {named} does not exist; name another, or unset {FOLDER_VARIABLE} and "
-                            f"give no folder to download {name}; {OFFLINE}")
+            raise DataError(
+                f"the data folder {named} does not exist; name another, or unset {FOLDER_VARIABLE} and "
+                f"give no folder to download {name}; {OFFLINE}"
+            )
         places = [named / name / file, named / file]
     if published.package and not folder:
         places.append(published.package / file)
@@ -134,15 +152,22 @@ def locate(name: str, file: str, folder: str | Path | None = None) -> Path:
         if _is_published(published, path):
             return path
     if there:
-        raise DataError(f"{there[0]} is not the published file of {name}: its MD5 sum is {_md5(there[0])} instead of "
-                        f"{published.md5[file]}; fetch the file again")
+        raise DataError(
+            f"{there[0]} is not the published file of {name}: its MD5 sum is {_md5(there[0])} instead of "
+            f"{published.md5[file]}; fetch the file again"
+        )
     if named is None:
         return _download(name, file)
-    parts = [part for part, prefix in PARTS.items()
-             if any((path / f"{prefix}-images-idx3-ubyte.gz").is_file() for path in (named / name, named))]
+    parts = [
+        part
+        for part, prefix in PARTS.items()
+        if any((path / f"{prefix}-images-idx3-ubyte.gz").is_file() for path in (named / name, named))
+    ]
     also = f", which holds split {parts[0]!r} alone" if len(parts) == 1 else ""
-    raise DataError(f"neither {name}/{file} nor {file} is in the data folder {named}{also}; put it there, or unset "
-                    f"{FOLDER_VARIABLE} and give no folder to download it; {OFFLINE}")
+    raise DataError(
+        f"neither {name}/{file} nor {file} is in the data folder {named}{also}; put it there, or unset "
+        f"{FOLDER_VARIABLE} and give no folder to download it; {OFFLINE}"
+    )
 
 
 def _is_published(published: Publication, path: Path) -> bool:
@@ -178,10 +203,19 @@ def _download(name: str, file: str) -> Path:
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), timeout=30)
     for source in publication.sources:
         try:
-            return Path(pooch.retrieve(source + file, f"md5:{publication.md5[file]}", fname=file, path=cache() / name,
-                                       downloader=downloader))
+            return Path(
+                pooch.retrieve(
+                    source + file,
+                    f"md5:{publication.md5[file]}",
+                    fname=file,
+                    path=cache() / name,
+                    downloader=downloader,
+                )
+            )
         except (OSError, ValueError) as error:  # no connection, or a hash that differs
             failures.append(f"  {source}: {textwrap.shorten(f'{type(error).__name__}: {error}', 160)}")
-    raise DataError(f"{file} of {name} could not be downloaded:\n" + "\n".join(failures) + "\n"
-                    f"Connect to the network and try again, or put the file into a folder and name that folder in "
-                    f"the environment variable {FOLDER_VARIABLE}; {OFFLINE}.")
+    raise DataError(
+        f"{file} of {name} could not be downloaded:\n" + "\n".join(failures) + "\n"
+        f"Connect to the network and try again, or put the file into a folder and name that folder in "
+        f"the environment variable {FOLDER_VARIABLE}; {OFFLINE}."
+    )

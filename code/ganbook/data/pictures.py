@@ -32,8 +32,9 @@ def colour_of(background: str) -> tuple[int, ...]:
     try:
         return ImageColor.getrgb(background)[:3]
     except (ValueError, TypeError) as error:
-        raise ValueError(f"background is {background!r}; accepted: a colour that Pillow knows, such as 'white' or "
-                         "'#ff8800'") from error
+        raise ValueError(
+            f"background is {background!r}; accepted: a colour that Pillow knows, such as 'white' or '#ff8800'"
+        ) from error
 
 
 @contextlib.contextmanager

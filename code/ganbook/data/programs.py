@@ -36,18 +36,23 @@ def read_options(description: str, arguments: list[str] | None = None, **default
     Returns:
         The options by name, with ``seed``, ``device`` and ``skip_unreadable`` besides.
     """
-    parser = argparse.ArgumentParser(description=description.splitlines()[0],
-                                     formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    for name, kind, words in (("data", str, "a data set's name, or a folder of images"),
-                              ("size", int, "side of the images, in pixels"),
-                              ("width", int, "units or channels of the narrowest layer"),
-                              ("steps", int, "steps of each player"), ("batch", int, "images in a batch"),
-                              ("every", int, "steps between two grids of samples"),
-                              ("out", Path, "folder for the grids and the weights")):
+    parser = argparse.ArgumentParser(
+        description=description.splitlines()[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    for name, kind, words in (
+        ("data", str, "a data set's name, or a folder of images"),
+        ("size", int, "side of the images, in pixels"),
+        ("width", int, "units or channels of the narrowest layer"),
+        ("steps", int, "steps of each player"),
+        ("batch", int, "images in a batch"),
+        ("every", int, "steps between two grids of samples"),
+        ("out", Path, "folder for the grids and the weights"),
+    ):
         parser.add_argument(f"--{name}", type=kind, default=defaults[name], help=words)
     parser.add_argument("--seed", type=int, default=0, help="of initial weights, batches and noise")
-    parser.add_argument("--skip-unreadable", action="store_true",
-                        help="leave out, and count, the files of a folder that cannot be used")
+    parser.add_argument(
+        "--skip-unreadable", action="store_true", help="leave out, and count, the files of a folder that cannot be used"
+    )
     parser.add_argument("--device", choices=("cpu", "gpu"), help="what to compute on (default: a GPU, if one is seen)")
     return parser.parse_args(arguments)
 
@@ -88,8 +93,10 @@ def training_images(options: argparse.Namespace, channels: int, sizes: Collectio
         raise ValueError(f"size is {options.size}; accepted: {_spoken(sizes)}")
     images = images_for(options.data, "train", options.size, channels, options.skip_unreadable)
     if len(images) < options.batch:
-        raise ValueError(f"batch is {options.batch}; accepted with data {options.data!r}: at most {len(images)}, the "
-                         "number of its images")
+        raise ValueError(
+            f"batch is {options.batch}; accepted with data {options.data!r}: at most {len(images)}, the "
+            "number of its images"
+        )
     return images
 
 

@@ -32,8 +32,14 @@ FRAMEWORKS = ("pytorch", "tensorflow")
 LARGEST = sys.float_info.max
 #: About the largest number of float32: PyTorch takes no larger one as a bound.
 LARGEST_FLOAT32 = 3e38
-NETWORKS = ("MLPGenerator", "MLPDiscriminator", "ConvDiscriminator", "DCGANGenerator", "DCGANDiscriminator",
-            "PixelShuffleGenerator")
+NETWORKS = (
+    "MLPGenerator",
+    "MLPDiscriminator",
+    "ConvDiscriminator",
+    "DCGANGenerator",
+    "DCGANDiscriminator",
+    "PixelShuffleGenerator",
+)
 
 
 def check_choice(name: str, value: str, accepted: tuple[str, ...]) -> str:
@@ -69,8 +75,10 @@ def check_range(name: str, value: float, low: float, high: float = LARGEST, *, o
     number = isinstance(value, (int, float)) and not isinstance(value, bool)
     if not number or not max(low, -LARGEST) <= value <= high or (open_low and value == low):
         bounds = f"above {low:g}" if open_low else f"at least {low:g}"
-        raise ValueError(f"{name} is {value!r}; accepted: a number {bounds}"
-                         + (f" and at most {high:g}" if high < LARGEST or (number and value > high) else ""))
+        raise ValueError(
+            f"{name} is {value!r}; accepted: a number {bounds}"
+            + (f" and at most {high:g}" if high < LARGEST or (number and value > high) else "")
+        )
     return float(value) if abs(value) > 2**53 else value
 
 
@@ -83,8 +91,10 @@ def check_int(name: str, value: int, low: int, high: int = 2**63 - 1) -> int:
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         above = isinstance(value, int) and value > high
-        raise ValueError(f"{name} is {value!r}; accepted: a whole number of at least {low}"
-                         + (f" and at most {high}" if above else ""))
+        raise ValueError(
+            f"{name} is {value!r}; accepted: a whole number of at least {low}"
+            + (f" and at most {high}" if above else "")
+        )
     return value
 
 
@@ -114,6 +124,7 @@ class Schedule:
     kind: str = "constant"
 
     if TYPE_CHECKING:  # a field that holds a schedule accepts a number too, see Optimiser and Recipe
+
         def __get__(self, owner: object, kind: type) -> Schedule: ...
         def __set__(self, owner: object, value: Schedule | float) -> None: ...
 
@@ -189,10 +200,14 @@ class Architecture:
             raise ValueError(f"settings is {self.settings!r}; accepted: a mapping from names to values")
         settings = {name: plain(value) for name, value in self.settings.items()}
         for name, value in settings.items():
-            if not all(each is None or isinstance(each, (int, float, str))
-                       for each in (value if isinstance(value, tuple) else (value,))):
-                raise ValueError(f"setting {name!r} is {value!r}; accepted: a number, a name, True, False, None, or a "
-                                 "sequence of them")
+            if not all(
+                each is None or isinstance(each, (int, float, str))
+                for each in (value if isinstance(value, tuple) else (value,))
+            ):
+                raise ValueError(
+                    f"setting {name!r} is {value!r}; accepted: a number, a name, True, False, None, or a "
+                    "sequence of them"
+                )
         object.__setattr__(self, "settings", MappingProxyType(settings))
 
     def __hash__(self) -> int:
@@ -273,8 +288,13 @@ class Recipe:
             raise ValueError(f"name is {self.name!r}; accepted: letters, digits, '-' and '_'")
         if not isinstance(self.data, str):
             raise ValueError(f"data is {self.data!r}; accepted: the name of a data set")
-        for field, accepted in (("split", SPLITS), ("latent", LATENTS), ("loss", LOSSES), ("order", ORDERS),
-                                ("dtype", DTYPES)):
+        for field, accepted in (
+            ("split", SPLITS),
+            ("latent", LATENTS),
+            ("loss", LOSSES),
+            ("order", ORDERS),
+            ("dtype", DTYPES),
+        ):
             check_choice(field, getattr(self, field), accepted)
         for field in ("r1", "r2"):
             if not isinstance(getattr(self, field), Schedule):
@@ -284,23 +304,35 @@ class Recipe:
             object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0, LARGEST_FLOAT32))
         if self.averaging >= 1.0:
             raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
-        for field, *range_ in (("discriminator_steps", 1, 1000), ("unrolled", 0, 1000), ("batch", 1), ("steps", 1),
-                               ("seed", 0)):
+        for field, *range_ in (
+            ("discriminator_steps", 1, 1000),
+            ("unrolled", 0, 1000),
+            ("batch", 1),
+            ("steps", 1),
+            ("seed", 0),
+        ):
             object.__setattr__(self, field, check_int(field, getattr(self, field), *range_))
         if self.size is not None:
             object.__setattr__(self, "size", check_int("size", self.size, 1))
         if self.order == "simultaneous" and self.discriminator_steps != 1:
-            raise ValueError(f"discriminator_steps is {self.discriminator_steps}; accepted with order "
-                             "'simultaneous': 1, since both gradients are taken at one point")
+            raise ValueError(
+                f"discriminator_steps is {self.discriminator_steps}; accepted with order "
+                "'simultaneous': 1, since both gradients are taken at one point"
+            )
         if self.order == "simultaneous" and self.unrolled:
-            raise ValueError(f"unrolled is {self.unrolled}; accepted with order 'simultaneous': 0, since the generator "
-                             "looks ahead from the discriminator that it meets")
+            raise ValueError(
+                f"unrolled is {self.unrolled}; accepted with order 'simultaneous': 0, since the generator "
+                "looks ahead from the discriminator that it meets"
+            )
         if self.batch % self.packing:
-            raise ValueError(f"batch is {self.batch}; accepted with packing {self.packing}: a multiple of "
-                             f"{self.packing}")
+            raise ValueError(
+                f"batch is {self.batch}; accepted with packing {self.packing}: a multiple of {self.packing}"
+            )
         if self.penalised and self.discriminator.settings.get("batch_norm"):
-            raise ValueError("discriminator has batch normalisation; accepted with a gradient penalty: none, since "
-                             "the penalty is on each image's own gradient (Gulrajani et al., 2017, section 4)")
+            raise ValueError(
+                "discriminator has batch normalisation; accepted with a gradient penalty: none, since "
+                "the penalty is on each image's own gradient (Gulrajani et al., 2017, section 4)"
+            )
 
     @functools.cached_property
     def penalised(self) -> bool:
@@ -328,10 +360,12 @@ class Recipe:
 
     def to_json(self) -> str:
         """The recipe as indented JSON, one field a line."""
+
         def fields(value: Any) -> Any:
             if dataclasses.is_dataclass(value):
                 return {f.name: fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
             return dict(value) if isinstance(value, Mapping) else value
+
         return json.dumps(fields(self), indent=2) + "\n"
 
     @classmethod
@@ -358,8 +392,15 @@ def up_to_date(fields: Mapping[str, Any]) -> dict[str, Any]:
     return json.loads(Recipe.from_json(json.dumps(fields)).to_json())
 
 
-_PARTS = {"generator": Architecture, "discriminator": Architecture, "generator_optimiser": Optimiser,
-          "discriminator_optimiser": Optimiser, "r1": Schedule, "r2": Schedule, "learning_rate": Schedule}
+_PARTS = {
+    "generator": Architecture,
+    "discriminator": Architecture,
+    "generator_optimiser": Optimiser,
+    "discriminator_optimiser": Optimiser,
+    "r1": Schedule,
+    "r2": Schedule,
+    "learning_rate": Schedule,
+}
 
 
 def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -377,8 +418,11 @@ def _build(cls: type, fields: Any, where: str) -> Any:
     if not isinstance(fields, dict):
         raise ValueError(f"{where} is {fields!r}; accepted: an object with {', '.join(known)}")
     unknown = sorted(set(fields) - set(known))
-    missing = [name for name, field in known.items() if name not in fields
-               and field.default is field.default_factory is dataclasses.MISSING]
+    missing = [
+        name
+        for name, field in known.items()
+        if name not in fields and field.default is field.default_factory is dataclasses.MISSING
+    ]
     if unknown or missing:
         raise ValueError(f"{where} has unknown fields {unknown} and lacks {missing}; accepted: {', '.join(known)}")
     return cls(**{k: _build(_PARTS[k], v, f"{where}.{k}") if k in _PARTS else v for k, v in fields.items()})

@@ -110,8 +110,10 @@ def check_recipe(folder: Path, recipe: Recipe) -> None:
     differing = [name for name in here if here[name] != there[name]]
     if differing:
         extend = ", and steps= (--steps) to extend it" if "steps" in differing else ""
-        raise CheckpointError(f"{folder} holds another run; these fields of the recipe differ: {', '.join(differing)}. "
-                              f"Choose another folder, or give that run's own recipe{extend}")
+        raise CheckpointError(
+            f"{folder} holds another run; these fields of the recipe differ: {', '.join(differing)}. "
+            f"Choose another folder, or give that run's own recipe{extend}"
+        )
 
 
 def holds_run(folder: Path) -> bool:
@@ -159,8 +161,10 @@ def _opened(folder: Path) -> Iterator[tuple[Any, dict[str, str]]]:
     path = folder / FILE
     if not path.is_file():
         old = ", but one of an earlier version, in several files" if holds_run(folder) else ""
-        raise CheckpointError(f"{path} cannot be read: there is no such file{old}; accepted: a folder that "
-                              "'python -m ganbook train' wrote")
+        raise CheckpointError(
+            f"{path} cannot be read: there is no such file{old}; accepted: a folder that "
+            "'python -m ganbook train' wrote"
+        )
     try:
         with safetensors.safe_open(path, "np") as file:
             texts = file.metadata() or {}

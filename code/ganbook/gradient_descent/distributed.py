@@ -32,12 +32,16 @@ def check_share(recipe: Recipe, size: int) -> None:
     packing = recipe.discriminator.settings.get("packing", 1)
     if recipe.batch % (size * packing):
         packs = f" packs of {packing}" if packing > 1 else ""
-        raise ValueError(f"batch is {recipe.batch}; accepted with {size} processes{packs and ' and' + packs}: a "
-                         f"multiple of {size * packing}, since the mean of the processes' means is the mean of the "
-                         "batch only if all have as many examples")
+        raise ValueError(
+            f"batch is {recipe.batch}; accepted with {size} processes{packs and ' and' + packs}: a "
+            f"multiple of {size * packing}, since the mean of the processes' means is the mean of the "
+            "batch only if all have as many examples"
+        )
     if recipe.unrolled:
-        raise ValueError(f"unrolled is {recipe.unrolled}; accepted with several processes: 0, since the engines "
-                         "average no gradient of a step within a step")
+        raise ValueError(
+            f"unrolled is {recipe.unrolled}; accepted with several processes: 0, since the engines "
+            "average no gradient of a step within a step"
+        )
 
 
 def share(inputs: Inputs, rank: int, size: int) -> Inputs:
@@ -57,12 +61,14 @@ def share(inputs: Inputs, rank: int, size: int) -> Inputs:
         >>> share({"noise": np.arange(6.0)}, rank=1, size=3)["noise"]
         array([2., 3.])
     """
+
     def part(value: Any) -> Any:
         if isinstance(value, dict):
             return {key: inner if key == "rates" else part(inner) for key, inner in value.items()}
         if isinstance(value, list):
             return [part(inner) for inner in value]
         return np.split(value, size)[rank]
+
     return part(inputs)
 
 

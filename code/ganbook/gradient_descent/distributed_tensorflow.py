@@ -26,8 +26,10 @@ from ganbook.gradient_descent.step.train_state_tensorflow import TrainState
 from ganbook.tensors.layers_tensorflow import BatchNorm
 from ganbook.tensors.networks_tensorflow import Network
 
-LAUNCH = ('TF_CONFIG=\'{"cluster": {"worker": ["localhost:2001", "localhost:2002"]}, "task": {"type": "worker", '
-          '"index": 0}}\' python -m ganbook train --framework tensorflow --distributed, and the same with index 1')
+LAUNCH = (
+    'TF_CONFIG=\'{"cluster": {"worker": ["localhost:2001", "localhost:2002"]}, "task": {"type": "worker", '
+    '"index": 0}}\' python -m ganbook train --framework tensorflow --distributed, and the same with index 1'
+)
 
 
 class Team:
@@ -59,8 +61,10 @@ def join(device: str | None = None) -> Iterator[Team]:
     else:
         devices = [device.name for device in tf.config.list_logical_devices(kind.upper())]
         if len(devices) < 2:
-            raise ValueError(f"the environment lacks TF_CONFIG and this process sees {len(devices)} {kind.upper()}, so "
-                             f"nothing says who trains together; accepted: several GPUs, or a start such as {LAUNCH}")
+            raise ValueError(
+                f"the environment lacks TF_CONFIG and this process sees {len(devices)} {kind.upper()}, so "
+                f"nothing says who trains together; accepted: several GPUs, or a start such as {LAUNCH}"
+            )
         strategy = tf.distribute.MirroredStrategy(devices)
     team = Team(rank, strategy.num_replicas_in_sync, "cpu" if kind == "cpu" else "gpu:0")
     team.strategy = strategy
@@ -97,9 +101,11 @@ class DistributedIterations:
 
     def _native_shares(self, inputs: Inputs) -> Inputs:
         """Of every device of this process, its part of the inputs."""
+
         def part(context: tf.distribute.ValueContext) -> Inputs:
             mine = share(inputs, context.replica_id_in_sync_group, context.num_replicas_in_sync)
             return self.state.native(mine)
+
         return self.team.strategy.experimental_distribute_values_from_function(part)
 
     def _iterate(self, inputs: Inputs) -> tf.Tensor:
@@ -130,5 +136,6 @@ def _rank(text: str) -> int:
             return task["index"]
     except (ValueError, KeyError, TypeError):
         pass
-    raise ValueError(f"TF_CONFIG is {text!r}; accepted: the addresses of all workers and this one's index, as in "
-                     f"{LAUNCH}")
+    raise ValueError(
+        f"TF_CONFIG is {text!r}; accepted: the addresses of all workers and this one's index, as in {LAUNCH}"
+    )

@@ -64,12 +64,16 @@ def join(device: str | None = None) -> Iterator[Team]:
     names = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
     missing = [name for name in names if name not in os.environ]
     if missing:
-        raise ValueError(f"the environment lacks {', '.join(missing)}, so nothing says which processes train together; "
-                         f"accepted: a start by the launcher, such as {LAUNCH}")
+        raise ValueError(
+            f"the environment lacks {', '.join(missing)}, so nothing says which processes train together; "
+            f"accepted: a start by the launcher, such as {LAUNCH}"
+        )
     local, kind = int(os.environ["LOCAL_RANK"]), device_kind(device, torch.cuda.device_count())
     if kind == "gpu" and local >= torch.cuda.device_count():
-        raise ValueError(f"process {local} of this machine finds {torch.cuda.device_count()} GPUs; accepted: one GPU "
-                         "for each process, or --device cpu")
+        raise ValueError(
+            f"process {local} of this machine finds {torch.cuda.device_count()} GPUs; accepted: one GPU "
+            "for each process, or --device cpu"
+        )
     if kind == "gpu":
         torch.cuda.set_device(local)
     dist.init_process_group("nccl" if kind == "gpu" else "gloo")
@@ -134,8 +138,10 @@ class DistributedIterations:
             float64, shape (iterations, 3): discriminator loss, penalty and generator loss of each, of the whole batch.
         """
         team = self.team
-        losses = [self.state.one_iteration(self.state.native(share(inputs, team.rank, team.size)), averaged_gradients)
-                  for inputs in iterations]
+        losses = [
+            self.state.one_iteration(self.state.native(share(inputs, team.rank, team.size)), averaged_gradients)
+            for inputs in iterations
+        ]
         return all_reduce(torch.stack(losses)).double().cpu().numpy()
 
 
@@ -145,8 +151,10 @@ def averaged_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> t
     parts = [part for group in found.values() for part in group.values()]
     # One message for all of them.
     together = iter(all_reduce(torch.cat([part.flatten() for part in parts])).split([part.numel() for part in parts]))
-    return {role: {name: next(together).reshape(part.shape) for name, part in group.items()}
-            for role, group in found.items()}, report
+    return {
+        role: {name: next(together).reshape(part.shape) for name, part in group.items()}
+        for role, group in found.items()
+    }, report
 
 
 class _Mean(torch.autograd.Function):

@@ -44,11 +44,14 @@ def load_source(recipe: Recipe, **options: Any) -> Any:
         size, options = made[0] if size is None else size, {"channels": made[-1], **options}
     elif name.startswith("stacked_") and len(made) == 3:
         options = {"stack": made[-1], **options}
-    source = data.load(name, split=recipe.split, size=size, scale=None if recipe.scale == 1.0 else recipe.scale,
-                       **options)
+    source = data.load(
+        name, split=recipe.split, size=size, scale=None if recipe.scale == 1.0 else recipe.scale, **options
+    )
     if isinstance(source, FolderImages) and len(source) < recipe.batch:
-        raise DataError(f"{source.name} has {len(source):,} images in split {recipe.split!r}; accepted: at least "
-                        f"{recipe.batch:,}, the recipe's batch, or a smaller batch (--batch)")
+        raise DataError(
+            f"{source.name} has {len(source):,} images in split {recipe.split!r}; accepted: at least "
+            f"{recipe.batch:,}, the recipe's batch, or a smaller batch (--batch)"
+        )
     return source
 
 
@@ -60,8 +63,12 @@ def describe(source: Any) -> dict[str, Any]:
         how it was read and how many files were left out.
     """
     name = getattr(source, "name", None)
-    record = {"name": name if isinstance(name, str) else None, "shape": list(map(int, source.shape)),
-              "count": len(source) if hasattr(source, "__len__") else None, "sha256": data.fingerprint(source)}
+    record = {
+        "name": name if isinstance(name, str) else None,
+        "shape": list(map(int, source.shape)),
+        "count": len(source) if hasattr(source, "__len__") else None,
+        "sha256": data.fingerprint(source),
+    }
     if isinstance(source, FolderImages):
         record |= read_as(source) | {"unreadable": len(source.unreadable)}
     return record
@@ -72,8 +79,9 @@ def read_as(source: Any) -> dict[str, Any]:
     return {option: getattr(source, option) for option in OPTIONS} if isinstance(source, FolderImages) else {}
 
 
-def find_source(recipe: Recipe, record: Mapping[str, Any] | None = None, source: Any = None
-                ) -> tuple[Any, dict[str, Any]]:
+def find_source(
+    recipe: Recipe, record: Mapping[str, Any] | None = None, source: Any = None
+) -> tuple[Any, dict[str, Any]]:
     """The real examples of a run, and what it keeps of them.
 
     Args:
@@ -92,9 +100,11 @@ def find_source(recipe: Recipe, record: Mapping[str, Any] | None = None, source:
     known = record if record is not None and "sha256" in record else None
     if source is None:
         if record is not None and not loadable(record):
-            raise CheckpointError(f"the run was trained on examples that were given in Python, {told(record)}, and not "
-                                  f"on {recipe.data!r} of its recipe; accepted: the same ones as source=, or if they "
-                                  "are a folder's images its path (--data)")
+            raise CheckpointError(
+                f"the run was trained on examples that were given in Python, {told(record)}, and not "
+                f"on {recipe.data!r} of its recipe; accepted: the same ones as source=, or if they "
+                "are a folder's images its path (--data)"
+            )
         if known:
             recipe = recipe.replace(data=known["name"])
         source = load_source(recipe, **({option: known[option] for option in OPTIONS} if known else {}))
@@ -103,8 +113,9 @@ def find_source(recipe: Recipe, record: Mapping[str, Any] | None = None, source:
     found = describe(source)
     wanted = record if known or record is None else describe(load_source(recipe))
     if wanted is not None and wanted["sha256"] != found["sha256"]:
-        raise CheckpointError(f"the run was trained on {told(wanted)}, and these are {told(found)}; accepted: the same "
-                              "examples")
+        raise CheckpointError(
+            f"the run was trained on {told(wanted)}, and these are {told(found)}; accepted: the same examples"
+        )
     return source, found if known or record is None else dict(record)
 
 

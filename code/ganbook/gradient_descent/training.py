@@ -30,8 +30,10 @@ LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
 STEPS_PER_CALL = 20
 SAMPLES = 64
-ADVICE = ("The run stopped; what was saved before is unharmed. Lower the learning rate, or choose a loss or penalty "
-          "that bounds the discriminator")
+ADVICE = (
+    "The run stopped; what was saved before is unharmed. Lower the learning rate, or choose a loss or penalty "
+    "that bounds the discriminator"
+)
 #: Runs a list of iterations and gives their losses, shape (iterations, 3).
 RunIterations = Callable[[list[dict[str, Any]]], np.ndarray]
 _ENDINGS = {"pytorch": "torch", "tensorflow": "tensorflow"}
@@ -104,8 +106,7 @@ class Run:
         n, seed = check_int("n", n, 1), check_int("seed", seed, 0)
         latent = self.generator.input_shape_[0]
         noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(seed))
-        parts = [self.state.sample(part, use_average=use_average)
-                 for part in np.array_split(noise, math.ceil(n / 500))]
+        parts = [self.state.sample(part, use_average=use_average) for part in np.array_split(noise, math.ceil(n / 500))]
         return np.concatenate(parts).astype(np.float32)
 
     def save(self, folder: str | Path) -> None:
@@ -121,8 +122,15 @@ class Run:
             for name, array in group.items():
                 if not np.isfinite(array).all():
                     raise NonFiniteLoss(f"step {self.step}: {name} of the {role} is not finite. {ADVICE}")
-        state = {"framework": self.framework, "step": self.step, "steps": self.steps, "data": self.trained_on,
-                 "seconds": self.seconds, "history": self.history, "rng": self.rng.bit_generator.state}
+        state = {
+            "framework": self.framework,
+            "step": self.step,
+            "steps": self.steps,
+            "data": self.trained_on,
+            "seconds": self.seconds,
+            "history": self.history,
+            "rng": self.rng.bit_generator.state,
+        }
         checkpoint.save(Path(folder), self.recipe, state, arrays)
 
 
@@ -189,10 +197,23 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
     return run
 
 
-def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: int | None = None,
-          steps: int | None = None, out: str | Path | None = None, resume: bool = False, device: str | None = None,
-          compiled: bool = False, distributed: bool = False, save_every: int = 0, sample_every: int = 0,
-          source: Any = None, check_data: bool = True, progress: bool | None = None) -> Run:
+def train(
+    recipe: Recipe | None = None,
+    framework: str = "pytorch",
+    *,
+    until: int | None = None,
+    steps: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    compiled: bool = False,
+    distributed: bool = False,
+    save_every: int = 0,
+    sample_every: int = 0,
+    source: Any = None,
+    check_data: bool = True,
+    progress: bool | None = None,
+) -> Run:
     """Train a GAN from its first step, or go on from a saved one.
 
     Args:
@@ -233,9 +254,16 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         >>> run.step, sorted(run.history)
         (2, ['discriminator_loss', 'generator_loss', 'penalty', 'step'])
     """
-    plan = _Plan(until if until is None else check_int("until", until, 0), steps, out,
-                 check_int("save_every", save_every, 0), check_int("sample_every", sample_every, 0), source, check_data,
-                 progress)
+    plan = _Plan(
+        until if until is None else check_int("until", until, 0),
+        steps,
+        out,
+        check_int("save_every", save_every, 0),
+        check_int("sample_every", sample_every, 0),
+        source,
+        check_data,
+        progress,
+    )
     if distributed and compiled:
         raise ValueError("compiled is True; accepted with distributed: False, since the engines cannot be compiled")
     if not distributed:
@@ -246,8 +274,11 @@ def train(recipe: Recipe | None = None, framework: str = "pytorch", *, until: in
         with team.scope():
             run = _prepare(recipe, framework, out, resume, team.device)
         run.writes = team.first
-        return _loop(run, engine.DistributedIterations(run.state, team).run,
-                     plan if team.first else dataclasses.replace(plan, progress=False))
+        return _loop(
+            run,
+            engine.DistributedIterations(run.state, team).run,
+            plan if team.first else dataclasses.replace(plan, progress=False),
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -273,8 +304,15 @@ def _loop(run: Run, run_iterations: RunIterations, plan: _Plan) -> Run:
     # A place that cannot be is better found now than after an hour.
     with checkpoint.alone(out) if out else contextlib.nullcontext():
         # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
-        for _ in iterate(run, plan.save_every if plan.out else 0, plan.sample_every, sampler=sampler,
-                         run_iterations=run_iterations, until=plan.until, progress=plan.progress):
+        for _ in iterate(
+            run,
+            plan.save_every if plan.out else 0,
+            plan.sample_every,
+            sampler=sampler,
+            run_iterations=run_iterations,
+            until=plan.until,
+            progress=plan.progress,
+        ):
             if plan.sample_every and run.step % plan.sample_every == 0:
                 run.samples.append((run.step, run.sample(SAMPLES, run.recipe.seed)))
             if out and plan.save_every and run.step % plan.save_every == 0:
@@ -284,14 +322,14 @@ def _loop(run: Run, run_iterations: RunIterations, plan: _Plan) -> Run:
     return run
 
 
-def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool,
-             device: str | None) -> Run:
+def _prepare(recipe: Recipe | None, framework: str, out: str | Path | None, resume: bool, device: str | None) -> Run:
     if resume and out is None:
         raise ValueError("resume is True and out is None; accepted with resume: the folder of a run")
     if out is not None and checkpoint.holds_run(Path(out)):
         if not resume:
-            raise checkpoint.CheckpointError(f"{out} holds a run already; choose another folder, or go on with that "
-                                             "run by resume=True (--resume)")
+            raise checkpoint.CheckpointError(
+                f"{out} holds a run already; choose another folder, or go on with that run by resume=True (--resume)"
+            )
         if recipe is not None:
             checkpoint.check_recipe(Path(out), recipe)
         return load_run(out, framework, device=device)
@@ -317,14 +355,28 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
     """
     made, judged = run.generator.output_shape_, run.discriminator.input_shape_
     if not tuple(source.shape) == made == judged:
-        raise ValueError(f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
-                         f"{made} and the discriminator takes {judged}; accepted: three equal shapes")
-    return InputSampler(run.recipe, source, run.generator.input_shape_[0], dropout_layers(run.generator),
-                        dropout_layers(run.discriminator), check_data)
+        raise ValueError(
+            f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
+            f"{made} and the discriminator takes {judged}; accepted: three equal shapes"
+        )
+    return InputSampler(
+        run.recipe,
+        source,
+        run.generator.input_shape_[0],
+        dropout_layers(run.generator),
+        dropout_layers(run.discriminator),
+        check_data,
+    )
 
 
-def iterate(run: Run, *every: int, sampler: InputSampler | None = None, run_iterations: RunIterations | None = None,
-            until: int | None = None, progress: bool | None = False) -> Iterator[np.ndarray]:
+def iterate(
+    run: Run,
+    *every: int,
+    sampler: InputSampler | None = None,
+    run_iterations: RunIterations | None = None,
+    until: int | None = None,
+    progress: bool | None = False,
+) -> Iterator[np.ndarray]:
     """Train a run, and stop on the way to let the caller look at it.
 
     Args:

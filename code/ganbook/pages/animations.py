@@ -106,10 +106,19 @@ class Panel:
     def __post_init__(self) -> None:
         if not self.paths:
             raise ValueError("paths is empty; accepted: at least one path by name")
-        object.__setattr__(self, "paths", {_word("a path's name", name): _points(f"paths[{name!r}]", path, 2)
-                                           for name, path in self.paths.items()})
-        object.__setattr__(self, "marks", {_word("a mark's name", name): _points(f"marks[{name!r}]", [point], 1)[0]
-                                           for name, point in (self.marks or {}).items()})
+        object.__setattr__(
+            self,
+            "paths",
+            {_word("a path's name", name): _points(f"paths[{name!r}]", path, 2) for name, path in self.paths.items()},
+        )
+        object.__setattr__(
+            self,
+            "marks",
+            {
+                _word("a mark's name", name): _points(f"marks[{name!r}]", [point], 1)[0]
+                for name, point in (self.marks or {}).items()
+            },
+        )
         object.__setattr__(self, "limits", _limits(self))
 
 
@@ -130,8 +139,9 @@ class Animation:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[A-Za-z][A-Za-z0-9]*(-[A-Za-z0-9]+)*", self.name):
-            raise ValueError(f"name is {self.name!r}; accepted: letters, digits and single dashes, beginning with a "
-                             "letter")
+            raise ValueError(
+                f"name is {self.name!r}; accepted: letters, digits and single dashes, beginning with a letter"
+            )
 
     def _repr_html_(self) -> str:
         return self.html
@@ -172,8 +182,9 @@ def animate_panels(panels: Sequence[Panel], *, name: str, description: str, seco
     if not 0 < seconds < math.inf:
         raise ValueError(f"seconds is {seconds!r}; accepted: a number above 0")
     length, styles = _one_length(panels), _styles(panels)
-    drawn = [_panel(panel, f"ganbook-{name}-{i}", description if i == 0 else "", styles)
-             for i, panel in enumerate(panels)]
+    drawn = [
+        _panel(panel, f"ganbook-{name}-{i}", description if i == 0 else "", styles) for i, panel in enumerate(panels)
+    ]
     return Animation(name, _figure(name, "".join(drawn), _legend(styles), length, seconds))
 
 
@@ -193,19 +204,24 @@ def _pixels(limits: Limits, points: np.ndarray) -> np.ndarray:
 
 
 def _panel(panel: Panel, identity: str, description: str, styles: Mapping[str, tuple[str, str, float]]) -> str:
-    alternative = (f'<title id="{identity}-title">{html.escape(panel.title or ", ".join(panel.paths))}</title>'
-                   f'<desc id="{identity}-desc">{html.escape(description)}</desc>')
+    alternative = (
+        f'<title id="{identity}-title">{html.escape(panel.title or ", ".join(panel.paths))}</title>'
+        f'<desc id="{identity}-desc">{html.escape(description)}</desc>'
+    )
     limits = panel.limits
     assert limits is not None  # Panel fits what is not given
     behind = _contours(panel, limits) + _arrows(panel, limits)
-    paths = "".join(_path(_pixels(limits, path[_thinned(len(path))]), *styles[name])
-                    for name, path in panel.paths.items())
+    paths = "".join(
+        _path(_pixels(limits, path[_thinned(len(path))]), *styles[name]) for name, path in panel.paths.items()
+    )
     heading = f'<p class="ganbook-title">{html.escape(panel.title)}</p>' if panel.title else ""
-    return (f'<div style="max-width:{WIDTH}px">{heading}<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'aria-labelledby="{identity}-title {identity}-desc">{alternative}'
-            f'<clipPath id="{identity}-clip"><rect x="{LEFT}" y="{TOP}" width="{INNER}" height="{TALL}"/></clipPath>'
-            f'{_frame(panel, limits)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
-            f'{_marks(panel, limits)}</svg></div>\n')
+    return (
+        f'<div style="max-width:{WIDTH}px">{heading}<svg role="img" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'aria-labelledby="{identity}-title {identity}-desc">{alternative}'
+        f'<clipPath id="{identity}-clip"><rect x="{LEFT}" y="{TOP}" width="{INNER}" height="{TALL}"/></clipPath>'
+        f'{_frame(panel, limits)}<g clip-path="url(#{identity}-clip)" fill="none">{behind}{paths}</g>'
+        f"{_marks(panel, limits)}</svg></div>\n"
+    )
 
 
 def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
@@ -213,10 +229,12 @@ def _path(pixels: np.ndarray, colour: str, dashes: str, width: float) -> str:
     points = [f"{_number(x)},{_number(y)}" for x, y in pixels]
     (x, y), (end_x, end_y) = (point.split(",") for point in (points[0], points[-1]))
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return (f'<g><polyline class="ganbook-path" points="{" ".join(points)}" stroke="{colour}" stroke-width="{width}" '
-            f'stroke-linejoin="round"{dashed}/>'
-            f'<circle cx="{x}" cy="{y}" r="5" fill="#fff" stroke="{colour}" stroke-width="2"/>'
-            f'<circle class="ganbook-end" cx="{end_x}" cy="{end_y}" r="5" fill="{colour}" stroke="#fff"/></g>')
+    return (
+        f'<g><polyline class="ganbook-path" points="{" ".join(points)}" stroke="{colour}" stroke-width="{width}" '
+        f'stroke-linejoin="round"{dashed}/>'
+        f'<circle cx="{x}" cy="{y}" r="5" fill="#fff" stroke="{colour}" stroke-width="2"/>'
+        f'<circle class="ganbook-end" cx="{end_x}" cy="{end_y}" r="5" fill="{colour}" stroke="#fff"/></g>'
+    )
 
 
 def _frame(panel: Panel, limits: Limits) -> str:
@@ -232,11 +250,13 @@ def _frame(panel: Panel, limits: Limits) -> str:
         grid.append(f"M{LEFT} {_number(y)}H{right}")
         numbers.append(f'<text x="{LEFT - 6}" y="{_number(y + 4)}" text-anchor="end">{_label(tick)}</text>')
     middle = TOP + TALL / 2
-    return (f'<path d="{"".join(grid)}" stroke="#ddd" fill="none"/>'
-            f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="#111" fill="none"/>{"".join(numbers)}'
-            f'<text x="{LEFT + INNER / 2:g}" y="{bottom + 36}" text-anchor="middle">{html.escape(panel.xlabel)}</text>'
-            f'<text x="14" y="{middle:g}" text-anchor="middle" transform="rotate(-90 14 {middle:g})">'
-            f'{html.escape(panel.ylabel)}</text>')
+    return (
+        f'<path d="{"".join(grid)}" stroke="#ddd" fill="none"/>'
+        f'<path d="M{LEFT} {TOP}V{bottom}H{right}" stroke="#111" fill="none"/>{"".join(numbers)}'
+        f'<text x="{LEFT + INNER / 2:g}" y="{bottom + 36}" text-anchor="middle">{html.escape(panel.xlabel)}</text>'
+        f'<text x="14" y="{middle:g}" text-anchor="middle" transform="rotate(-90 14 {middle:g})">'
+        f"{html.escape(panel.ylabel)}</text>"
+    )
 
 
 def _arrows(panel: Panel, limits: Limits) -> str:
@@ -270,11 +290,16 @@ def _contours(panel: Panel, limits: Limits) -> str:
     points = _grid(limits, CONTOUR_GRID, inset=0.0)
     values = np.asarray(function(points), dtype=float)
     if values.shape != points.shape[:1] or not np.isfinite(values).all():
-        raise ValueError(f"contours gives shape {values.shape} for points of shape {points.shape}; accepted: one "
-                         "finite value per point")
+        raise ValueError(
+            f"contours gives shape {values.shape} for points of shape {points.shape}; accepted: one "
+            "finite value per point"
+        )
     square = (CONTOUR_GRID, CONTOUR_GRID)
-    found = Figure().add_subplot().contour(*(each.reshape(square) for each in points.T), values.reshape(square),
-                                           np.unique(levels))
+    found = (
+        Figure()
+        .add_subplot()
+        .contour(*(each.reshape(square) for each in points.T), values.reshape(square), np.unique(levels))
+    )
     drawn = _lines(_pixels(limits, line) for level in found.allsegs for line in level if len(line) > 1)
     return f'<path class="ganbook-contours" d="{drawn}" stroke="#bbb"/>'
 
@@ -294,9 +319,11 @@ def _marks(panel: Panel, limits: Limits) -> str:
     drawn = []
     for name, point in (panel.marks or {}).items():
         x, y = _pixels(limits, np.array([point]))[0]
-        drawn.append(f'<path d="M{_number(x - 5)} {_number(y - 5)}l10 10m-10 0l10 -10" stroke="#111" stroke-width="2" '
-                     f'fill="none"/><text x="{_number(x + 9)}" y="{_number(y - 7)}" class="ganbook-mark">'
-                     f"{html.escape(name)}</text>")
+        drawn.append(
+            f'<path d="M{_number(x - 5)} {_number(y - 5)}l10 10m-10 0l10 -10" stroke="#111" stroke-width="2" '
+            f'fill="none"/><text x="{_number(x + 9)}" y="{_number(y - 7)}" class="ganbook-mark">'
+            f"{html.escape(name)}</text>"
+        )
     return "".join(drawn)
 
 
@@ -304,8 +331,10 @@ def _legend(styles: Mapping[str, tuple[str, str, float]]) -> str:
     rows = []
     for name, (colour, dashes, width) in styles.items():
         dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
-        rows.append(f'<span><svg width="30" height="8" aria-hidden="true"><path d="M0 4H30" stroke="{colour}" '
-                    f'stroke-width="{width}"{dashed}/></svg>{html.escape(name)}</span>')
+        rows.append(
+            f'<span><svg width="30" height="8" aria-hidden="true"><path d="M0 4H30" stroke="{colour}" '
+            f'stroke-width="{width}"{dashed}/></svg>{html.escape(name)}</span>'
+        )
     rows.append("<span>ring: start, dot: end</span>")
     return f'<div class="ganbook-legend">{"".join(rows)}</div>'
 
@@ -321,7 +350,8 @@ def _figure(name: str, panels: str, legend: str, length: int, seconds: float) ->
         f'<button type="button">Play</button><label for="ganbook-{name}-time">Time'
         f'<input type="range" id="ganbook-{name}-time" min="0" max="{last}" step="1" value="{last}"></label>'
         f'<output for="ganbook-{name}-time">step {length - 1} of {length - 1}</output></div>\n'
-        f"<script>\n{_script()}</script>\n</figure>")
+        f"<script>\n{_script()}</script>\n</figure>"
+    )
 
 
 @cache
@@ -348,8 +378,10 @@ def _limits(panel: Panel) -> Limits:
         raise ValueError(f"limits is {panel.limits!r}; accepted: ((left, right), (bottom, top)), finite and rising")
     unit = max((limits[0][1] - limits[0][0]) / INNER, (limits[1][1] - limits[1][0]) / TALL)
     middles = limits.mean(axis=1).tolist()
-    x, y = ((middle - unit * pixels / 2, middle + unit * pixels / 2)
-            for middle, pixels in zip(middles, (INNER, TALL), strict=True))
+    x, y = (
+        (middle - unit * pixels / 2, middle + unit * pixels / 2)
+        for middle, pixels in zip(middles, (INNER, TALL), strict=True)
+    )
     return x, y
 
 

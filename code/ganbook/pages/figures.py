@@ -24,13 +24,15 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-COLOURS = MappingProxyType({
-    "data": "#0072B2",           # blue
-    "generator": "#D55E00",      # vermilion
-    "discriminator": "#009E73",  # bluish green
-    "pytorch": "#CC79A7",        # reddish purple
-    "tensorflow": "#000000",     # black
-})
+COLOURS = MappingProxyType(
+    {
+        "data": "#0072B2",  # blue
+        "generator": "#D55E00",  # vermilion
+        "discriminator": "#009E73",  # bluish green
+        "pytorch": "#CC79A7",  # reddish purple
+        "tensorflow": "#000000",  # black
+    }
+)
 TITLES = MappingProxyType({"pytorch": "PyTorch", "tensorflow": "TensorFlow", "numpy": "NumPy"})
 # For what has no colour of its own. The palette's yellow is too faint for a line on white.
 CYCLE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
@@ -51,15 +53,31 @@ def use_style() -> None:
     import matplotlib as mpl
     from matplotlib.rcsetup import cycler
 
-    mpl.rcParams.update({
-        "figure.facecolor": "white", "savefig.facecolor": "white", "savefig.transparent": False,
-        "axes.facecolor": "white", "axes.prop_cycle": cycler(color=CYCLE),
-        "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "axes.axisbelow": True,
-        "grid.color": "#DDDDDD", "grid.linewidth": 0.6, "axes.titlesize": 11, "axes.titleweight": "bold",
-        "font.family": "DejaVu Sans", "font.size": 10, "legend.frameon": False,
-        "figure.figsize": (7.0, 3.2), "figure.dpi": 110, "savefig.dpi": 110, "figure.constrained_layout.use": True,
-        "svg.hashsalt": "ganbook",
-    })
+    mpl.rcParams.update(
+        {
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "savefig.transparent": False,
+            "axes.facecolor": "white",
+            "axes.prop_cycle": cycler(color=CYCLE),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.color": "#DDDDDD",
+            "grid.linewidth": 0.6,
+            "axes.titlesize": 11,
+            "axes.titleweight": "bold",
+            "font.family": "DejaVu Sans",
+            "font.size": 10,
+            "legend.frameon": False,
+            "figure.figsize": (7.0, 3.2),
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "svg.hashsalt": "ganbook",
+        }
+    )
 
 
 def image_grid(images: np.ndarray, columns: int) -> Figure:
@@ -190,22 +208,50 @@ def game() -> Figure:
     figure, (ax,) = _figure(1, 3.0)
     ax.set(xlim=(0, 100), ylim=(0, 43))
     ax.set_axis_off()
-    boxes = ((8, 29, "noise z", "black"), (31, 29, "generator G", COLOURS["generator"]),
-             (54, 29, "fake G(z)", COLOURS["generator"]), (54, 9, "real x", COLOURS["data"]),
-             (76, 19, "discriminator D", COLOURS["discriminator"]), (95, 19, "logit", "black"))
+    boxes = (
+        (8, 29, "noise z", "black"),
+        (31, 29, "generator G", COLOURS["generator"]),
+        (54, 29, "fake G(z)", COLOURS["generator"]),
+        (54, 9, "real x", COLOURS["data"]),
+        (76, 19, "discriminator D", COLOURS["discriminator"]),
+        (95, 19, "logit", "black"),
+    )
     for x, y, name, colour in boxes:
-        ax.text(x, y, name, ha="center", va="center", color=colour, fontweight="bold",
-                bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5})
+        ax.text(
+            x,
+            y,
+            name,
+            ha="center",
+            va="center",
+            color=colour,
+            fontweight="bold",
+            bbox={"boxstyle": "round,pad=0.5", "facecolor": "white", "edgecolor": colour, "linewidth": 1.5},
+        )
     forward = {"arrowstyle": "-|>", "color": "black", "linewidth": 1.3}
-    for start, end in (((14, 29), (22, 29)), ((40, 29), (47, 29)), ((61, 28), (68, 22)), ((60, 10), (68, 16)),
-                       ((86, 19), (91, 19))):
+    for start, end in (
+        ((14, 29), (22, 29)),
+        ((40, 29), (47, 29)),
+        ((61, 28), (68, 22)),
+        ((60, 10), (68, 16)),
+        ((86, 19), (91, 19)),
+    ):
         ax.annotate("", end, start, arrowprops=forward)
     for start, end, curve, player, at, words in (
-            ((95, 23), (32, 33), 0.28, "generator", (66, 41.5), "gradient of $L_G$: make fakes pass for real"),
-            ((95, 15), (77, 15), -0.6, "discriminator", (81, 4.5), "gradient of $L_D$: tell them apart")):
-        ax.annotate("", end, start, arrowprops={
-            "arrowstyle": "-|>", "color": COLOURS[player], "linewidth": 1.6, "linestyle": "--",
-            "connectionstyle": f"arc3,rad={curve}"})
+        ((95, 23), (32, 33), 0.28, "generator", (66, 41.5), "gradient of $L_G$: make fakes pass for real"),
+        ((95, 15), (77, 15), -0.6, "discriminator", (81, 4.5), "gradient of $L_D$: tell them apart"),
+    ):
+        ax.annotate(
+            "",
+            end,
+            start,
+            arrowprops={
+                "arrowstyle": "-|>",
+                "color": COLOURS[player],
+                "linewidth": 1.6,
+                "linestyle": "--",
+                "connectionstyle": f"arc3,rad={curve}",
+            },
+        )
         ax.text(*at, words, ha="center", va="center", color=COLOURS[player], fontsize=9)
     return figure
 
@@ -236,8 +282,9 @@ def scatter_2d(real: np.ndarray, fake: np.ndarray) -> Figure:
     return figure
 
 
-def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: ArrayLike,
-                         logarithmic: Sequence[str] = (), label: str = "score") -> Figure:
+def parallel_coordinates(
+    settings: Mapping[str, Sequence[Any]], scores: ArrayLike, logarithmic: Sequence[str] = (), label: str = "score"
+) -> Figure:
     """Draw each trial of a search as a line over one axis for each setting; low scores are dark and on top.
 
     Args:
@@ -262,8 +309,10 @@ def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: ArrayLik
     scores = np.asarray(scores, np.float64)
     lengths = {name: len(values) for name, values in settings.items()}
     if not len(scores) or set(lengths.values()) != {len(scores)} or not (scores > 0).all():
-        raise ValueError(f"settings has {lengths} values and there are {len(scores)} scores, the lowest "
-                         f"{scores.min(initial=np.inf):g}; accepted: as many of each, at least one, above 0")
+        raise ValueError(
+            f"settings has {lengths} values and there are {len(scores)} scores, the lowest "
+            f"{scores.min(initial=np.inf):g}; accepted: as many of each, at least one, above 0"
+        )
     columns = [_axis(values, name in logarithmic) for name, values in settings.items()]
     columns.append(_axis(list(scores), logarithmic=True))
     figure, (ax,) = _figure(1, 3.4)
@@ -274,8 +323,15 @@ def parallel_coordinates(settings: Mapping[str, Sequence[Any]], scores: ArrayLik
     for x, (_, ticks) in enumerate(columns):
         ax.axvline(x, color="#444444", linewidth=0.8)
         for height, text in ticks:
-            ax.annotate(text, (x, height), (3, 0), textcoords="offset points", fontsize=7, va="center",
-                        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6})
+            ax.annotate(
+                text,
+                (x, height),
+                (3, 0),
+                textcoords="offset points",
+                fontsize=7,
+                va="center",
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.6},
+            )
     names = [name.replace("_", "\n") for name in settings]
     ax.set(xticks=range(len(columns)), xticklabels=[*names, label], yticks=[], xlim=(-0.1, len(columns) - 0.6))
     ax.grid(False)
@@ -288,16 +344,20 @@ def _axis(values: Sequence[Any], logarithmic: bool) -> tuple[np.ndarray, list[tu
     if isinstance(values[0], str):
         names = sorted(set(values))
         span = max(len(names) - 1, 1)
-        return (np.array([names.index(value) for value in values]) / span,
-                [(place / span, name.replace("_", " ")) for place, name in enumerate(names)])
+        return (
+            np.array([names.index(value) for value in values]) / span,
+            [(place / span, name.replace("_", " ")) for place, name in enumerate(names)],
+        )
     numbers = np.log(values) if logarithmic else np.asarray(values, np.float64)
     low, high = numbers.min(), numbers.max()
     heights = (numbers - low) / (high - low) if high > low else np.full(len(numbers), 0.5)
     few = np.unique(numbers)
     marks = few if len(few) <= 4 else np.linspace(low, high, 4)
     texts = np.exp(marks) if logarithmic else marks
-    return heights, [((mark - low) / (high - low) if high > low else 0.5, f"{text:.{2 if text < 100 else 3}g}")
-                     for mark, text in zip(marks, texts, strict=True)]
+    return heights, [
+        ((mark - low) / (high - low) if high > low else 0.5, f"{text:.{2 if text < 100 else 3}g}")
+        for mark, text in zip(marks, texts, strict=True)
+    ]
 
 
 def _height(tiles: np.ndarray, width: float) -> float:

@@ -36,8 +36,15 @@ from ganbook.pages.figures import COLOURS
 
 #: The plane's drawing: side in pixels, squares along it, half its length in units of the data, shades, points, height
 #: of the curves in pixels, and the most steps of a curve.
-FRAME: Mapping[str, Any] = {"side": 360, "cells": 30, "reach": 2.4, "levels": 8, "points": 256, "tall": 120,
-                            "kept": 400}
+FRAME: Mapping[str, Any] = {
+    "side": 360,
+    "cells": 30,
+    "reach": 2.4,
+    "levels": 8,
+    "points": 256,
+    "tall": 120,
+    "kept": 400,
+}
 #: From what the discriminator takes for generated to what it takes for real; pale, so that points stand out.
 SHADES = ("#f7c9a8", "#f9d7be", "#fbe5d5", "#fdf2ea", "#eaf3f9", "#d3e7f3", "#bcdbed", "#a5cfe7")
 #: Learning rates on offer.
@@ -103,7 +110,7 @@ class Snapshot:
     def __post_init__(self) -> None:
         for name in ("real", "generated"):
             _array(name, getattr(self, name), (None, 2))
-        _array("logits", self.logits, (FRAME["cells"]**2,))
+        _array("logits", self.logits, (FRAME["cells"] ** 2,))
         columns = ("step", "discriminator_loss", "generator_loss")
         lacking = [name for name in columns if name not in self.history]
         if lacking:
@@ -125,9 +132,17 @@ def cells() -> np.ndarray:
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
-def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str],
-                 penalties: Mapping[str, Mapping[str, Any]], optimisers: Mapping[str, Mapping[str, Any]],
-                 still: Snapshot, *, name: str, description: str) -> Playground:
+def train_points(
+    recipe: str,
+    mixtures: Mapping[str, Any],
+    losses: Sequence[str],
+    penalties: Mapping[str, Mapping[str, Any]],
+    optimisers: Mapping[str, Mapping[str, Any]],
+    still: Snapshot,
+    *,
+    name: str,
+    description: str,
+) -> Playground:
     """A GAN on points of the plane that trains in the page.
 
     Args:
@@ -157,35 +172,64 @@ def train_points(recipe: str, mixtures: Mapping[str, Any], losses: Sequence[str]
     """
     _described(description)
     fields = json.loads(recipe)
-    for what, value, accepted in (("data", fields["data"], mixtures), ("loss", fields["loss"], losses),
-                                  ("optimiser", fields["generator_optimiser"]["name"], optimisers)):
+    for what, value, accepted in (
+        ("data", fields["data"], mixtures),
+        ("loss", fields["loss"], losses),
+        ("optimiser", fields["generator_optimiser"]["name"], optimisers),
+    ):
         if value not in accepted:
             raise ValueError(f"recipe has the {what} {value!r}; accepted: {', '.join(accepted)}")
-    content = {"recipe": fields, "penalties": {key: _written(value) for key, value in penalties.items()},
-               "optimisers": {key: dict(value) for key, value in optimisers.items()}, "frame": FRAME,
-               "mixtures": {key: {"means": np.asarray(value.means).tolist(), "sigma": float(value.sigma)}
-                            for key, value in mixtures.items()}}
+    content = {
+        "recipe": fields,
+        "penalties": {key: _written(value) for key, value in penalties.items()},
+        "optimisers": {key: dict(value) for key, value in optimisers.items()},
+        "frame": FRAME,
+        "mixtures": {
+            key: {"means": np.asarray(value.means).tolist(), "sigma": float(value.sigma)}
+            for key, value in mixtures.items()
+        },
+    }
     rates = [fields[f"{player}_optimiser"]["learning_rate"]["start"] for player in ("generator", "discriminator")]
-    controls = "".join([
-        _select(name, "Data", "data", {key: key for key in mixtures}, fields["data"]),
-        _select(name, "Loss", "loss", {key: key.replace("_", " ") for key in losses}, fields["loss"]),
-        _select(name, "Penalty", "penalty", {key: key for key in penalties}, next(iter(penalties))),
-        _select(name, "Update rule", "optimiser", {key: key for key in optimisers},
-                fields["generator_optimiser"]["name"]),
-        _select(name, "Generator's rate", "generator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[0]),
-        _select(name, "Discriminator's rate", "discriminator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[1]),
-        _select(name, "Discriminator's steps", "discriminator_steps", {1: "1", 5: "5"}, fields["discriminator_steps"]),
-        _field(name, "Seed", "seed", f'type="number" min="0" max="4294967295" step="1" value="{fields["seed"]}"')])
-    buttons = "".join(f'<button type="button" class="ganbook-{each.lower()}">{each}</button>'
-                      for each in ("Start", "Step", "Reset"))
-    legend = "".join(f'<span><svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4" fill="{colour}"/>'
-                     f"</svg>{text}</span>" for colour, text in (
-        (COLOURS["data"], "data"), (COLOURS["generator"], "generated points, generator’s loss"),
-        (COLOURS["discriminator"], "discriminator’s loss")))
-    body = (f'{_picture(name, description, still)}<p class="ganbook-legend">{legend}</p>'
-            f'<p class="ganbook-state">step {still.history["step"][-1]}, as computed beforehand</p>'
-            '<p class="ganbook-heard" role="status"></p>'
-            f'<form hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>{buttons}</form>')
+    controls = "".join(
+        [
+            _select(name, "Data", "data", {key: key for key in mixtures}, fields["data"]),
+            _select(name, "Loss", "loss", {key: key.replace("_", " ") for key in losses}, fields["loss"]),
+            _select(name, "Penalty", "penalty", {key: key for key in penalties}, next(iter(penalties))),
+            _select(
+                name,
+                "Update rule",
+                "optimiser",
+                {key: key for key in optimisers},
+                fields["generator_optimiser"]["name"],
+            ),
+            _select(name, "Generator's rate", "generator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[0]),
+            _select(
+                name, "Discriminator's rate", "discriminator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[1]
+            ),
+            _select(
+                name, "Discriminator's steps", "discriminator_steps", {1: "1", 5: "5"}, fields["discriminator_steps"]
+            ),
+            _field(name, "Seed", "seed", f'type="number" min="0" max="4294967295" step="1" value="{fields["seed"]}"'),
+        ]
+    )
+    buttons = "".join(
+        f'<button type="button" class="ganbook-{each.lower()}">{each}</button>' for each in ("Start", "Step", "Reset")
+    )
+    legend = "".join(
+        f'<span><svg viewBox="0 0 10 10" aria-hidden="true"><circle cx="5" cy="5" r="4" fill="{colour}"/>'
+        f"</svg>{text}</span>"
+        for colour, text in (
+            (COLOURS["data"], "data"),
+            (COLOURS["generator"], "generated points, generator’s loss"),
+            (COLOURS["discriminator"], "discriminator’s loss"),
+        )
+    )
+    body = (
+        f'{_picture(name, description, still)}<p class="ganbook-legend">{legend}</p>'
+        f'<p class="ganbook-state">step {still.history["step"][-1]}, as computed beforehand</p>'
+        '<p class="ganbook-heard" role="status"></p>'
+        f'<form hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>{buttons}</form>'
+    )
     return Playground(name, _figure(name, "points", body, content, ("random", "tape", "game", "points")))
 
 
@@ -228,8 +272,9 @@ def latent_plane(corners: np.ndarray, side: int = 7, *, normalise: bool = True) 
     return weights @ corners
 
 
-def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, name: str,
-                    description: str) -> Playground:
+def explore_latents(
+    weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, name: str, description: str
+) -> Playground:
     """A walk through the latent space of a generator made of dense layers, which runs in the page.
 
     Args:
@@ -264,35 +309,49 @@ def explore_latents(weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, 
     packed = b"".join(array.astype("<f2").tobytes() for array in arrays)
     if any((array.astype(np.float16) != array).any() for array in arrays):
         raise ValueError("weights has numbers that half precision does not hold; accepted: rounded to float16")
-    content = {"shapes": [array.shape for array in arrays], "weights": base64.b64encode(packed).decode(),
-               "latent": arrays[0].shape[0], "slope": 0.2, "shape": [height, width], "side": side}
+    content = {
+        "shapes": [array.shape for array in arrays],
+        "weights": base64.b64encode(packed).decode(),
+        "latent": arrays[0].shape[0],
+        "slope": 0.2,
+        "shape": [height, width],
+        "side": side,
+    }
     framed = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(side, side, height + 1, width + 1)
     grid = framed.swapaxes(1, 2).reshape(side * (height + 1), side * (width + 1))
     alternative = html.escape(description)
     slider = 'type="range" min="0" max="100" step="1" value="50"'
-    controls = "".join([
-        _field(name, "Across", "across", slider), _field(name, "Down", "down", slider),
-        _field(name, "Seed of the corners", "seed", 'type="number" min="0" max="4294967295" step="1" value="0"'),
-        f'<label for="ganbook-{name}-normalise"><input type="checkbox" name="normalise" '
-        f'id="ganbook-{name}-normalise" checked> Keep the length of z</label>'])
-    body = (f'<div class="ganbook-pair"><div class="ganbook-plane"><img src="{_png(grid)}" alt="{alternative}" '
-            f'width="{grid.shape[1]}" height="{grid.shape[0]}">'
-            f'<canvas class="ganbook-scripted" role="img" aria-label="{alternative}" hidden></canvas>'
-            '<div class="ganbook-marker ganbook-scripted" hidden></div></div>'
-            '<canvas class="ganbook-one ganbook-scripted" role="img" aria-label="The picture at the frame" '
-            'hidden></canvas></div>'
-            '<p class="ganbook-state" role="status"></p>'
-            f'<form class="ganbook-scripted" hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>'
-            '<button type="button" class="ganbook-new">New corners</button></form>')
+    controls = "".join(
+        [
+            _field(name, "Across", "across", slider),
+            _field(name, "Down", "down", slider),
+            _field(name, "Seed of the corners", "seed", 'type="number" min="0" max="4294967295" step="1" value="0"'),
+            f'<label for="ganbook-{name}-normalise"><input type="checkbox" name="normalise" '
+            f'id="ganbook-{name}-normalise" checked> Keep the length of z</label>',
+        ]
+    )
+    body = (
+        f'<div class="ganbook-pair"><div class="ganbook-plane"><img src="{_png(grid)}" alt="{alternative}" '
+        f'width="{grid.shape[1]}" height="{grid.shape[0]}">'
+        f'<canvas class="ganbook-scripted" role="img" aria-label="{alternative}" hidden></canvas>'
+        '<div class="ganbook-marker ganbook-scripted" hidden></div></div>'
+        '<canvas class="ganbook-one ganbook-scripted" role="img" aria-label="The picture at the frame" '
+        "hidden></canvas></div>"
+        '<p class="ganbook-state" role="status"></p>'
+        f'<form class="ganbook-scripted" hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>'
+        '<button type="button" class="ganbook-new">New corners</button></form>'
+    )
     return Playground(name, _figure(name, "latents", body, content, ("random", "tape", "latents")))
 
 
 def _figure(name: str, kind: str, body: str, content: Mapping[str, Any], scripts: Sequence[str]) -> str:
     # In a script of data only "<" could end it, and JSON may write that letter as a number.
     data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    return (f'<figure class="ganbook-playground ganbook-{kind}" id="ganbook-{name}">\n<style>{STYLE}</style>\n'
-            f'<div class="ganbook-ground">{body}</div>\n<script type="application/json">{data}</script>\n'
-            f"<script>\n{script(*scripts)}</script>\n</figure>")
+    return (
+        f'<figure class="ganbook-playground ganbook-{kind}" id="ganbook-{name}">\n<style>{STYLE}</style>\n'
+        f'<div class="ganbook-ground">{body}</div>\n<script type="application/json">{data}</script>\n'
+        f"<script>\n{script(*scripts)}</script>\n</figure>"
+    )
 
 
 @cache
@@ -306,31 +365,39 @@ def script(*parts: str) -> str:
 def _picture(name: str, description: str, still: Snapshot) -> str:
     side, tall, history = FRAME["side"], FRAME["tall"], _kept(still.history)
     steps = history["step"]
-    shades = "".join(f'<path class="ganbook-level-{level}" fill="{colour}" d="{path}"/>' for level, (colour, path) in
-                     enumerate(zip(SHADES, _surface(still.logits), strict=True)))
+    shades = "".join(
+        f'<path class="ganbook-level-{level}" fill="{colour}" d="{path}"/>'
+        for level, (colour, path) in enumerate(zip(SHADES, _surface(still.logits), strict=True))
+    )
     both = [value for player in ("discriminator", "generator") for value in history[f"{player}_loss"]]
     low, high = min(both), max(both)
     curves = "".join(
         f'<path class="ganbook-{player}-loss" fill="none" stroke="{COLOURS[player]}" stroke-width="1.5" '
         f'd="{_curve(steps, history[f"{player}_loss"], low, high)}"/>'
-        for player in ("discriminator", "generator"))
-    ticks = "".join(f'<text x="{_tenth((value / FRAME["reach"] + 1) / 2 * side)}" y="{side + 16}" '
-                    f'text-anchor="middle">{_label(value)}</text>'
-                    f'<text x="-6" y="{_tenth((-value / FRAME["reach"] + 1) / 2 * side + 4)}" text-anchor="end">'
-                    f'{_label(value)}</text>' for value in (-2, -1, 0, 1, 2))
-    return (f'<svg role="img" viewBox="-48 -8 {side + 56} {side + tall + 72}" aria-labelledby="ganbook-{name}-title '
-            f'ganbook-{name}-desc"><title id="ganbook-{name}-title">A GAN on points of the plane</title>'
-            f'<desc id="ganbook-{name}-desc">{html.escape(description)}</desc><g shape-rendering="crispEdges">{shades}'
-            f'</g><g fill="none" stroke-linecap="round" stroke-width="4">'
-            f'<path class="ganbook-real" stroke="{COLOURS["data"]}" stroke-opacity=".55" d="{_points(still.real)}"/>'
-            f'<path class="ganbook-generated" stroke="{COLOURS["generator"]}" d="{_points(still.generated)}"/></g>'
-            f'<path d="M0 0V{side}H{side}" fill="none" stroke="#111"/>{ticks}'
-            f'<g transform="translate(0 {side + 36})"><path d="M0 0V{tall}H{side}" fill="none" stroke="#111"/>{curves}'
-            f'<text class="ganbook-high" x="-6" y="10" text-anchor="end">{_two(high)}</text>'
-            f'<text class="ganbook-low" x="-6" y="{tall}" text-anchor="end">{_two(low)}</text>'
-            f'<text x="-6" y="{tall / 2 + 4:g}" text-anchor="end">loss</text>'
-            f'<text class="ganbook-last" x="{side}" y="{tall + 16}" text-anchor="end">step {steps[-1]}</text></g>'
-            "</svg>")
+        for player in ("discriminator", "generator")
+    )
+    ticks = "".join(
+        f'<text x="{_tenth((value / FRAME["reach"] + 1) / 2 * side)}" y="{side + 16}" '
+        f'text-anchor="middle">{_label(value)}</text>'
+        f'<text x="-6" y="{_tenth((-value / FRAME["reach"] + 1) / 2 * side + 4)}" text-anchor="end">'
+        f"{_label(value)}</text>"
+        for value in (-2, -1, 0, 1, 2)
+    )
+    return (
+        f'<svg role="img" viewBox="-48 -8 {side + 56} {side + tall + 72}" aria-labelledby="ganbook-{name}-title '
+        f'ganbook-{name}-desc"><title id="ganbook-{name}-title">A GAN on points of the plane</title>'
+        f'<desc id="ganbook-{name}-desc">{html.escape(description)}</desc><g shape-rendering="crispEdges">{shades}'
+        f'</g><g fill="none" stroke-linecap="round" stroke-width="4">'
+        f'<path class="ganbook-real" stroke="{COLOURS["data"]}" stroke-opacity=".55" d="{_points(still.real)}"/>'
+        f'<path class="ganbook-generated" stroke="{COLOURS["generator"]}" d="{_points(still.generated)}"/></g>'
+        f'<path d="M0 0V{side}H{side}" fill="none" stroke="#111"/>{ticks}'
+        f'<g transform="translate(0 {side + 36})"><path d="M0 0V{tall}H{side}" fill="none" stroke="#111"/>{curves}'
+        f'<text class="ganbook-high" x="-6" y="10" text-anchor="end">{_two(high)}</text>'
+        f'<text class="ganbook-low" x="-6" y="{tall}" text-anchor="end">{_two(low)}</text>'
+        f'<text x="-6" y="{tall / 2 + 4:g}" text-anchor="end">loss</text>'
+        f'<text class="ganbook-last" x="{side}" y="{tall + 16}" text-anchor="end">step {steps[-1]}</text></g>'
+        "</svg>"
+    )
 
 
 def _kept(history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
@@ -338,7 +405,7 @@ def _kept(history: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
     every = 1
     while len(history["step"]) // every > FRAME["kept"]:
         every *= 2
-    return {name: list(values)[every - 1::every] for name, values in history.items()}
+    return {name: list(values)[every - 1 :: every] for name, values in history.items()}
 
 
 def _points(points: np.ndarray) -> str:
@@ -354,8 +421,12 @@ def _surface(logits: np.ndarray) -> list[str]:
     size = FRAME["side"] // count
     low, high = logits.min(), logits.max()
     shade = np.minimum(levels - 1, np.floor((logits - low) / (high - low or 1) * levels)).astype(int)
-    return ["".join(f"M{k % count * size} {k // count * size}h{size}v{size}h-{size}z"
-                    for k in np.flatnonzero(shade == level)) for level in range(levels)]
+    return [
+        "".join(
+            f"M{k % count * size} {k // count * size}h{size}v{size}h-{size}z" for k in np.flatnonzero(shade == level)
+        )
+        for level in range(levels)
+    ]
 
 
 def _curve(steps: Sequence[float], values: Sequence[float], low: float, high: float) -> str:
@@ -375,31 +446,43 @@ def _png(grey: np.ndarray) -> str:
     if len(rows) > 0xFFFF:
         raise ValueError(f"pictures make {len(rows)} bytes; accepted: at most {0xFFFF}")
     stored = struct.pack("<BHH", 1, len(rows), 0xFFFF - len(rows)) + rows
-    chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-              (b"IDAT", b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(rows))), (b"IEND", b""))
-    content = b"".join(struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-                       for kind, body in chunks)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
+        (b"IDAT", b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(rows))),
+        (b"IEND", b""),
+    )
+    content = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
     return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
 
 
 def _written(penalty: Mapping[str, float]) -> dict[str, Any]:
     """A penalty's fields as a recipe's JSON has them: its weights R1 and R2 are schedules."""
-    return {name: {"start": value, "end": 0.0, "kind": "constant"} if name in ("r1", "r2") else value
-            for name, value in penalty.items()}
+    return {
+        name: {"start": value, "end": 0.0, "kind": "constant"} if name in ("r1", "r2") else value
+        for name, value in penalty.items()
+    }
 
 
 def _select(figure: str, label: str, name: str, options: Mapping[Any, str], chosen: Any) -> str:
     if chosen not in options:
         raise ValueError(f"{name} is {chosen!r}; accepted: {', '.join(map(str, options))}")
-    listed = "".join(f'<option value="{html.escape(str(key))}"{" selected" if key == chosen else ""}>'
-                     f"{html.escape(text)}</option>" for key, text in options.items())
-    return (f'<label for="ganbook-{figure}-{name}">{label}<select name="{name}" id="ganbook-{figure}-{name}">{listed}'
-            "</select></label>")
+    listed = "".join(
+        f'<option value="{html.escape(str(key))}"{" selected" if key == chosen else ""}>{html.escape(text)}</option>'
+        for key, text in options.items()
+    )
+    return (
+        f'<label for="ganbook-{figure}-{name}">{label}<select name="{name}" id="ganbook-{figure}-{name}">{listed}'
+        "</select></label>"
+    )
 
 
 def _field(figure: str, label: str, name: str, attributes: str) -> str:
-    return (f'<label for="ganbook-{figure}-{name}">{label}<input name="{name}" id="ganbook-{figure}-{name}" '
-            f"{attributes}></label>")
+    return (
+        f'<label for="ganbook-{figure}-{name}">{label}<input name="{name}" id="ganbook-{figure}-{name}" '
+        f"{attributes}></label>"
+    )
 
 
 def _tenth(value: float) -> str:

@@ -27,8 +27,11 @@ class _Names:
         """Before a cell of a tab: undo what cells of the other have assigned; a cell of neither sees what both have."""
         first = info.raw_cell.partition("\n")[0].rstrip()
         self.tab = first if first in FIRST_LINES else None
-        seen = {name: value for tab in ([None, self.tab] if self.tab else self.kept)
-                for name, value in self.kept[tab].items()}
+        seen = {
+            name: value
+            for tab in ([None, self.tab] if self.tab else self.kept)
+            for name, value in self.kept[tab].items()
+        }
         for name in set().union(*self.kept.values()) - seen.keys():
             self.namespace.pop(name, None)
         self.namespace.update(seen)
@@ -36,8 +39,11 @@ class _Names:
 
     def leave(self, result: Any) -> None:
         """After a cell: keep what it has assigned, for its tab or, from a cell of neither, for both."""
-        changed = {name: value for name, value in self.namespace.items()
-                   if not name.startswith("_") and (name not in self.before or self.before[name] is not value)}
+        changed = {
+            name: value
+            for name, value in self.namespace.items()
+            if not name.startswith("_") and (name not in self.before or self.before[name] is not value)
+        }
         self.kept[self.tab].update(changed)
         if self.tab is None:
             for line in FIRST_LINES:

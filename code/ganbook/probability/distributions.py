@@ -178,8 +178,10 @@ class NormalMixture(Continuous):
             raise ValueError(f"means has shape {means.shape}; accepted: (K,), at least one mean")
         sigmas = _finite("sigmas", sigmas)
         if sigmas.shape not in ((), means.shape) or (sigmas <= 0).any():
-            raise ValueError(f"sigmas is {np.array2string(sigmas, threshold=6)}; accepted: {len(means)} numbers above "
-                             "0, one for each mean, or one number above 0")
+            raise ValueError(
+                f"sigmas is {np.array2string(sigmas, threshold=6)}; accepted: {len(means)} numbers above "
+                "0, one for each mean, or one number above 0"
+            )
         weights = probabilities("weights", weights, len(means))
         for name, value in (("means", means), ("sigmas", np.broadcast_to(sigmas, means.shape)), ("weights", weights)):
             object.__setattr__(self, name, value)
@@ -246,8 +248,10 @@ class Density(Continuous):
             raise ValueError(f"function has no integral that quadrature can find: {error}") from None
         total = math.fsum(masses)
         if not abs(total - 1) <= TOTAL_TOLERANCE:
-            raise ValueError(f"function integrates to {total:.9g} from low to high; accepted: a density, whose "
-                             f"integral is one within {TOTAL_TOLERANCE:g} (name narrow peaks in breaks)")
+            raise ValueError(
+                f"function integrates to {total:.9g} from low to high; accepted: a density, whose "
+                f"integral is one within {TOTAL_TOLERANCE:g} (name narrow peaks in breaks)"
+            )
         object.__setattr__(self, "_total", total)
         object.__setattr__(self, "_lefts", np.array([a for a, _ in pieces]))
         object.__setattr__(self, "_rights", np.array([b for _, b in pieces]))
@@ -311,8 +315,10 @@ class Pushforward(Continuous):
         x = _finite("function(z)", self.function(z))
         slope = _finite("slope(z)", np.broadcast_to(self.slope(z), z.shape))
         if not ((np.diff(x) > 0).all() or (np.diff(x) < 0).all()):
-            raise ValueError("function is not strictly monotone on the support of base; accepted: one that rises or "
-                             "falls everywhere (cut the base where it turns)")
+            raise ValueError(
+                "function is not strictly monotone on the support of base; accepted: one that rises or "
+                "falls everywhere (cut the base where it turns)"
+            )
         scale = np.ptp(z)
         if not (np.abs(self.inverse(x) - z) <= 1e-6 * scale).all():
             raise ValueError("inverse(function(z)) differs from z; accepted: the inverse of function")
@@ -332,8 +338,10 @@ class Pushforward(Continuous):
         with np.errstate(all="ignore"):
             images = np.asarray(self.function(np.asarray(points, np.float64)), np.float64)
         if np.isnan(images).any():
-            raise ValueError(f"function has no value at {points}; accepted: one that has its limits at the ends of the "
-                             "support of base")
+            raise ValueError(
+                f"function has no value at {points}; accepted: one that has its limits at the ends of the "
+                "support of base"
+            )
         return tuple(sorted(images.tolist()))
 
     def _log_density(self, x: np.ndarray) -> np.ndarray:
@@ -454,29 +462,37 @@ def _pieces(*distributions: _Ranged) -> list[tuple[float, float]]:
     cuts = {float(c) for d in distributions for c in (*d.support, *d.breaks)}
     if not any(map(math.isfinite, cuts)):
         cuts.add(0.0)
-    return [(a, b) for a, b in itertools.pairwise(sorted(cuts))
-            if any(d.support[0] <= a and b <= d.support[1] for d in distributions)]
+    return [
+        (a, b)
+        for a, b in itertools.pairwise(sorted(cuts))
+        if any(d.support[0] <= a and b <= d.support[1] for d in distributions)
+    ]
 
 
 def _quad(function: Callable[[Any], SupportsFloat], a: float, b: float) -> float:
-    value, error = scipy.integrate.quad(lambda x: float(function(x)), a, b, epsabs=1e-12, epsrel=1e-12, limit=400,
-                                        full_output=1)[:2]
+    value, error = scipy.integrate.quad(
+        lambda x: float(function(x)), a, b, epsabs=1e-12, epsrel=1e-12, limit=400, full_output=1
+    )[:2]
     if not error <= 1e-10 * max(1.0, abs(value)):  # not a number fails too
-        raise ArithmeticError(f"the integral from {a:g} to {b:g} is {value:g} with an error of {error:g}; accepted: a "
-                              "function whose integral exists (name jumps and narrow peaks in breaks)")
+        raise ArithmeticError(
+            f"the integral from {a:g} to {b:g} is {value:g} with an error of {error:g}; accepted: a "
+            "function whose integral exists (name jumps and narrow peaks in breaks)"
+        )
     return value
 
 
 def _solve(cdf: Callable[[np.ndarray], np.ndarray], u: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
     """The x between left and right with cdf(x) = u."""
     room = 1e-9 * (1 + np.abs(left) + np.abs(right))  # rounding may put the root a hair outside
-    found = elementwise.find_root(lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,),
-                                  tolerances={"fatol": 1e-14})
+    found = elementwise.find_root(
+        lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,), tolerances={"fatol": 1e-14}
+    )
     return found.x
 
 
-def _where(inside: np.ndarray, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray,
-           otherwise: ArrayLike) -> np.ndarray:
+def _where(
+    inside: np.ndarray, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, otherwise: ArrayLike
+) -> np.ndarray:
     result = np.broadcast_to(otherwise, x.shape).astype(np.float64)
     if inside.any():
         result[inside] = function(x[inside])
@@ -519,13 +535,16 @@ def probabilities(name: str, values: ArrayLike | None, count: int | None = None)
         return np.full(count, 1 / count)
     vector = np.asarray(values, np.float64)
     if vector.ndim != 1 or not vector.size or count not in (None, vector.size):
-        raise ValueError(f"{name} has shape {vector.shape}; accepted: probabilities of shape "
-                         + (f"({count},), one for each point" if count else "(K,), K at least 1"))
+        raise ValueError(
+            f"{name} has shape {vector.shape}; accepted: probabilities of shape "
+            + (f"({count},), one for each point" if count else "(K,), K at least 1")
+        )
     if not np.isfinite(vector).all() or vector.min() < 0:
         raise ValueError(f"{name} has {vector.min():g}; accepted: probabilities, finite and at least 0")
     if not abs(vector.sum() - 1.0) <= TOTAL_TOLERANCE:
-        raise ValueError(f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within "
-                         f"{TOTAL_TOLERANCE:g}")
+        raise ValueError(
+            f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within {TOTAL_TOLERANCE:g}"
+        )
     return vector / vector.sum()
 
 

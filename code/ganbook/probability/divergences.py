@@ -111,6 +111,7 @@ def chi_squared(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> flo
 
 # What each divergence adds up, as a function of both log densities.
 
+
 def kl_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
     r"""The term of the Kullback-Leibler divergence, :math:`p \ln (p/q)`."""
     return np.where(np.isneginf(log_p), 0.0, np.exp(log_p) * (log_p - log_q))
@@ -135,6 +136,7 @@ def chi_squared_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
 
 # Sums and integrals.
 
+
 def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
     r"""Sum or integrate a function of both log densities.
 
@@ -154,8 +156,13 @@ def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) 
     return float(np.sum(_safely(term, log_p, log_q)))
 
 
-def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: ArrayLike | Distribution, *,
-                name: str = "p", function_name: str = "function") -> float:
+def expectation(
+    function: ArrayLike | Callable[[np.ndarray], ArrayLike],
+    p: ArrayLike | Distribution,
+    *,
+    name: str = "p",
+    function_name: str = "function",
+) -> float:
     r"""The expectation of a function of a random variable.
 
     .. math:: E_{x \sim p}\, h(x)
@@ -187,8 +194,9 @@ def expectation(function: ArrayLike | Callable[[np.ndarray], ArrayLike], p: Arra
             raise ValueError(f"{function_name} is a function; accepted: values, since {name} is a {kind}")
         mass, values = probabilities(name, p), np.asarray(function, np.float64)
     if values.shape != mass.shape:
-        raise ValueError(f"{function_name} has shape {values.shape}; accepted: {mass.shape}, one value for each "
-                         f"point of {name}")
+        raise ValueError(
+            f"{function_name} has shape {values.shape}; accepted: {mass.shape}, one value for each point of {name}"
+        )
     return float(np.sum(values[mass > 0] * mass[mass > 0]))
 
 
@@ -275,8 +283,9 @@ def _vectors(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tuple[
     if isinstance(p, Distribution) and isinstance(q, Distribution):  # weighted points against a density
         return np.array([1.0, 0.0]), np.array([0.0, 1.0])
     if isinstance(p, Distribution) or isinstance(q, Distribution):
-        raise ValueError(f"p is a {kinds[0]} and q a {kinds[1]}; accepted: two vectors of probabilities, or two "
-                         "distributions")
+        raise ValueError(
+            f"p is a {kinds[0]} and q a {kinds[1]}; accepted: two vectors of probabilities, or two distributions"
+        )
     first, second = probabilities("p", p), probabilities("q", q)
     if first.shape != second.shape:
         raise ValueError(f"p has shape {first.shape} and q {second.shape}; accepted: two equal shapes (K,)")
@@ -294,18 +303,21 @@ def _common_points(p: Discrete, q: Discrete) -> tuple[np.ndarray, np.ndarray]:
     (x, p_mass), (y, q_mass) = _same_space(p, q)
     outcomes, where = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)
     where = where.ravel()
-    return (np.bincount(where[:len(x)], p_mass, len(outcomes)), np.bincount(where[len(x):], q_mass, len(outcomes)))
+    return (np.bincount(where[: len(x)], p_mass, len(outcomes)), np.bincount(where[len(x) :], q_mass, len(outcomes)))
 
 
 def _same_space(p: Discrete, q: Discrete) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     first, second = _weighted_points("p", p), _weighted_points("q", q)
     if first[0].shape[1] != second[0].shape[1]:
-        raise ValueError(f"p has points of {first[0].shape[1]} coordinates and q of {second[0].shape[1]}; accepted: "
-                         "points of one space")
+        raise ValueError(
+            f"p has points of {first[0].shape[1]} coordinates and q of {second[0].shape[1]}; accepted: "
+            "points of one space"
+        )
     return first, second
 
 
 # Closed forms for normal distributions.
+
 
 def kl_of_normals(p: Normal, q: Normal) -> float:
     r"""The Kullback-Leibler divergence of two normal distributions.
@@ -398,6 +410,7 @@ def wasserstein_of_normals(p: Normal, q: Normal) -> float:
 
 # Inequalities between them.
 
+
 @dataclasses.dataclass(frozen=True)
 class Inequality:
     """A theorem ``smaller <= larger`` with both sides computed.
@@ -451,6 +464,7 @@ def inequalities(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tu
 
 
 # Wasserstein-1.
+
 
 @dataclasses.dataclass(frozen=True)
 class Transport:
@@ -522,12 +536,16 @@ def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
     cost = _distances(x, y)
     leaves = scipy.sparse.kron(scipy.sparse.eye_array(len(x)), np.ones((1, len(y))))
     arrives = scipy.sparse.kron(np.ones((1, len(x))), scipy.sparse.eye_array(len(y)))
-    solution = scipy.optimize.linprog(cost.ravel(), A_eq=scipy.sparse.vstack([leaves, arrives], format="csr"),
-                                      b_eq=np.concatenate([p_mass, q_mass]), method="highs")
+    solution = scipy.optimize.linprog(
+        cost.ravel(),
+        A_eq=scipy.sparse.vstack([leaves, arrives], format="csr"),
+        b_eq=np.concatenate([p_mass, q_mass]),
+        method="highs",
+    )
     if not solution.success:
         raise RuntimeError(f"the linear programme was not solved: {solution.message}")
     prices = solution.eqlin.marginals
-    f, g = prices[:len(x)], prices[len(x):]
+    f, g = prices[: len(x)], prices[len(x) :]
     return Transport(solution.x.reshape(cost.shape), f, g, float(solution.fun), float(p_mass @ f + q_mass @ g), y)
 
 
@@ -560,14 +578,19 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
         if isinstance(given, Discrete) and given.points[0].size != 1:
             raise ValueError(f"{name} has points of {given.points[0].size} coordinates; accepted: points on the line")
     if isinstance(p, Discrete) and isinstance(q, Discrete):
-        return float(scipy.stats.wasserstein_distance(p.points.ravel(), q.points.ravel(), p.probabilities,
-                                                      q.probabilities))
+        return float(
+            scipy.stats.wasserstein_distance(p.points.ravel(), q.points.ravel(), p.probabilities, q.probabilities)
+        )
     return _area_between(p, q)
 
 
 def _area_between(p: Distribution, q: Distribution) -> float:
-    ranges = [_Range((given.points.min(), given.points.max()), tuple(given.points.ravel()))
-              if isinstance(given, Discrete) else given for given in (p, q)]
+    ranges = [
+        _Range((given.points.min(), given.points.max()), tuple(given.points.ravel()))
+        if isinstance(given, Discrete)
+        else given
+        for given in (p, q)
+    ]
     low, high = min(r.support[0] for r in ranges), max(r.support[1] for r in ranges)
     cuts = {float(cut) for r in ranges for cut in (*r.support, *r.breaks) if math.isfinite(cut)}
     return _integrate(lambda x: abs(float(p.cdf(x)) - float(q.cdf(x))), _Range((low, high), tuple(sorted(cuts))))

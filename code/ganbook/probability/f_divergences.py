@@ -79,32 +79,62 @@ def _hellinger_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
 
 
 _LN2 = math.log(2)
-TABLE = MappingProxyType({
-    "kl": FDivergence(
-        lambda u: scipy.special.xlogy(u, u), lambda t: np.exp(t - 1), lambda u: 1 + np.log(u), lambda v: v, kl_term),
-    "reverse_kl": FDivergence(
-        lambda u: -np.log(u), lambda t: _where(t < 0, -1 - np.log(-t)), lambda u: -1 / u, lambda v: -np.exp(-v),
-        lambda log_p, log_q: kl_term(log_q, log_p)),
-    "jensen_shannon": FDivergence(
-        lambda u: 0.5 * (scipy.special.xlogy(u, u) - _log_sum(u) + (u + 1) * _LN2),
-        lambda t: _where(t < _LN2 / 2, -0.5 * np.log(2 - np.exp(2 * t))),
-        lambda u: 0.5 * (_LN2 - np.log1p(1 / u)), lambda v: 0.5 * (_LN2 - _softplus(-v)), js_term),
-    "gan": FDivergence(
-        lambda u: scipy.special.xlogy(u, u) - _log_sum(u), lambda t: _where(t < 0, -np.log(-np.expm1(t))),
-        lambda u: -np.log1p(1 / u), lambda v: -_softplus(-v), _gan_term),
-    "total_variation": FDivergence(
-        lambda u: 0.5 * np.abs(u - 1), lambda t: _where(t <= 0.5, np.maximum(t, -0.5)),
-        lambda u: 0.5 * np.sign(u - 1), lambda v: 0.5 * np.tanh(v), total_variation_term),
-    "chi_squared": FDivergence(
-        lambda u: np.square(u - 1), lambda t: np.where(t > -2, t**2 / 4 + t, -1.0), lambda u: 2 * (u - 1),
-        lambda v: v, chi_squared_term),
-    "reverse_chi_squared": FDivergence(
-        lambda u: np.square(u - 1) / u, lambda t: _where(t <= 1, 2 - 2 * np.sqrt(1 - t)), lambda u: 1 - 1 / u**2,
-        lambda v: 1 - np.exp(-v), lambda log_p, log_q: chi_squared_term(log_q, log_p)),
-    "squared_hellinger": FDivergence(
-        lambda u: np.square(np.sqrt(u) - 1), lambda t: _where(t < 1, t / (1 - t)), lambda u: 1 - 1 / np.sqrt(u),
-        lambda v: 1 - np.exp(-v), _hellinger_term),
-})
+TABLE = MappingProxyType(
+    {
+        "kl": FDivergence(
+            lambda u: scipy.special.xlogy(u, u), lambda t: np.exp(t - 1), lambda u: 1 + np.log(u), lambda v: v, kl_term
+        ),
+        "reverse_kl": FDivergence(
+            lambda u: -np.log(u),
+            lambda t: _where(t < 0, -1 - np.log(-t)),
+            lambda u: -1 / u,
+            lambda v: -np.exp(-v),
+            lambda log_p, log_q: kl_term(log_q, log_p),
+        ),
+        "jensen_shannon": FDivergence(
+            lambda u: 0.5 * (scipy.special.xlogy(u, u) - _log_sum(u) + (u + 1) * _LN2),
+            lambda t: _where(t < _LN2 / 2, -0.5 * np.log(2 - np.exp(2 * t))),
+            lambda u: 0.5 * (_LN2 - np.log1p(1 / u)),
+            lambda v: 0.5 * (_LN2 - _softplus(-v)),
+            js_term,
+        ),
+        "gan": FDivergence(
+            lambda u: scipy.special.xlogy(u, u) - _log_sum(u),
+            lambda t: _where(t < 0, -np.log(-np.expm1(t))),
+            lambda u: -np.log1p(1 / u),
+            lambda v: -_softplus(-v),
+            _gan_term,
+        ),
+        "total_variation": FDivergence(
+            lambda u: 0.5 * np.abs(u - 1),
+            lambda t: _where(t <= 0.5, np.maximum(t, -0.5)),
+            lambda u: 0.5 * np.sign(u - 1),
+            lambda v: 0.5 * np.tanh(v),
+            total_variation_term,
+        ),
+        "chi_squared": FDivergence(
+            lambda u: np.square(u - 1),
+            lambda t: np.where(t > -2, t**2 / 4 + t, -1.0),
+            lambda u: 2 * (u - 1),
+            lambda v: v,
+            chi_squared_term,
+        ),
+        "reverse_chi_squared": FDivergence(
+            lambda u: np.square(u - 1) / u,
+            lambda t: _where(t <= 1, 2 - 2 * np.sqrt(1 - t)),
+            lambda u: 1 - 1 / u**2,
+            lambda v: 1 - np.exp(-v),
+            lambda log_p, log_q: chi_squared_term(log_q, log_p),
+        ),
+        "squared_hellinger": FDivergence(
+            lambda u: np.square(np.sqrt(u) - 1),
+            lambda t: _where(t < 1, t / (1 - t)),
+            lambda u: 1 - 1 / np.sqrt(u),
+            lambda v: 1 - np.exp(-v),
+            _hellinger_term,
+        ),
+    }
+)
 NAMES = tuple(TABLE)
 
 
@@ -134,8 +164,9 @@ def f_divergence(name: str, p: ArrayLike | Distribution, q: ArrayLike | Distribu
     return total(TABLE[check_choice("name", name, NAMES)].term, p, q)
 
 
-def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | Distribution,
-                      q: ArrayLike | Distribution) -> float:
+def variational_bound(
+    name: str, witness: ArrayLike | Function, p: ArrayLike | Distribution, q: ArrayLike | Distribution
+) -> float:
     r"""What a witness earns: the lower bound on the f-divergence that f-GAN's discriminator climbs.
 
     .. math:: E_p\, T - E_q\, f^*(T) \le D_f(p, q)
@@ -161,5 +192,6 @@ def variational_bound(name: str, witness: ArrayLike | Function, p: ArrayLike | D
             return conjugate(np.asarray(values, np.float64))
 
     paid = (lambda x: price(witness(x))) if callable(witness) else price(witness)
-    return (expectation(witness, p, name="p", function_name="witness")
-            - expectation(paid, q, name="q", function_name="witness"))
+    return expectation(witness, p, name="p", function_name="witness") - expectation(
+        paid, q, name="q", function_name="witness"
+    )

@@ -80,8 +80,9 @@ def optimal_discriminator(loss: str, theta: float) -> Discriminator:
     return ratio
 
 
-def frozen_gradients(loss: str, theta: float, noise: ArrayLike, real: ArrayLike | None = None,
-                     discriminator: Discriminator | None = None) -> np.ndarray:
+def frozen_gradients(
+    loss: str, theta: float, noise: ArrayLike, real: ArrayLike | None = None, discriminator: Discriminator | None = None
+) -> np.ndarray:
     r"""The derivative by theta of every example's generator loss, with the discriminator held fixed.
 
     .. math:: g_i = \frac{\partial}{\partial \theta}\, \varphi\bigl(D(\theta + z_i)\bigr)

@@ -37,8 +37,9 @@ def optimal_discriminator(loss: str, theta: float) -> Function:
     return ratio
 
 
-def frozen_gradients(loss: str, theta: float, noise: tf.Tensor, real: tf.Tensor | None = None,
-                     discriminator: Function | None = None) -> tf.Tensor:
+def frozen_gradients(
+    loss: str, theta: float, noise: tf.Tensor, real: tf.Tensor | None = None, discriminator: Function | None = None
+) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.generator_gradients_numpy.frozen_gradients`."""
     judge = optimal_discriminator(loss, theta) if discriminator is None else discriminator
     noise, judged = _vector("noise", noise), None if real is None else judge(_vector("real", real))

@@ -25,8 +25,9 @@ def _logits(name: str, logits: tf.Tensor | None) -> tf.Tensor:
 def _pairs(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     real, fake = _logits("real", real), _logits("fake", fake)
     if not real.shape.is_compatible_with(fake.shape):
-        raise ValueError(f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; accepted: pairs, "
-                         "two equal shapes (N,)")
+        raise ValueError(
+            f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; accepted: pairs, two equal shapes (N,)"
+        )
     return real - fake
 
 
@@ -56,8 +57,9 @@ def non_saturating_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tens
 
 def least_squares_discriminator(real: tf.Tensor, fake: tf.Tensor, a: float = 0.0, b: float = 1.0) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.least_squares_discriminator`."""
-    return (0.5 * tf.reduce_mean(tf.square(_logits("real", real) - b))
-            + 0.5 * tf.reduce_mean(tf.square(_logits("fake", fake) - a)))
+    return 0.5 * tf.reduce_mean(tf.square(_logits("real", real) - b)) + 0.5 * tf.reduce_mean(
+        tf.square(_logits("fake", fake) - a)
+    )
 
 
 def least_squares_generator(real: tf.Tensor | None, fake: tf.Tensor, c: float = 1.0) -> tf.Tensor:
@@ -67,8 +69,9 @@ def least_squares_generator(real: tf.Tensor | None, fake: tf.Tensor, c: float = 
 
 def hinge_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.hinge_discriminator`."""
-    return (tf.reduce_mean(tf.nn.relu(1.0 - _logits("real", real))) + tf.reduce_mean(tf.nn.relu(1.0
-            + _logits("fake", fake))))
+    return tf.reduce_mean(tf.nn.relu(1.0 - _logits("real", real))) + tf.reduce_mean(
+        tf.nn.relu(1.0 + _logits("fake", fake))
+    )
 
 
 def hinge_generator(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:

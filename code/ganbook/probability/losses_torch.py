@@ -26,8 +26,9 @@ def _logits(name: str, logits: Tensor | None) -> Tensor:
 def _pairs(real: Tensor | None, fake: Tensor) -> Tensor:
     real, fake = _logits("real", real), _logits("fake", fake)
     if real.shape != fake.shape:
-        raise ValueError(f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; accepted: pairs, "
-                         "two equal shapes (N,)")
+        raise ValueError(
+            f"real has shape {tuple(real.shape)} and fake {tuple(fake.shape)}; accepted: pairs, two equal shapes (N,)"
+        )
     return real - fake
 
 
@@ -58,8 +59,9 @@ def non_saturating_generator(real: Tensor | None, fake: Tensor) -> Tensor:
 
 def least_squares_discriminator(real: Tensor, fake: Tensor, a: float = 0.0, b: float = 1.0) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.least_squares_discriminator`."""
-    return (0.5 * torch.mean(torch.square(_logits("real", real) - b))
-            + 0.5 * torch.mean(torch.square(_logits("fake", fake) - a)))
+    return 0.5 * torch.mean(torch.square(_logits("real", real) - b)) + 0.5 * torch.mean(
+        torch.square(_logits("fake", fake) - a)
+    )
 
 
 def least_squares_generator(real: Tensor | None, fake: Tensor, c: float = 1.0) -> Tensor:

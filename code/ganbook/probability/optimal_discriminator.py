@@ -186,9 +186,10 @@ def value_gap(p: Continuous, q: Continuous, logit: Logit) -> float:
 
     Reference: Goodfellow et al., 2014, proposition 1, arXiv:1406.2661.
     """
+
     def gap(x: np.ndarray, d: np.ndarray) -> np.ndarray:
         best = _decided(optimal_logit(p, q, x))
-        return (_weighted(p, x, log_expit(best) - log_expit(d)) + _weighted(q, x, log_expit(-best) - log_expit(-d)))
+        return _weighted(p, x, log_expit(best) - log_expit(d)) + _weighted(q, x, log_expit(-best) - log_expit(-d))
 
     return _integral(p, q, logit, gap)
 
@@ -209,11 +210,11 @@ def logit_error(p: Continuous, q: Continuous, logit: Logit) -> tuple[float, floa
         >>> [round(error, 4) for error in logit_error(p, q, lambda x: optimal_logit(p, q, x) + 0.3)]
         [0.3, 0.3]
     """
+
     def squares(x: np.ndarray, d: np.ndarray) -> np.ndarray:
         return np.square(d - optimal_logit(p, q, x))
 
-    by_p, by_q = (_integral(p, q, logit, lambda x, d, side=side: _weighted(side, x, squares(x, d)))
-                  for side in (p, q))
+    by_p, by_q = (_integral(p, q, logit, lambda x, d, side=side: _weighted(side, x, squares(x, d))) for side in (p, q))
     return math.sqrt(by_p), math.sqrt(by_q)
 
 
@@ -267,8 +268,9 @@ def reweighted_mean(values: ArrayLike, ratios: ArrayLike) -> tuple[float, float]
     """
     values, ratios = np.asarray(values, np.float64), np.asarray(ratios, np.float64)
     if values.ndim != 1 or values.shape != ratios.shape or len(values) < 2:
-        raise ValueError(f"values has shape {values.shape} and ratios {ratios.shape}; accepted: two equal shapes (N,), "
-                         "N at least 2")
+        raise ValueError(
+            f"values has shape {values.shape} and ratios {ratios.shape}; accepted: two equal shapes (N,), N at least 2"
+        )
     if not (np.isfinite(ratios).all() and (ratios >= 0).all()):
         raise ValueError("ratios has numbers that are negative or not finite; accepted: finite ratios of at least 0")
     products = ratios * values
@@ -300,8 +302,10 @@ def _integral(p: Continuous, q: Continuous, logit: Logit, of: Callable[..., np.n
         nonlocal infinite
         logits = np.asarray(logit(x), np.float64)
         if logits.shape != np.shape(x) or np.isnan(logits).any():
-            raise ValueError(f"logit gave {'NaN' if logits.shape == np.shape(x) else f'shape {logits.shape}'} for "
-                             f"numbers of shape {np.shape(x)}; accepted: as many numbers")
+            raise ValueError(
+                f"logit gave {'NaN' if logits.shape == np.shape(x) else f'shape {logits.shape}'} for "
+                f"numbers of shape {np.shape(x)}; accepted: as many numbers"
+            )
         values = of(x, logits)
         infinite += np.where(np.isinf(values), values, 0.0).sum()
         return np.where(np.isinf(values), 0.0, values)

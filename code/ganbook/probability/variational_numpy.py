@@ -103,8 +103,9 @@ def reconstruction_loss(x: ArrayLike, reconstruction: ArrayLike, sigma: float) -
     return np.sum((x - reconstruction) ** 2, axis=1) / (2 * sigma**2) + constant
 
 
-def negative_elbo(x: ArrayLike, reconstruction: ArrayLike, mean: ArrayLike, log_variance: ArrayLike,
-                  sigma: float) -> float:
+def negative_elbo(
+    x: ArrayLike, reconstruction: ArrayLike, mean: ArrayLike, log_variance: ArrayLike, sigma: float
+) -> float:
     r"""What a variational autoencoder minimises: an upper bound of -ln p(x), estimated with one latent per example.
 
     .. math:: \frac1N \sum_{j=1}^N \big( -\ln p(x_j|z_j) + KL(q(z|x_j) \,\|\, N(0, I)) \big)
@@ -147,8 +148,10 @@ class LinearGaussian:
 
     def __post_init__(self) -> None:
         if np.ndim(self.weight) != 2 or np.shape(self.bias) != np.shape(self.weight)[:1]:
-            raise ValueError(f"weight has shape {np.shape(self.weight)} and bias {np.shape(self.bias)}; accepted: "
-                             "(n, latent) and (n,)")
+            raise ValueError(
+                f"weight has shape {np.shape(self.weight)} and bias {np.shape(self.bias)}; accepted: "
+                "(n, latent) and (n,)"
+            )
         check_range("sigma", self.sigma, 0.0, open_low=True)
 
     def log_likelihood(self, x: ArrayLike) -> np.ndarray:
@@ -202,8 +205,10 @@ class LinearGaussian:
         x, mean, covariance = _rows("x", x), _rows("mean", mean), np.asarray(covariance, np.float64)
         latent = self.weight.shape[1]
         if mean.shape != (len(x), latent) or covariance.shape != (latent, latent):
-            raise ValueError(f"mean has shape {mean.shape} and covariance {covariance.shape}; accepted: "
-                             f"{(len(x), latent)} and {(latent, latent)}")
+            raise ValueError(
+                f"mean has shape {mean.shape} and covariance {covariance.shape}; accepted: "
+                f"{(len(x), latent)} and {(latent, latent)}"
+            )
         if not np.allclose(covariance, covariance.T) or np.linalg.eigvalsh(covariance).min() <= 0:
             raise ValueError("covariance is not symmetric with eigenvalues above 0; accepted: one that is")
         expected = reconstruction_loss(x, mean @ self.weight.T + self.bias, self.sigma)

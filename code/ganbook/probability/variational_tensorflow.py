@@ -18,8 +18,9 @@ from ganbook.data.recipe import check_range
 def _like(name: str, rows: tf.Tensor, other: str, expected: tf.Tensor) -> tf.Tensor:
     # A mean of shape (N, 1) beside rows of shape (N, n) would broadcast without a word.
     if rows.shape.rank not in (2, None) or not rows.shape.is_compatible_with(expected.shape):
-        raise ValueError(f"{name} has shape {tuple(rows.shape)}; accepted: rows, shaped as {other}, "
-                         f"{tuple(expected.shape)}")
+        raise ValueError(
+            f"{name} has shape {tuple(rows.shape)}; accepted: rows, shaped as {other}, {tuple(expected.shape)}"
+        )
     return rows
 
 
@@ -44,8 +45,9 @@ def reconstruction_loss(x: tf.Tensor, reconstruction: tf.Tensor, sigma: float) -
     return tf.reduce_sum(squares, axis=1) / (2 * sigma**2) + constant
 
 
-def negative_elbo(x: tf.Tensor, reconstruction: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor,
-                  sigma: float) -> tf.Tensor:
+def negative_elbo(
+    x: tf.Tensor, reconstruction: tf.Tensor, mean: tf.Tensor, log_variance: tf.Tensor, sigma: float
+) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.variational_numpy.negative_elbo`."""
     reconstruction_term = tf.reduce_mean(reconstruction_loss(x, reconstruction, sigma))
     return reconstruction_term + tf.reduce_mean(gaussian_kl(mean, log_variance))

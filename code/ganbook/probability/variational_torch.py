@@ -19,8 +19,9 @@ from ganbook.data.recipe import check_range
 def _like(name: str, rows: Tensor, other: str, expected: Tensor) -> Tensor:
     # A mean of shape (N, 1) beside rows of shape (N, n) would broadcast without a word.
     if rows.ndim != 2 or rows.shape != expected.shape:
-        raise ValueError(f"{name} has shape {tuple(rows.shape)}; accepted: rows, shaped as {other}, "
-                         f"{tuple(expected.shape)}")
+        raise ValueError(
+            f"{name} has shape {tuple(rows.shape)}; accepted: rows, shaped as {other}, {tuple(expected.shape)}"
+        )
     return rows
 
 

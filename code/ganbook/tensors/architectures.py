@@ -111,7 +111,8 @@ class ConvDiscriminator(DiscriminatorSettings):
         kernels, strides = (numbers(name, one_each(name, getattr(self, name), count)) for name in ("kernel", "stride"))
         stack = Stack(self, image_shape(self.shape), count + len(hidden))
         for number, (outputs, kernel, stride, padding) in enumerate(
-                zip(channels, kernels, strides, paddings(self.padding, count), strict=True), 1):
+            zip(channels, kernels, strides, paddings(self.padding, count), strict=True), 1
+        ):
             stack.hidden(number, Conv2D, outputs, kernel=kernel, stride=stride, padding=padding)
         stack.add(Flatten)
         stack.dense(hidden, count + 1)
@@ -152,8 +153,10 @@ class DCGANGenerator(GeneratorSettings):
         if len(channels) != 3:
             raise ValueError(f"channels is {self.channels!r}; accepted: three whole numbers")
         kernels = numbers("kernel", one_each("kernel", self.kernel, 3))
-        first, second, third = ({"kernel": kernel, "stride": stride, "padding": padding} for kernel, stride, padding
-                                in zip(kernels, (1, 2, 2), paddings(self.padding, 3), strict=True))
+        first, second, third = (
+            {"kernel": kernel, "stride": stride, "padding": padding}
+            for kernel, stride, padding in zip(kernels, (1, 2, 2), paddings(self.padding, 3), strict=True)
+        )
         start = (side // 4, side // 4, channels[0])
         stack = Stack(self, (self.latent,), 3)
         stack.hidden(1, Dense, math.prod(start))
@@ -162,8 +165,10 @@ class DCGANGenerator(GeneratorSettings):
         stack.hidden(3, ConvTranspose2D, channels[2], **second)
         stack.last(ConvTranspose2D, colours, **third)
         if stack.shape != self.shape:
-            raise ValueError(f"padding is {self.padding!r}; accepted: one that gives shape {self.shape} with kernel "
-                             f"{self.kernel!r}, where this gives {stack.shape}")
+            raise ValueError(
+                f"padding is {self.padding!r}; accepted: one that gives shape {self.shape} with kernel "
+                f"{self.kernel!r}, where this gives {stack.shape}"
+            )
         return stack.generated()
 
 
@@ -235,8 +240,19 @@ class PixelShuffleGenerator(GeneratorSettings):
 
 
 #: Every kind of network by its name.
-ARCHITECTURES = MappingProxyType({kind.__name__: kind for kind in (
-    MLPGenerator, MLPDiscriminator, ConvDiscriminator, DCGANGenerator, DCGANDiscriminator, PixelShuffleGenerator)})
+ARCHITECTURES = MappingProxyType(
+    {
+        kind.__name__: kind
+        for kind in (
+            MLPGenerator,
+            MLPDiscriminator,
+            ConvDiscriminator,
+            DCGANGenerator,
+            DCGANDiscriminator,
+            PixelShuffleGenerator,
+        )
+    }
+)
 
 
 def blueprint_of(architecture: Architecture) -> Blueprint:

@@ -29,13 +29,17 @@ class Blueprint:
 
     def trainable_shapes(self) -> dict[str, Shape]:
         """Canonical names and shapes of every tensor that training changes, in the order of the layers."""
-        return {f"{layer.name}.{suffix}": shape for layer in self.layers
-                for suffix, shape in layer.trainable_shapes().items()}
+        return {
+            f"{layer.name}.{suffix}": shape
+            for layer in self.layers
+            for suffix, shape in layer.trainable_shapes().items()
+        }
 
     def moving_shapes(self) -> dict[str, Shape]:
         """Canonical names and shapes of every moving tensor, in the order of the layers."""
-        return {f"{layer.name}.{suffix}": shape for layer in self.layers
-                for suffix, shape in layer.moving_shapes().items()}
+        return {
+            f"{layer.name}.{suffix}": shape for layer in self.layers for suffix, shape in layer.moving_shapes().items()
+        }
 
     @functools.cached_property
     def packing(self) -> int:
@@ -49,7 +53,8 @@ class Blueprint:
             ValueError: an example of another shape, or a batch that does not split into whole packs.
         """
         if len(shape) != 1 + len(self.input_shape) or any(
-                n not in (None, side) for n, side in zip(shape[1:], self.input_shape, strict=True)):
+            n not in (None, side) for n, side in zip(shape[1:], self.input_shape, strict=True)
+        ):
             raise ValueError(f"x has shape {shape}, channels last; accepted: {('N', *self.input_shape)}")
         self._check_batch(shape[0] or 0)
 
@@ -65,8 +70,10 @@ class Blueprint:
         """
         if masks is None or name not in masks:
             dropouts = ", ".join(self.mask_shapes(self.packing))
-            raise ValueError(f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
-                             f"{dropouts}, shapes as blueprint.mask_shapes(batch) says")
+            raise ValueError(
+                f"masks lacks {name!r}; accepted while training: a mask of zeros and ones for each of "
+                f"{dropouts}, shapes as blueprint.mask_shapes(batch) says"
+            )
         return masks[name]
 
     def mask_shapes(self, batch: int) -> dict[str, Shape]:
@@ -99,16 +106,27 @@ class Blueprint:
         """
         rows, sums, shape = [], [0, 0, 0], self.input_shape
         for layer in self.layers:
-            numbers = [sum(math.prod(s) for s in layer.trainable_shapes().values()),
-                       sum(math.prod(s) for s in layer.moving_shapes().values()), layer.flops(shape)]
+            numbers = [
+                sum(math.prod(s) for s in layer.trainable_shapes().values()),
+                sum(math.prod(s) for s in layer.moving_shapes().values()),
+                layer.flops(shape),
+            ]
             sums = [a + b for a, b in zip(sums, numbers, strict=True)]
             shape = layer.output_shape(shape)
             rows.append([layer.name, _shape_text(shape), *(f"{n:,}" for n in numbers)])
-        table = [["layer", "output shape", "trainable", "moving", "FLOPs"],
-                 ["input", _shape_text(self.input_shape), "", "", ""], *rows, ["total", "", *(f"{n:,}" for n in sums)]]
+        table = [
+            ["layer", "output shape", "trainable", "moving", "FLOPs"],
+            ["input", _shape_text(self.input_shape), "", "", ""],
+            *rows,
+            ["total", "", *(f"{n:,}" for n in sums)],
+        ]
         widths = [max(len(row[i]) for row in table) for i in range(5)]
-        lines = ["  ".join(cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in
-                           enumerate(zip(row, widths, strict=True))).rstrip() for row in table]
+        lines = [
+            "  ".join(
+                cell.ljust(w) if i < 2 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+            ).rstrip()
+            for row in table
+        ]
         rule = "-" * (sum(widths) + 8)
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 

@@ -168,8 +168,9 @@ class Conv2D(Linear):
         for size in input_shape[:2]:
             padded = size + sum(padding_before_after(size, self.kernel, self.stride, self.padding))
             if padded < self.kernel:
-                raise ValueError(f"kernel is {self.kernel}; accepted: at most {padded}, the padded side of the input "
-                                 f"of {self.name}")
+                raise ValueError(
+                    f"kernel is {self.kernel}; accepted: at most {padded}, the padded side of the input of {self.name}"
+                )
             sides.append((padded - self.kernel) // self.stride + 1)
         return (*sides, self.outputs)
 
@@ -200,8 +201,10 @@ class ConvTranspose2D(Linear):
 
     def output_shape(self, input_shape: Shape) -> Shape:
         if self.kernel < self.stride and self.padding == "same":
-            raise ValueError(f"kernel is {self.kernel}; accepted for {self.name} with padding 'same': at least the "
-                             f"stride, {self.stride}")
+            raise ValueError(
+                f"kernel is {self.kernel}; accepted for {self.name} with padding 'same': at least the "
+                f"stride, {self.stride}"
+            )
         crop = sum(crop_before_after(self.kernel, self.stride, self.padding))
         sides = [(size - 1) * self.stride + self.kernel - crop for size in input_shape[:2]]
         if min(sides) < 1:
@@ -339,6 +342,15 @@ class Pack(Layer):
         return (*input_shape[:-1], self.examples * input_shape[-1])
 
 
-PREFIXES = {Dense: "dense", Conv2D: "conv", ConvTranspose2D: "conv_transpose", BatchNorm: "batch_norm",
-            Activation: "activation", Dropout: "dropout", Reshape: "reshape", Flatten: "flatten",
-            PixelShuffle: "pixel_shuffle", Pack: "pack"}
+PREFIXES = {
+    Dense: "dense",
+    Conv2D: "conv",
+    ConvTranspose2D: "conv_transpose",
+    BatchNorm: "batch_norm",
+    Activation: "activation",
+    Dropout: "dropout",
+    Reshape: "reshape",
+    Flatten: "flatten",
+    PixelShuffle: "pixel_shuffle",
+    Pack: "pack",
+}

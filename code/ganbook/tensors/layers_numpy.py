@@ -88,9 +88,9 @@ def convolve_transposed(x: np.ndarray, weight: np.ndarray, stride: int, padding:
     full = np.zeros((batch, (height - 1) * stride + kernel, (width - 1) * stride + kernel, weight.shape[2]))
     for a in range(kernel):
         for b in range(kernel):
-            full[:, a:a + stride * height:stride, b:b + stride * width:stride] += x @ weight[a, b].T
+            full[:, a : a + stride * height : stride, b : b + stride * width : stride] += x @ weight[a, b].T
     before, after = layers.crop_before_after(kernel, stride, padding)
-    return full[:, before:full.shape[1] - after, before:full.shape[2] - after]
+    return full[:, before : full.shape[1] - after, before : full.shape[2] - after]
 
 
 def activate(x: np.ndarray, function: str, slope: float) -> np.ndarray:
@@ -100,9 +100,13 @@ def activate(x: np.ndarray, function: str, slope: float) -> np.ndarray:
         >>> activate(np.array([-1.0, 0.0, 2.0]), "leaky_relu", 0.5)
         array([-0.5,  0. ,  2. ])
     """
-    return {"leaky_relu": lambda: np.where(x > 0, x, slope * x), "relu": lambda: np.maximum(x, 0),
-            "elu": lambda: np.where(x > 0, x, np.expm1(np.minimum(x, 0))), "tanh": lambda: np.tanh(x),
-            "sigmoid": lambda: 0.5 * (1 + np.tanh(x / 2))}[function]()
+    return {
+        "leaky_relu": lambda: np.where(x > 0, x, slope * x),
+        "relu": lambda: np.maximum(x, 0),
+        "elu": lambda: np.where(x > 0, x, np.expm1(np.minimum(x, 0))),
+        "tanh": lambda: np.tanh(x),
+        "sigmoid": lambda: 0.5 * (1 + np.tanh(x / 2)),
+    }[function]()
 
 
 def shuffle_pixels(x: np.ndarray, factor: int) -> np.ndarray:
@@ -123,8 +127,9 @@ def pack(x: np.ndarray, examples: int) -> np.ndarray:
     return np.concatenate([x[k::examples] for k in range(examples)], axis=-1)
 
 
-def normalise(layer: layers.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.ndarray],
-              training: bool = False) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def normalise(
+    layer: layers.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.ndarray], training: bool = False
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Batch normalisation; see :class:`ganbook.tensors.layers.BatchNorm`.
 
     Args:
@@ -148,13 +153,20 @@ def normalise(layer: layers.BatchNorm, x: np.ndarray, tensors: Mapping[str, np.n
         mean = x.mean(axes)
         variance = ((x - mean) ** 2).mean(axes)
         keep = layer.momentum
-        new = {"moving_mean": keep * tensors["moving_mean"] + (1 - keep) * mean,
-               "moving_variance": keep * tensors["moving_variance"] + (1 - keep) * variance}
+        new = {
+            "moving_mean": keep * tensors["moving_mean"] + (1 - keep) * mean,
+            "moving_variance": keep * tensors["moving_variance"] + (1 - keep) * variance,
+        }
     return tensors["gamma"] * (x - mean) / np.sqrt(variance + layer.epsilon) + tensors["beta"], new
 
 
-def apply_layer(layer: layers.Layer, x: np.ndarray, tensors: Mapping[str, np.ndarray],
-                training: bool = False, mask: np.ndarray | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def apply_layer(
+    layer: layers.Layer,
+    x: np.ndarray,
+    tensors: Mapping[str, np.ndarray],
+    training: bool = False,
+    mask: np.ndarray | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """One layer's output for a batch.
 
     Args:
@@ -189,8 +201,9 @@ def apply_layer(layer: layers.Layer, x: np.ndarray, tensors: Mapping[str, np.nda
             return x.reshape(len(x), *layer.output_shape(x.shape[1:])), {}
 
 
-def _linear(layer: Any, x: np.ndarray, tensors: Mapping[str, np.ndarray],
-            training: bool) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def _linear(
+    layer: Any, x: np.ndarray, tensors: Mapping[str, np.ndarray], training: bool
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     weight, new = tensors["weight"], {}
     if "u" in tensors:
         sigma, u = spectral_norm(weight.reshape(-1, layer.outputs).T, tensors["u"])
@@ -203,9 +216,13 @@ def _linear(layer: Any, x: np.ndarray, tensors: Mapping[str, np.ndarray],
     return y + tensors.get("bias", 0.0), new
 
 
-def apply_layers(layers: Iterable[layers.Layer], x: np.ndarray, arrays: Mapping[str, np.ndarray],
-                 training: bool = False,
-                 masks: Mapping[str, np.ndarray] | None = None) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def apply_layers(
+    layers: Iterable[layers.Layer],
+    x: np.ndarray,
+    arrays: Mapping[str, np.ndarray],
+    training: bool = False,
+    masks: Mapping[str, np.ndarray] | None = None,
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """A network's output for a batch, in float64.
 
     Args:

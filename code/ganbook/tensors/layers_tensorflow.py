@@ -66,8 +66,9 @@ class _Linear(_Layer):
         """Add the bias, if the description has one."""
         return tf.nn.bias_add(x, tf.cast(self.tensor("bias", tensors), x.dtype)) if self.spec.bias else x
 
-    def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None,
-                          tensors: Tensors | None) -> tf.Tensor:
+    def normalised_weight(
+        self, training: bool, statistics: dict[str, tf.Tensor] | None, tensors: Tensors | None
+    ) -> tf.Tensor:
         """The weight, divided by its spectral norm if the description says so."""
         weight = self.tensor("weight", tensors)
         if not self.spec.spectral_norm:
@@ -82,8 +83,13 @@ class _Linear(_Layer):
 class Dense(_Linear):
     """The twin of :class:`ganbook.tensors.layers_torch.Dense`."""
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
-             tensors: Tensors | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        statistics: dict[str, tf.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
         return self.add_bias(tf.matmul(x, weight), tensors)
 
@@ -93,8 +99,13 @@ class Conv2D(_Linear):
 
     spec: layers.Conv2D
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
-             tensors: Tensors | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        statistics: dict[str, tf.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         spec = self.spec
         weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
         return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)), tensors)
@@ -105,8 +116,13 @@ class ConvTranspose2D(_Linear):
 
     spec: layers.ConvTranspose2D
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
-             tensors: Tensors | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        statistics: dict[str, tf.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         spec, weight = self.spec, tf.cast(self.tensor("weight", tensors), x.dtype)
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
         y = tf.nn.conv2d_transpose(x, weight, output_shape, spec.stride, native_padding(spec.padding))
@@ -120,8 +136,13 @@ class BatchNorm(_Layer):
     #: Averages a tensor over the devices that share one batch; None where one device has all of it.
     all_reduce: Callable[[tf.Tensor], tf.Tensor] | None = None
 
-    def call(self, x: tf.Tensor, training: bool = False, statistics: dict[str, tf.Tensor] | None = None,
-             tensors: Tensors | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        statistics: dict[str, tf.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         spec, dtype = self.spec, x.dtype
         gamma, beta = self.tensor("gamma", tensors), self.tensor("beta", tensors)
         x = tf.cast(x, gamma.dtype)  # sums of bfloat16 numbers lose digits

@@ -73,8 +73,9 @@ class _Linear(_Layer):
         """The bias, if the description has one."""
         return self.tensor("bias", tensors) if self.spec.bias else None
 
-    def normalised_weight(self, training: bool, statistics: dict[str, torch.Tensor] | None,
-                          tensors: Tensors | None) -> torch.Tensor:
+    def normalised_weight(
+        self, training: bool, statistics: dict[str, torch.Tensor] | None, tensors: Tensors | None
+    ) -> torch.Tensor:
         """The weight, divided by its spectral norm if the description says so."""
         weight = self.tensor("weight", tensors)
         if not self.spec.spectral_norm:
@@ -90,8 +91,13 @@ class _Linear(_Layer):
 class Dense(_Linear):
     """A matrix product and a bias."""
 
-    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
-                tensors: Tensors | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        training: bool = False,
+        statistics: dict[str, torch.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> torch.Tensor:
         return F.linear(x, self.normalised_weight(training, statistics, tensors), self.bias_of(tensors))
 
 
@@ -100,15 +106,21 @@ class Conv2D(_Linear):
 
     spec: layers.Conv2D
 
-    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
-                tensors: Tensors | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        training: bool = False,
+        statistics: dict[str, torch.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> torch.Tensor:
         spec = self.spec
         if x.shape[1] == 1:
             # The stride of an axis of length one means nothing, and PyTorch may take the batch for channels first
             # and then run every layer that follows in that slower order.  Here the stride is set.
             x = x.squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
         (top, bottom), (left, right) = (
-            layers.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:])
+            layers.padding_before_after(size, spec.kernel, spec.stride, spec.padding) for size in x.shape[2:]
+        )
         if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
             x = F.pad(x, (0, right - left, 0, bottom - top))
         weight = self.normalised_weight(training, statistics, tensors)
@@ -120,8 +132,13 @@ class ConvTranspose2D(_Linear):
 
     spec: layers.ConvTranspose2D
 
-    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
-                tensors: Tensors | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        training: bool = False,
+        statistics: dict[str, torch.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> torch.Tensor:
         spec = self.spec
         before, after = layers.crop_before_after(spec.kernel, spec.stride, spec.padding)
         y = F.conv_transpose2d(x, self.tensor("weight", tensors), self.bias_of(tensors), spec.stride, before)
@@ -138,8 +155,13 @@ class BatchNorm(_Layer):
     #: Averages a tensor over the processes that share one batch; None where one process has all of it.
     all_reduce: Callable[[torch.Tensor], torch.Tensor] | None = None
 
-    def forward(self, x: torch.Tensor, training: bool = False, statistics: dict[str, torch.Tensor] | None = None,
-                tensors: Tensors | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        training: bool = False,
+        statistics: dict[str, torch.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> torch.Tensor:
         spec, gamma, beta = self.spec, self.tensor("gamma", tensors), self.tensor("beta", tensors)
         old_mean = self.tensor("moving_mean", statistics, tensors)
         old_variance = self.tensor("moving_variance", statistics, tensors)
@@ -174,7 +196,11 @@ class Activation(_Layer):
         if self.spec.function == "leaky_relu":
             return F.leaky_relu(x, self.spec.slope)
         functions: Mapping[str, Callable[[torch.Tensor], torch.Tensor]] = {
-            "relu": F.relu, "elu": F.elu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+            "relu": F.relu,
+            "elu": F.elu,
+            "tanh": torch.tanh,
+            "sigmoid": torch.sigmoid,
+        }
         return functions[self.spec.function](x)
 
 

@@ -46,8 +46,13 @@ def to_numpy(tensor: tf.Tensor) -> np.ndarray:
 class Network(keras.Model):
     """The twin of :class:`ganbook.tensors.networks_torch.Network`."""
 
-    def __init__(self, blueprint: Blueprint, rng: int | np.random.Generator = 0, dtype: str = "float32",
-                 device: str | None = None) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        rng: int | np.random.Generator = 0,
+        dtype: str = "float32",
+        device: str | None = None,
+    ) -> None:
         super().__init__(dtype=parameter_dtype(check_choice("dtype", dtype, DTYPES)))
         self._convert_input_args = False  # Keras would hand call() a copy of ``statistics``
         self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
@@ -60,16 +65,28 @@ class Network(keras.Model):
         self.built = True
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
-    def call(self, x: tf.Tensor, training: bool = False, masks: Tensors | None = None,
-             statistics: dict[str, tf.Tensor] | None = None, tensors: Tensors | None = None) -> tf.Tensor:
+    def call(
+        self,
+        x: tf.Tensor,
+        training: bool = False,
+        masks: Tensors | None = None,
+        statistics: dict[str, tf.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> tf.Tensor:
         self.blueprint.check_input(tuple(x.shape))
         if self.dtype_name != "mixed_bfloat16":
             return self._run_layers(x, training, masks, statistics, tensors)
         # Master weights stay float32: each layer takes copies in the type of its input.
         return tf.cast(self._run_layers(tf.cast(x, tf.bfloat16), training, masks, statistics, tensors), tf.float32)
 
-    def _run_layers(self, x: tf.Tensor, training: bool, masks: Tensors | None,
-                    statistics: dict[str, tf.Tensor] | None, tensors: Tensors | None) -> tf.Tensor:
+    def _run_layers(
+        self,
+        x: tf.Tensor,
+        training: bool,
+        masks: Tensors | None,
+        statistics: dict[str, tf.Tensor] | None,
+        tensors: Tensors | None,
+    ) -> tf.Tensor:
         for spec, layer in zip(self.layers_spec, self.layers, strict=True):
             if isinstance(layer, Dropout):
                 if training:
@@ -102,8 +119,9 @@ class Network(keras.Model):
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, tf.Tensor]:
         check_arrays(arrays, self._shapes)
         with tf.device(find_device(self.device_name)):
-            return {name: tf.constant(np.asarray(array), parameter_dtype(self.dtype_name))
-                    for name, array in arrays.items()}
+            return {
+                name: tf.constant(np.asarray(array), parameter_dtype(self.dtype_name)) for name, array in arrays.items()
+            }
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         tensors = self.convert(arrays)
@@ -114,7 +132,8 @@ class Network(keras.Model):
         return self.blueprint.summary()
 
 
-def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32",
-          device: str | None = None) -> Network:
+def build(
+    architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None
+) -> Network:
     """The twin of :func:`ganbook.tensors.networks_torch.build`."""
     return Network(blueprint_of(architecture), rng, dtype, device)

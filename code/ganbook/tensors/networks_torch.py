@@ -103,8 +103,13 @@ class Network(nn.Module):
         dtype_name, device_name: as given, the device resolved to "cpu" or "gpu:N".
     """
 
-    def __init__(self, blueprint: Blueprint, rng: int | np.random.Generator = 0, dtype: str = "float32",
-                 device: str | None = None) -> None:
+    def __init__(
+        self,
+        blueprint: Blueprint,
+        rng: int | np.random.Generator = 0,
+        dtype: str = "float32",
+        device: str | None = None,
+    ) -> None:
         super().__init__()
         self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
         self.output_shape_, self.dtype_name = blueprint.output_shape, check_choice("dtype", dtype, DTYPES)
@@ -115,8 +120,14 @@ class Network(nn.Module):
             self.add_module(spec.name, make_layer(spec, parameter_dtype(dtype), native_device))
         self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
 
-    def forward(self, x: torch.Tensor, training: bool = False, masks: Tensors | None = None,
-                statistics: dict[str, torch.Tensor] | None = None, tensors: Tensors | None = None) -> torch.Tensor:
+    def forward(
+        self,
+        x: torch.Tensor,
+        training: bool = False,
+        masks: Tensors | None = None,
+        statistics: dict[str, torch.Tensor] | None = None,
+        tensors: Tensors | None = None,
+    ) -> torch.Tensor:
         """Map a batch to images or to logits.
 
         Args:
@@ -141,8 +152,14 @@ class Network(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16):
             return self._run_layers(x, training, masks, statistics, tensors).to(torch.float32)
 
-    def _run_layers(self, x: torch.Tensor, training: bool, masks: Tensors | None,
-                    statistics: dict[str, torch.Tensor] | None, tensors: Tensors | None) -> torch.Tensor:
+    def _run_layers(
+        self,
+        x: torch.Tensor,
+        training: bool,
+        masks: Tensors | None,
+        statistics: dict[str, torch.Tensor] | None,
+        tensors: Tensors | None,
+    ) -> torch.Tensor:
         for spec, layer in zip(self.layers_spec, self.children(), strict=True):
             if isinstance(layer, Dropout):
                 if training:
@@ -186,8 +203,10 @@ class Network(nn.Module):
             Arrays by canonical name.
         """
         tensors = self.trainable() | self.moving() if tensors is None else tensors
-        return {name: np.array(from_torch_layout(name, tensor.detach().cpu().numpy()), order="C")
-                for name, tensor in tensors.items()}
+        return {
+            name: np.array(from_torch_layout(name, tensor.detach().cpu().numpy()), order="C")
+            for name, tensor in tensors.items()
+        }
 
     def convert(self, arrays: Mapping[str, np.ndarray]) -> dict[str, torch.Tensor]:
         """Turn canonical NumPy arrays into native tensors; the inverse of :meth:`export`.
@@ -203,11 +222,15 @@ class Network(nn.Module):
         """
         check_arrays(arrays, self._shapes)
         dtype, device = getattr(torch, parameter_dtype(self.dtype_name)), find_device(self.device_name)
-        tensors = {name: torch.tensor(np.ascontiguousarray(to_torch_layout(name, np.asarray(array))), dtype=dtype,
-                                      device=device)
-                   for name, array in arrays.items()}
-        return {name: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t
-                for name, t in tensors.items()}
+        tensors = {
+            name: torch.tensor(
+                np.ascontiguousarray(to_torch_layout(name, np.asarray(array))), dtype=dtype, device=device
+            )
+            for name, array in arrays.items()
+        }
+        return {
+            name: t.contiguous(memory_format=torch.channels_last) if t.ndim == 4 else t for name, t in tensors.items()
+        }
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set the whole state from canonical NumPy arrays.
@@ -227,8 +250,9 @@ class Network(nn.Module):
         return self.blueprint.summary()
 
 
-def build(architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32",
-          device: str | None = None) -> Network:
+def build(
+    architecture: Architecture, rng: int | np.random.Generator = 0, dtype: str = "float32", device: str | None = None
+) -> Network:
     """Build the network that a recipe asks for.
 
     Args:

@@ -123,8 +123,9 @@ class Stack:
         if isinstance(which, bool):
             which = tuple(range(1, hidden + 1)) if which else ()
         elif not isinstance(which, tuple) or not set(which) <= set(range(1, hidden + 1)):
-            raise ValueError(f"batch_norm is {which!r}; accepted: True, False, or numbers of hidden layers, 1 to "
-                             f"{hidden}")
+            raise ValueError(
+                f"batch_norm is {which!r}; accepted: True, False, or numbers of hidden layers, 1 to {hidden}"
+            )
         self.settings, self.normalised = settings, which
         self.input_shape = self.shape = input_shape
         self.layers: list[Layer] = []
@@ -141,8 +142,9 @@ class Stack:
         """A layer with a weight, its initialiser and its number of inputs filled in."""
         if isinstance(self.settings, DiscriminatorSettings):
             fields["spectral_norm"] = self.settings.spectral_norm
-        self.add(kind, inputs=self.shape[-1], outputs=outputs, bias=bias, initialiser=self.settings.initialiser,
-                 **fields)
+        self.add(
+            kind, inputs=self.shape[-1], outputs=outputs, bias=bias, initialiser=self.settings.initialiser, **fields
+        )
 
     def biased(self, number: int) -> bool:
         """Whether hidden layer ``number`` has a bias: batch norm takes away the mean, and any bias with it."""
@@ -210,8 +212,10 @@ def one_each(name: str, value: Any, count: int) -> tuple[Any, ...]:
 
 def paddings(value: Padding | tuple[Padding, ...], count: int) -> tuple[Padding, ...]:
     """The padding of each of so many convolutions."""
-    return tuple(check_choice("padding", each, PADDINGS) if isinstance(each, str) else check_int("padding", each, 0)
-                 for each in one_each("padding", value, count))
+    return tuple(
+        check_choice("padding", each, PADDINGS) if isinstance(each, str) else check_int("padding", each, 0)
+        for each in one_each("padding", value, count)
+    )
 
 
 def image_shape(shape: Any, points: bool = False) -> Shape:
@@ -227,6 +231,7 @@ def square_shape(shape: Any) -> Shape:
     """Return ``shape`` if it is that of square images whose side 4 divides."""
     sides = numbers("shape", shape)
     if len(sides) != 3 or any(n % 4 for n in sides[:2]) or sides[0] != sides[1]:
-        raise ValueError(f"shape is {shape!r}; accepted: (height, width, channels), height equal to width and "
-                         "divisible by 4")
+        raise ValueError(
+            f"shape is {shape!r}; accepted: (height, width, channels), height equal to width and divisible by 4"
+        )
     return sides

@@ -50,8 +50,11 @@ def provenance(framework: str) -> dict[str, Any]:
     versions = {name: importlib.metadata.version(name) for name in (package, "numpy", "scikit-learn")}
     threads = os.environ.get(variable, "")
     machine = {"processor": _processor(), "threads": int(threads) if threads.isdigit() and int(threads) else cores()}
-    return {"versions": {"ganbook": ganbook.__version__, "python": platform.python_version(), **versions},
-            "machine": machine, "date": datetime.datetime.now(datetime.UTC).date().isoformat()}
+    return {
+        "versions": {"ganbook": ganbook.__version__, "python": platform.python_version(), **versions},
+        "machine": machine,
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+    }
 
 
 def write_result(path: str | Path, result: Mapping[str, Any], fields: Iterable[str] = FIELDS) -> None:
@@ -118,8 +121,10 @@ def results_folder() -> Path:
     for folder in folders:
         if folder.is_dir():
             return folder
-    raise ResultError(f"there is no folder {' or '.join(map(str, folders))}; accepted: a copy of the whole project, or "
-                      "the package as pip installs it")
+    raise ResultError(
+        f"there is no folder {' or '.join(map(str, folders))}; accepted: a copy of the whole project, or "
+        "the package as pip installs it"
+    )
 
 
 def _check(path: Path, result: Any, fields: Iterable[str]) -> None:

@@ -12,15 +12,17 @@ from ganbook.data.recipe import Architecture, Recipe
 from ganbook.gradient_descent.step import optimisers_numpy as rules
 from ganbook.probability import losses_numpy as losses
 
-LINEAR = {"generator": Architecture("MLPGenerator", {"latent": 3, "shape": (2,), "hidden": (),
-                                                     "output_activation": None}),
-          "discriminator": Architecture("MLPDiscriminator", {"shape": (2,), "hidden": ()})}
+LINEAR = {
+    "generator": Architecture("MLPGenerator", {"latent": 3, "shape": (2,), "hidden": (), "output_activation": None}),
+    "discriminator": Architecture("MLPDiscriminator", {"shape": (2,), "hidden": ()}),
+}
 
 
 def linear_iteration(recipe: Recipe, state: dict, inputs: dict) -> tuple[list[float], dict]:
     """Losses of one round, and the state after it, in the names of ``Players.export``."""
-    state = {role: {name: np.asarray(array, np.float64) for name, array in arrays.items()}
-             for role, arrays in state.items()}
+    state = {
+        role: {name: np.asarray(array, np.float64) for name, array in arrays.items()} for role, arrays in state.items()
+    }
     if recipe.order == "simultaneous":
         [step] = inputs["discriminator"]
         values, by_discriminator = _discriminator(recipe, state, step)
@@ -63,16 +65,20 @@ def _discriminator(recipe: Recipe, state: dict, inputs: dict) -> tuple[list[floa
     penalty = (rates["r1"] + rates["r2"]) / 2 * length**2 + recipe.gradient_penalty * (length - 1) ** 2
     slope = (rates["r1"] + rates["r2"]) + recipe.gradient_penalty * 2 * (length - 1) / length
     by_real, by_fake = losses.discriminator_gradients(recipe.loss, real_logits, fake_logits)
-    gradients = {"dense_1.weight": (by_real @ real + by_fake @ fake + slope * w)[:, None],
-                 "dense_1.bias": np.array([by_real.sum() + by_fake.sum()])}
+    gradients = {
+        "dense_1.weight": (by_real @ real + by_fake @ fake + slope * w)[:, None],
+        "dense_1.bias": np.array([by_real.sum() + by_fake.sum()]),
+    }
     return [losses.discriminator_loss(recipe.loss, real_logits, fake_logits), penalty], gradients
 
 
 def _generator(recipe: Recipe, state: dict, inputs: dict) -> tuple[float, dict]:
     w, z, _, _, real_logits, fake_logits = _forward(state, inputs)
     by_image = losses.generator_gradient(recipe.loss, real_logits, fake_logits)[:, None] * w
-    return (losses.generator_loss(recipe.loss, real_logits, fake_logits),
-            {"dense_1.weight": z.T @ by_image, "dense_1.bias": by_image.sum(0)})
+    return (
+        losses.generator_loss(recipe.loss, real_logits, fake_logits),
+        {"dense_1.weight": z.T @ by_image, "dense_1.bias": by_image.sum(0)},
+    )
 
 
 def _update(recipe: Recipe, state: dict, role: str, gradients: dict, rates: dict) -> None:

@@ -22,24 +22,51 @@ SAME = {"float64": 1e-10, "float32": 1e-4}
 STEPS_PER_CALL = 10
 twins = pytest.mark.parametrize("twin", TWINS)
 
-EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True, bias=False),
-              "discriminator": DISCRIMINATOR.with_(dropout=0.4, spectral_norm=True)}
+EVERYTHING = {
+    "generator": GENERATOR.with_(dropout=0.3, batch_norm=True, bias=False),
+    "discriminator": DISCRIMINATOR.with_(dropout=0.4, spectral_norm=True),
+}
 CASES = {
-    "everything": {**EVERYTHING, "loss": "relativistic", "r1": Schedule(1.0, 0.1, "linear"), "r2": 0.3,
-                   "generator_optimiser": Optimiser("adam", Schedule(0.01, 0.0, "cosine"), 0.5)},
+    "everything": {
+        **EVERYTHING,
+        "loss": "relativistic",
+        "r1": Schedule(1.0, 0.1, "linear"),
+        "r2": 0.3,
+        "generator_optimiser": Optimiser("adam", Schedule(0.01, 0.0, "cosine"), 0.5),
+    },
     "simultaneous": {**EVERYTHING, "order": "simultaneous", "loss": "relativistic", "r1": 1.0, "r2": 0.3},
-    "wgan_gp": {"loss": "wasserstein", "gradient_penalty": 10.0, "discriminator_steps": 2, "averaging": 0.0,
-                "discriminator_optimiser": Optimiser("rmsprop", 0.001), "generator_optimiser": Optimiser("sgd", 0.01)},
-    "clip": {"loss": "wasserstein", "clip": 0.1, "generator": EVERYTHING["generator"],
-             "discriminator": DISCRIMINATOR.with_(batch_norm=True, bias=False),
-             "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
+    "wgan_gp": {
+        "loss": "wasserstein",
+        "gradient_penalty": 10.0,
+        "discriminator_steps": 2,
+        "averaging": 0.0,
+        "discriminator_optimiser": Optimiser("rmsprop", 0.001),
+        "generator_optimiser": Optimiser("sgd", 0.01),
+    },
+    "clip": {
+        "loss": "wasserstein",
+        "clip": 0.1,
+        "generator": EVERYTHING["generator"],
+        "discriminator": DISCRIMINATOR.with_(batch_norm=True, bias=False),
+        "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5),
+    },
     "convolutions": {name: getattr(DIGITS, name) for name in ("generator", "discriminator", "r1", "r2", "loss")},
-    "unrolled": {"unrolled": 2, "loss": "relativistic", "generator": EVERYTHING["generator"],
-                 "discriminator": DISCRIMINATOR.with_(dropout=0.4, batch_norm=True, bias=False)},
-    "packing, unrolled": {"discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True),
-                          "unrolled": 1, "gradient_penalty": 1.0},
-    "float32": {"dtype": "float32", "generator_optimiser": Optimiser("sgd", 0.01),
-                "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
+    "unrolled": {
+        "unrolled": 2,
+        "loss": "relativistic",
+        "generator": EVERYTHING["generator"],
+        "discriminator": DISCRIMINATOR.with_(dropout=0.4, batch_norm=True, bias=False),
+    },
+    "packing, unrolled": {
+        "discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True),
+        "unrolled": 1,
+        "gradient_penalty": 1.0,
+    },
+    "float32": {
+        "dtype": "float32",
+        "generator_optimiser": Optimiser("sgd", 0.01),
+        "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5),
+    },
 }
 cases = pytest.mark.parametrize("name", CASES)
 
@@ -90,8 +117,9 @@ def test_compiled_rounds_of_tensorflow_are_the_plain_ones(name):
 def test_xla_compiles_no_convolution_for_a_processor(monkeypatch, name, fused):
     asked = []
     compiled = module("gradient_descent.step.compiled", "tensorflow")
-    monkeypatch.setattr(compiled, "tf", variant(
-        compiled.tf, function=lambda function, **options: asked.append(options) or function))
+    monkeypatch.setattr(
+        compiled, "tf", variant(compiled.tf, function=lambda function, **options: asked.append(options) or function)
+    )
     run, sampler = start("tensorflow", case(name))
     compiled.CompiledIterations(run.state).run(next_inputs(run, sampler, 1), STEPS_PER_CALL)
     assert asked == [{"jit_compile": fused}]
@@ -110,9 +138,11 @@ def test_the_pure_rounds_of_pytorch_are_the_plain_ones(no_compiler, name):
 
 # Where nothing compiles.
 
+
 @pytest.fixture
 def broken(monkeypatch):
     """Make a twin's compiler fail, when it is asked for or at the first call."""
+
     def break_(twin, when):
         def fail(*given, **options):
             raise RuntimeError("\nno compiler on this machine\nand more")
@@ -122,10 +152,12 @@ def broken(monkeypatch):
 
         if twin == "torch":
             import torch
+
             monkeypatch.setattr(torch, "compile", fail if when == "asked" else compile_)
         else:
             compiled = module("gradient_descent.step.compiled", "tensorflow")
             monkeypatch.setattr(compiled, "tf", variant(compiled.tf, function=fail if when == "asked" else compile_))
+
     return break_
 
 
@@ -142,8 +174,9 @@ def test_the_plain_loop_takes_over_with_one_warning(broken, twin, when):
             run.step += count
     [warning] = caught
     assert warning.category is RuntimeWarning
-    assert str(warning.message) == ("compiled steps are not to be had here, so the plain loop runs: "
-                                    "no compiler on this machine")
+    assert str(warning.message) == (
+        "compiled steps are not to be had here, so the plain loop runs: no compiler on this machine"
+    )
     expected, state = plain(twin, case("clip"), 15)
     assert np.array_equal(np.concatenate(losses), expected)
     assert identical(run.state.export(), state)
@@ -152,13 +185,20 @@ def test_the_plain_loop_takes_over_with_one_warning(broken, twin, when):
 @pytest.mark.slow
 def test_pytorch_without_a_compiler(tmp_path):
     """In a process of its own whose C++ compiler does not exist, training goes on, says so once and is the same."""
-    script = ("from ganbook.gradient_descent.training import train\n"
-              "from gradient_descent.runs_at_hand import BASE, Uniform\n"
-              "run = train(BASE, compiled=True, source=Uniform(), device='cpu', out='run', until=3)\n")
-    environment = {**os.environ, "CXX": str(tmp_path / "none"), "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
-                   "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("code", "tests"))}
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True,
-                          timeout=300)
+    script = (
+        "from ganbook.gradient_descent.training import train\n"
+        "from gradient_descent.runs_at_hand import BASE, Uniform\n"
+        "run = train(BASE, compiled=True, source=Uniform(), device='cpu', out='run', until=3)\n"
+    )
+    environment = {
+        **os.environ,
+        "CXX": str(tmp_path / "none"),
+        "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONPATH": os.pathsep.join(str(ROOT / folder) for folder in ("code", "tests")),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 0, done.stderr
     assert done.stderr.count("Warning") == done.stderr.count("compiled steps are not to be had here") == 1
     assert "No working C++ compiler" in done.stderr
@@ -168,8 +208,10 @@ def test_pytorch_without_a_compiler(tmp_path):
 
 def wrong(iterations):
     """The same inputs, but for real examples of another width."""
-    return [{**inputs, "discriminator": [{**step, "real": step["real"][:, :, :3]} for step in inputs["discriminator"]]}
-            for inputs in iterations]
+    return [
+        {**inputs, "discriminator": [{**step, "real": step["real"][:, :, :3]} for step in inputs["discriminator"]]}
+        for inputs in iterations
+    ]
 
 
 @twins
@@ -188,19 +230,27 @@ def test_a_fault_of_our_own_is_not_taken_for_the_compilers(no_compiler, twin):
 
 # Planted mistakes.
 
+
 def plant_filling(compiled, twin, monkeypatch):
     """The loop runs the filling of a partly filled call too."""
     right = compiled.CompiledIterations._inputs
-    monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
-                        lambda self, iterations, count: right(
-                            self, [*iterations, *[iterations[-1]] * (count - len(iterations))], count))
+    monkeypatch.setattr(
+        compiled.CompiledIterations,
+        "_inputs",
+        lambda self, iterations, count: right(
+            self, [*iterations, *[iterations[-1]] * (count - len(iterations))], count
+        ),
+    )
 
 
 def plant_first_draws(compiled, twin, monkeypatch):
     """Every iteration of a call has the inputs of the first."""
     right = compiled.CompiledIterations._inputs
-    monkeypatch.setattr(compiled.CompiledIterations, "_inputs",
-                        lambda self, iterations, count: right(self, [iterations[0]] * len(iterations), count))
+    monkeypatch.setattr(
+        compiled.CompiledIterations,
+        "_inputs",
+        lambda self, iterations, count: right(self, [iterations[0]] * len(iterations), count),
+    )
 
 
 def plant_lost_state(compiled, twin, monkeypatch):
@@ -215,11 +265,17 @@ def plant_lost_state(compiled, twin, monkeypatch):
     monkeypatch.setattr(compiled.CompiledIterations, "__init__", begin)
 
 
-@pytest.mark.parametrize(("twin", "plant", "name"), [
-    ("torch", plant_filling, "clip"), ("tensorflow", plant_filling, "clip"),
-    ("torch", plant_first_draws, "clip"), ("tensorflow", plant_first_draws, "clip"),
-    ("torch", plant_lost_state, "everything"),
-], ids=lambda value: value.__name__ if callable(value) else str(value))
+@pytest.mark.parametrize(
+    ("twin", "plant", "name"),
+    [
+        ("torch", plant_filling, "clip"),
+        ("tensorflow", plant_filling, "clip"),
+        ("torch", plant_first_draws, "clip"),
+        ("tensorflow", plant_first_draws, "clip"),
+        ("torch", plant_lost_state, "everything"),
+    ],
+    ids=lambda value: value.__name__ if callable(value) else str(value),
+)
 def test_planted_mistakes_are_caught(no_compiler, monkeypatch, twin, plant, name):
     plant(module("gradient_descent.step.compiled", twin), twin, monkeypatch)
     with pytest.raises(AssertionError, match="relative error"):

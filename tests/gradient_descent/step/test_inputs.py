@@ -58,9 +58,14 @@ def test_several_discriminator_steps_have_draws_and_numbers_of_their_own():
 
 
 def test_scheduled_numbers():
-    recipe = BASE.replace(r1=Schedule(4.0, 2.0, "linear"), r2=Schedule(3.0), averaging=0.5, steps=10,
-                          generator_optimiser=Optimiser(learning_rate=Schedule(1.0, 0.0, "cosine")),
-                          discriminator_optimiser=Optimiser(learning_rate=Schedule(0.4, 0.2, "linear")))
+    recipe = BASE.replace(
+        r1=Schedule(4.0, 2.0, "linear"),
+        r2=Schedule(3.0),
+        averaging=0.5,
+        steps=10,
+        generator_optimiser=Optimiser(learning_rate=Schedule(1.0, 0.0, "cosine")),
+        discriminator_optimiser=Optimiser(learning_rate=Schedule(0.4, 0.2, "linear")),
+    )
     iteration = sampler(recipe).iteration(5, np.random.default_rng(0))
     assert iteration["discriminator"][0]["rates"] == pytest.approx({"learning_rate": 0.3, "t": 6, "r1": 3.0, "r2": 3.0})
     assert iteration["generator"]["rates"] == pytest.approx({"learning_rate": 0.5, "t": 6, "decay": 6 / 15})
@@ -107,15 +112,24 @@ def test_a_pack_has_one_mask_and_one_weight():
     iteration = sampler(recipe, generator=DROPOUT, discriminator=DROPOUT).iteration(0, np.random.default_rng(0))
     [step] = iteration["discriminator"]
     assert {use: masks["dropout_1"].shape for use, masks in step["masks"].items()} == {
-        "generator": (12, 7), "fake": (4, 7), "real": (4, 7)}
+        "generator": (12, 7),
+        "fake": (4, 7),
+        "real": (4, 7),
+    }
     weights = step["weights"].reshape(4, 3)
     assert (weights == weights[:, :1]).all()
     assert len(np.unique(weights)) == 4
 
 
 def test_a_generator_that_looks_ahead_has_what_the_next_discriminator_step_reads():
-    recipe = BASE.replace(unrolled=2, discriminator_steps=3, gradient_penalty=1.0, steps=10, r2=Schedule(2.0),
-                          r1=Schedule(4.0, 2.0, "linear"))
+    recipe = BASE.replace(
+        unrolled=2,
+        discriminator_steps=3,
+        gradient_penalty=1.0,
+        steps=10,
+        r2=Schedule(2.0),
+        r1=Schedule(4.0, 2.0, "linear"),
+    )
     iteration = sampler(recipe, discriminator=DROPOUT).iteration(5, np.random.default_rng(0))
     inputs = iteration["generator"]
     assert set(inputs) == {"noise", "masks", "rates", "real", "ahead"}
@@ -127,8 +141,9 @@ def test_a_generator_that_looks_ahead_has_what_the_next_discriminator_step_reads
 
 
 def test_interpolation_weights_only_for_their_penalty():
-    weights = sampler(BASE.replace(gradient_penalty=10.0, batch=1000)).iteration(
-        0, np.random.default_rng(0))["discriminator"][0]["weights"]
+    weights = sampler(BASE.replace(gradient_penalty=10.0, batch=1000)).iteration(0, np.random.default_rng(0))[
+        "discriminator"
+    ][0]["weights"]
     assert (weights.dtype, weights.shape) == (np.float32, (1000,))
     assert weights.min() >= 0
     assert weights.max() < 1

@@ -46,8 +46,9 @@ def point(twin: str) -> Point:
     steps = module("gradient_descent.step.steps", twin)
     for inputs in next_inputs(run, sampler, 8):
         run.state.one_iteration(run.state.native(inputs))
-    return (_torch if twin == "torch" else _tensorflow)(run.state, run.state.native(
-        next_inputs(run, sampler)[0]["discriminator"][0]), steps)
+    return (_torch if twin == "torch" else _tensorflow)(
+        run.state, run.state.native(next_inputs(run, sampler)[0]["discriminator"][0]), steps
+    )
 
 
 def _torch(players, inputs, steps) -> Point:
@@ -66,10 +67,17 @@ def _torch(players, inputs, steps) -> Point:
     cut, _ = steps.discriminator_objective(BASE, players.discriminator, fake.detach(), inputs)
     pictures = torch.cat([inputs["real"], torch.tensor(as_numpy(fake))])  # no record of either
     f = report["fake_logits"]
-    return Point(as_numpy(report["real_logits"]), as_numpy(f), flat(loss, D), flat(cut, D), flat(loss, G),
-                 flat(terms.non_saturating_generator(None, f), G), flat(terms.minimax_generator(None, f), G),
-                 lambda weights: flat(players.discriminator(pictures, training=True), D, weights),
-                 lambda weights: flat(f, G, weights))
+    return Point(
+        as_numpy(report["real_logits"]),
+        as_numpy(f),
+        flat(loss, D),
+        flat(cut, D),
+        flat(loss, G),
+        flat(terms.non_saturating_generator(None, f), G),
+        flat(terms.minimax_generator(None, f), G),
+        lambda weights: flat(players.discriminator(pictures, training=True), D, weights),
+        lambda weights: flat(f, G, weights),
+    )
 
 
 def _tensorflow(players, inputs, steps) -> Point:
@@ -89,12 +97,21 @@ def _tensorflow(players, inputs, steps) -> Point:
         gradients = tape.gradient(value, weights, None if outputs is None else tf.constant(outputs))
         return np.concatenate([as_numpy(tf.convert_to_tensor(gradient)).ravel() for gradient in gradients])
 
-    return Point(as_numpy(report["real_logits"]), as_numpy(f), flat(loss, D), flat(cut, D), flat(loss, G),
-                 flat(losses_of_g[0], G), flat(losses_of_g[1], G),
-                 lambda weights: flat(judged, D, weights), lambda weights: flat(f, G, weights))
+    return Point(
+        as_numpy(report["real_logits"]),
+        as_numpy(f),
+        flat(loss, D),
+        flat(cut, D),
+        flat(loss, G),
+        flat(losses_of_g[0], G),
+        flat(losses_of_g[1], G),
+        lambda weights: flat(judged, D, weights),
+        lambda weights: flat(f, G, weights),
+    )
 
 
 # Who is cut off.
+
 
 @twins
 def test_cutting_changes_nothing_for_the_discriminator(twin):
@@ -117,8 +134,10 @@ def test_uncut_fakes_pull_the_generator_back(twin):
 
 
 @twins
-@pytest.mark.parametrize("wrong", [
-    lambda f: -np.tanh(f / 2), lambda f: np.tanh(f), lambda f: sigmoid(f) + sigmoid(-f), lambda f: 2 * np.tanh(f / 2)])
+@pytest.mark.parametrize(
+    "wrong",
+    [lambda f: -np.tanh(f / 2), lambda f: np.tanh(f), lambda f: sigmoid(f) + sigmoid(-f), lambda f: 2 * np.tanh(f / 2)],
+)
 def test_a_wrong_weight_of_the_sum_is_seen(twin, wrong):
     at = point(twin)
     total = at.from_discriminator_loss + at.from_non_saturating
@@ -139,6 +158,7 @@ def test_share_of_the_right_weight_that_a_leak_leaves():
 
 
 # Two optimisers or one.
+
 
 @pytest.mark.parametrize("betas", BETAS)
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
@@ -201,10 +221,13 @@ def test_torch_steps_every_weight_that_has_a_gradient(to_none, expected):
 
 # Which mode, and whose batch.
 
+
 @twins
 def test_moving_mean_after_one_discriminator_step(twin):
-    recipe = BASE.replace(generator=BASE.generator.with_(batch_norm=True),
-                          discriminator=BASE.discriminator.with_(batch_norm=True, momentum=0.8))
+    recipe = BASE.replace(
+        generator=BASE.generator.with_(batch_norm=True),
+        discriminator=BASE.discriminator.with_(batch_norm=True, momentum=0.8),
+    )
     run, sampler = start(twin, recipe)
     inputs = next_inputs(run, sampler)[0]
     first = run.state.native(inputs["discriminator"][0])
@@ -224,8 +247,11 @@ def test_moving_mean_after_one_discriminator_step(twin):
     assert relative_error(end, 0.64 * start_mean + 0.2 * real.mean(0) + 0.16 * fake.mean(0)) > 1e-3  # the other order
     for (before, after), player in zip(itertools.pairwise(exports), ("discriminator", "generator"), strict=True):
         for role in ("discriminator", "generator"):
-            moved = [not np.array_equal(before[role][name], array) for name, array in after[role].items()
-                     if "moving" in name and "/" not in name]
+            moved = [
+                not np.array_equal(before[role][name], array)
+                for name, array in after[role].items()
+                if "moving" in name and "/" not in name
+            ]
             assert len(moved) == 4
             assert all(moved) if role == player else not any(moved), (player, role)
 
@@ -259,6 +285,7 @@ def test_separate_batches_bound_a_linear_discriminator(twin):
 
 # The last batch of an epoch.
 
+
 def test_variance_of_a_batch_mean():
     """All batches that can be drawn, with replacement, from five values."""
     values = np.array([-1.0, 0.3, 0.5, 2.0, 7.0])
@@ -277,8 +304,10 @@ def test_one_mean_over_unequal_numbers_shifts_the_logit(twin):
             import torch
 
             leaf = torch.tensor(logits, requires_grad=True)
-            loss = (torch.tensor(real_weights) * torch.nn.functional.softplus(-leaf)
-                    + torch.tensor(fake_weights) * torch.nn.functional.softplus(leaf)).sum()
+            loss = (
+                torch.tensor(real_weights) * torch.nn.functional.softplus(-leaf)
+                + torch.tensor(fake_weights) * torch.nn.functional.softplus(leaf)
+            ).sum()
             return torch.autograd.grad(loss, leaf)[0].numpy()
         import tensorflow as tf
 

@@ -14,12 +14,20 @@ PENALISED = DIGITS.replace(batch=8, steps=3, loss="relativistic", r1=1.0, r2=1.0
 RECIPES = {
     "penalised": PENALISED,
     "spectral": PENALISED.replace(discriminator=PENALISED.discriminator.with_(spectral_norm=True, dropout=0.3)),
-    "batch_norm": PENALISED.replace(r1=0.0, r2=0.0, loss="non_saturating",
-                                    discriminator=PENALISED.discriminator.with_(batch_norm=True)),
+    "batch_norm": PENALISED.replace(
+        r1=0.0, r2=0.0, loss="non_saturating", discriminator=PENALISED.discriminator.with_(batch_norm=True)
+    ),
     # Wide enough that rounding averages out: with seven units and six images it is 40 per cent of the gradient.
-    "dense": BASE.replace(loss="wasserstein", gradient_penalty=1.0, dtype="float32", steps=3, batch=64,
-                          generator=BASE.generator.with_(hidden=(64, 64)),
-                          discriminator=BASE.discriminator.with_(hidden=(64, 64)))}
+    "dense": BASE.replace(
+        loss="wasserstein",
+        gradient_penalty=1.0,
+        dtype="float32",
+        steps=3,
+        batch=64,
+        generator=BASE.generator.with_(hidden=(64, 64)),
+        discriminator=BASE.discriminator.with_(hidden=(64, 64)),
+    ),
+}
 twins = pytest.mark.parametrize("twin", TWINS)
 recipes = pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 
@@ -31,13 +39,23 @@ def mixed(recipe):
 def gradients(twin, recipe):
     """First gradients of both players: a step of plain descent at rate 1 moves the weights by them."""
     rule = Optimiser("sgd", 1.0)
-    run, sampler = start(twin, recipe.replace(order="simultaneous", generator_optimiser=rule, averaging=0.0,
-                                             discriminator_optimiser=rule))
+    run, sampler = start(
+        twin,
+        recipe.replace(order="simultaneous", generator_optimiser=rule, averaging=0.0, discriminator_optimiser=rule),
+    )
     before = run.state.export()
     run.state.run(next_inputs(run, sampler))
     after = run.state.export()
-    return {role: np.concatenate([(before[role][name] - after[role][name]).ravel() for name in before[role]
-                                  if name.rpartition(".")[2] in ("weight", "gamma", "beta")]) for role in before}
+    return {
+        role: np.concatenate(
+            [
+                (before[role][name] - after[role][name]).ravel()
+                for name in before[role]
+                if name.rpartition(".")[2] in ("weight", "gamma", "beta")
+            ]
+        )
+        for role in before
+    }
 
 
 def test_what_is_stored():
@@ -47,8 +65,9 @@ def test_what_is_stored():
 @twins
 @recipes
 def test_everything_kept_is_float32(twin, recipe):
-    run = training.train(mixed(recipe), FRAMEWORK[twin], source=Uniform(recipe.generator.settings["shape"]),
-                         device="cpu")
+    run = training.train(
+        mixed(recipe), FRAMEWORK[twin], source=Uniform(recipe.generator.settings["shape"]), device="cpu"
+    )
     assert {array.dtype.name for group in run.state.export().values() for array in group.values()} == {"float32"}
     assert np.isfinite([run.history[name] for name in training.LOSSES]).all()
     again = training.start_run(mixed(recipe), FRAMEWORK[twin], device="cpu")
@@ -62,8 +81,9 @@ def test_layers_compute_in_bfloat16(twin):
     networks = module("tensors.networks", twin)
     one, other = (networks.build(DIGITS.discriminator, 0, dtype, "cpu") for dtype in ("float32", "mixed_bfloat16"))
     images = Uniform((8, 8, 1)).batch(np.random.default_rng(0), 16)
-    exact, rounded = (as_numpy(network(networks.to_native(images, network.dtype_name, "cpu")))
-                      for network in (one, other))
+    exact, rounded = (
+        as_numpy(network(networks.to_native(images, network.dtype_name, "cpu"))) for network in (one, other)
+    )
     assert rounded.dtype == np.float32
     assert 1e-4 < relative_error(rounded, exact) < 5e-2
 
@@ -87,8 +107,10 @@ def test_twins_differ_by_rounding_alone(recipe):
 @twins
 def test_compiled_rounds_compute_in_bfloat16_too(twin):
     recipe = mixed(RECIPES["dense"])
-    plain, compiled = (training.train(recipe, FRAMEWORK[twin], source=Uniform(), device="cpu", compiled=compiled)
-                       for compiled in (False, True))
+    plain, compiled = (
+        training.train(recipe, FRAMEWORK[twin], source=Uniform(), device="cpu", compiled=compiled)
+        for compiled in (False, True)
+    )
     for name in ("discriminator_loss", "penalty"):  # of the first step: Adam's first moves make much of rounding
         assert plain.history[name][0] == pytest.approx(compiled.history[name][0], rel=0.01)
     exact = training.train(RECIPES["dense"], FRAMEWORK[twin], source=Uniform(), device="cpu")

@@ -17,8 +17,11 @@ STEPS = 200
 RATE = 0.01
 BUDGET = settings(max_examples=40, deadline=None, derandomize=True)
 # An epsilon as large as the gradients, so that its place in the formula shows; and the two betas that GANs use.
-SETTINGS = {f"{name}-{beta1:g}-{beta2:g}": Optimiser(name, beta1=beta1, beta2=beta2, epsilon=0.01)
-            for name in OPTIMISERS for beta1, beta2 in ((0.0, 0.99), (0.5, 0.999))}
+SETTINGS = {
+    f"{name}-{beta1:g}-{beta2:g}": Optimiser(name, beta1=beta1, beta2=beta2, epsilon=0.01)
+    for name in OPTIMISERS
+    for beta1, beta2 in ((0.0, 0.99), (0.5, 0.999))
+}
 GOAL = np.random.default_rng(3).normal(size=(3, 4))
 NOISE = np.random.default_rng(4).normal(size=(STEPS, 3, 4)) * 10.0 ** np.random.default_rng(5).uniform(-3, 1, (3, 4))
 
@@ -38,6 +41,7 @@ def run(rules, config: Optimiser, give, number=int, steps: int = STEPS, rate=RAT
 
 def check_rule(rules, twin: str, dtype: str, config: Optimiser, tensors: bool = False, steps: int = STEPS) -> None:
     """Hold many steps of one twin's rule, parameter and state, to the oracle; planted mistakes go through it too."""
+
     def give(array):
         return native(twin, array, dtype)
 
@@ -50,6 +54,7 @@ def check_rule(rules, twin: str, dtype: str, config: Optimiser, tensors: bool = 
 
 # Values that a person can work out.
 
+
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_hand_values(ending):
     """theta = 1, gradients 2 and then -1, rate 0.1, beta1 0.5, beta2 0.75, epsilon 0.5."""
@@ -60,7 +65,8 @@ def test_hand_values(ending):
         # v = 0.25 * 4 = 1, then 0.75 + 0.25 = 1.
         "rmsprop": (1 - 0.2 / 1.5, 1 - 0.2 / 1.5 + 0.1 / 1.5),
         # m = 1, v = 1, corrected 2 and 4; then m = 0, v = 1: nothing moves.
-        "adam": (1 - 0.1 * 2 / 2.5, 1 - 0.1 * 2 / 2.5)}
+        "adam": (1 - 0.1 * 2 / 2.5, 1 - 0.1 * 2 / 2.5),
+    }
     for name, positions in expected.items():
         config = Optimiser(name, beta1=0.5, beta2=0.75, epsilon=0.5)
         parameter, two, minus_one = (_give(ending, value) for value in (1.0, 2.0, -1.0))
@@ -72,8 +78,10 @@ def test_hand_values(ending):
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 def test_initial_state(ending):
-    rules, names = module("gradient_descent.step.optimisers", ending), {
-        "sgd": [], "momentum": ["velocity"], "rmsprop": ["v"], "adam": ["m", "v"]}
+    rules, names = (
+        module("gradient_descent.step.optimisers", ending),
+        {"sgd": [], "momentum": ["velocity"], "rmsprop": ["v"], "adam": ["m", "v"]},
+    )
     for name in OPTIMISERS:
         state = rules.initial_state(Optimiser(name), _give(ending, GOAL))
         assert_parity(state, {slot: np.zeros((3, 4)) for slot in names[name]}, "float64")
@@ -91,6 +99,7 @@ def test_rules_leave_their_arguments_alone(ending):
 
 
 # Twin against oracle.
+
 
 @pytest.mark.parametrize("tensors", [False, True], ids=["numbers", "tensors"])
 @pytest.mark.parametrize("key", SETTINGS)
@@ -168,15 +177,18 @@ def test_variables(kind):
 
 # The frameworks' own optimisers, where the definitions agree.
 
+
 def own_torch(config: Optimiser) -> np.ndarray:
     import torch
 
     parameter = torch.nn.Parameter(torch.zeros(GOAL.shape, dtype=torch.float64))
     # torch calls beta2 of RMSprop alpha, and takes betas as floats only: (0, 0.99) is refused, (0.0, 0.99) is not.
-    make = {"sgd": lambda: torch.optim.SGD([parameter], RATE),
-            "momentum": lambda: torch.optim.SGD([parameter], RATE, momentum=config.beta1),
-            "rmsprop": lambda: torch.optim.RMSprop([parameter], RATE, alpha=config.beta2, eps=config.epsilon),
-            "adam": lambda: torch.optim.Adam([parameter], RATE, betas=(config.beta1, config.beta2), eps=config.epsilon)}
+    make = {
+        "sgd": lambda: torch.optim.SGD([parameter], RATE),
+        "momentum": lambda: torch.optim.SGD([parameter], RATE, momentum=config.beta1),
+        "rmsprop": lambda: torch.optim.RMSprop([parameter], RATE, alpha=config.beta2, eps=config.epsilon),
+        "adam": lambda: torch.optim.Adam([parameter], RATE, betas=(config.beta1, config.beta2), eps=config.epsilon),
+    }
     optimiser = make[config.name]()
     for noise in NOISE:
         parameter.grad = parameter.detach() + native("torch", noise - GOAL, "float64")
@@ -202,10 +214,12 @@ def own_keras(config: Optimiser, epsilon) -> np.ndarray:
 
     parameter = keras.Variable(np.zeros_like(GOAL), dtype="float64")
     rate = config.learning_rate.start
-    optimiser = {"sgd": lambda: keras.optimizers.SGD(rate),
-                 "momentum": lambda: keras.optimizers.SGD(rate, momentum=config.beta1),
-                 "rmsprop": lambda: keras.optimizers.RMSprop(rate, rho=config.beta2),
-                 "adam": lambda: keras.optimizers.Adam(rate, config.beta1, config.beta2)}[config.name]()
+    optimiser = {
+        "sgd": lambda: keras.optimizers.SGD(rate),
+        "momentum": lambda: keras.optimizers.SGD(rate, momentum=config.beta1),
+        "rmsprop": lambda: keras.optimizers.RMSprop(rate, rho=config.beta2),
+        "adam": lambda: keras.optimizers.Adam(rate, config.beta1, config.beta2),
+    }[config.name]()
     optimiser.build([parameter])
     v = np.zeros_like(GOAL)
     for t, noise in enumerate(NOISE, start=1):
@@ -224,8 +238,10 @@ def equal_epsilon(config: Optimiser):
     sqrt(v) + epsilon: theirs must be 2 epsilon sqrt(v) + epsilon^2.
     """
     e = config.epsilon
-    return {"adam": lambda t, v: e * math.sqrt(1 - config.beta2**t),
-            "rmsprop": lambda t, v: 2 * e * np.sqrt(v) + e**2}.get(config.name, lambda t, v: e)
+    return {
+        "adam": lambda t, v: e * math.sqrt(1 - config.beta2**t),
+        "rmsprop": lambda t, v: 2 * e * np.sqrt(v) + e**2,
+    }.get(config.name, lambda t, v: e)
 
 
 @pytest.mark.parametrize("name", OPTIMISERS)
@@ -242,6 +258,7 @@ def test_keras_with_the_same_epsilon_is_another_rule(name):
 
 
 # Properties.
+
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 @BUDGET
@@ -275,8 +292,14 @@ def test_float64_holds_no_float32_constant():
     expected, _ = run(oracle, config, np.asarray, steps=50, rate=0.1)
     for twin in TWINS:
         for number in (int, lambda t, twin=twin: native(twin, t, "int64")):
-            parameter, _ = run(module("gradient_descent.step.optimisers", twin), config,
-                               lambda array, twin=twin: native(twin, array, "float64"), number, 50, 0.1)
+            parameter, _ = run(
+                module("gradient_descent.step.optimisers", twin),
+                config,
+                lambda array, twin=twin: native(twin, array, "float64"),
+                number,
+                50,
+                0.1,
+            )
             assert relative_error(parameter, expected) < 1e-13
 
 
@@ -298,6 +321,7 @@ def _give(ending: str, value) -> object:
 
 
 # Planted mistakes: each must fail the very check above.  Each is (rule, update), written for every framework's tensors.
+
 
 def _adam(p, g, s, t, rate, k, *, corrected=True, inside=False, late=False, power=2, sign=-1, shift=0):
     m = k.beta1 * s["m"] + (1 - k.beta1) * g
@@ -359,8 +383,9 @@ def test_mutants_fail_parity(twin, label, dtype):
 @pytest.mark.parametrize("twin", TWINS)
 def test_a_float32_constant_fails_parity(twin):
     rules = module("gradient_descent.step.optimisers", twin)
-    rounded = variant(rules, update=lambda config, p, g, s, t, rate: rules.update(
-        config, p, g, s, t, float(np.float32(rate))))
+    rounded = variant(
+        rules, update=lambda config, p, g, s, t, rate: rules.update(config, p, g, s, t, float(np.float32(rate)))
+    )
     with pytest.raises(AssertionError, match="relative error"):
         check_rule(rounded, twin, "float64", SETTINGS["adam-0.5-0.999"])
 

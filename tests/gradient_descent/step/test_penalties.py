@@ -82,8 +82,12 @@ def weight_gradients(name: str, w: np.ndarray, b: np.ndarray, a: np.ndarray) -> 
 
 def evaluate(penalties, twin: str, dtype: str, name: str, mode: str = "eager") -> tuple:
     real, fake, mix = (native(twin, array, dtype) for array in (REAL, FAKE, MIX))
-    return value_and_gradients(twin, lambda *weights: penalty(penalties, name, critic(twin, *weights), real, fake, mix),
-                               *(native(twin, array, dtype) for array in WEIGHTS), mode=mode)
+    return value_and_gradients(
+        twin,
+        lambda *weights: penalty(penalties, name, critic(twin, *weights), real, fake, mix),
+        *(native(twin, array, dtype) for array in WEIGHTS),
+        mode=mode,
+    )
 
 
 def check_penalty(penalties, twin: str, dtype: str, name: str, mode: str = "eager") -> None:
@@ -94,6 +98,7 @@ def check_penalty(penalties, twin: str, dtype: str, name: str, mode: str = "eage
 
 
 # Closed forms.
+
 
 @pytest.mark.parametrize("ending", ["numpy", *TWINS])
 @BUDGET
@@ -116,10 +121,19 @@ def test_quadratic_critic(ending):
     """D(x) = |x|^2 / 2 has gradient x, so R1 is the mean squared length and WGAN-GP shows where it looks."""
     penalties = module("gradient_descent.step.penalties", ending)
     real, fake, mix = _give(ending, REAL, FAKE, MIX)
-    judge = {"numpy": lambda x: (x**2).sum((1, 2)) / 2, "torch": lambda x: (x**2).sum((1, 2)) / 2,
-             "tensorflow": lambda x: _tensorflow().reduce_sum(x**2, axis=(1, 2)) / 2}[ending]
-    lengths = {name: np.linalg.norm(x.reshape(5, 6), axis=1) for name, x in (
-        ("real", REAL), ("fake", FAKE), ("between", MIX[:, None, None] * REAL + (1 - MIX)[:, None, None] * FAKE))}
+    judge = {
+        "numpy": lambda x: (x**2).sum((1, 2)) / 2,
+        "torch": lambda x: (x**2).sum((1, 2)) / 2,
+        "tensorflow": lambda x: _tensorflow().reduce_sum(x**2, axis=(1, 2)) / 2,
+    }[ending]
+    lengths = {
+        name: np.linalg.norm(x.reshape(5, 6), axis=1)
+        for name, x in (
+            ("real", REAL),
+            ("fake", FAKE),
+            ("between", MIX[:, None, None] * REAL + (1 - MIX)[:, None, None] * FAKE),
+        )
+    }
     assert_parity(penalties.input_gradient(judge, real)[1], REAL, "float64")
     assert_parity(penalties.r1(judge, real)[0], np.mean(lengths["real"] ** 2), "float64")
     assert_parity(penalties.r2(judge, fake)[0], np.mean(lengths["fake"] ** 2), "float64")
@@ -129,6 +143,7 @@ def test_quadratic_critic(ending):
 
 
 # Derivatives.
+
 
 def test_oracle_input_gradient_is_finite_differences():
     judge = critic("numpy", *WEIGHTS)
@@ -140,8 +155,10 @@ def test_oracle_input_gradient_is_finite_differences():
 @pytest.mark.parametrize("name", PENALTIES)
 def test_derivatives_by_hand_are_finite_differences(name):
     for i, by_hand in enumerate(weight_gradients(name, *WEIGHTS)):
+
         def value(array, i=i):
-            return penalty(oracle, name, critic("numpy", *WEIGHTS[:i], array, *WEIGHTS[i + 1:]), REAL, FAKE, MIX)
+            return penalty(oracle, name, critic("numpy", *WEIGHTS[:i], array, *WEIGHTS[i + 1 :]), REAL, FAKE, MIX)
+
         assert relative_error(by_hand, finite_differences(value, WEIGHTS[i])) < 1e-7
 
 
@@ -153,7 +170,8 @@ def test_torch_gradcheck(name):
     real, fake, mix = _give("torch", REAL, FAKE, MIX)
     weights = [array.requires_grad_() for array in _give("torch", *WEIGHTS)]
     assert torch.autograd.gradcheck(
-        lambda *weights: penalty(penalties, name, critic("torch", *weights), real, fake, mix), weights)
+        lambda *weights: penalty(penalties, name, critic("torch", *weights), real, fake, mix), weights
+    )
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -162,13 +180,16 @@ def test_tensorflow_finite_differences(name):
     real, fake, mix = _give("tensorflow", REAL, FAKE, MIX)
     _, gradients = evaluate(penalties, "tensorflow", "float64", name)
     for i, gradient in enumerate(gradients):
+
         def value(array, i=i):
-            weights = _give("tensorflow", *WEIGHTS[:i], array, *WEIGHTS[i + 1:])
+            weights = _give("tensorflow", *WEIGHTS[:i], array, *WEIGHTS[i + 1 :])
             return penalty(penalties, name, critic("tensorflow", *weights), real, fake, mix)
+
         assert relative_error(gradient, finite_differences(value, WEIGHTS[i])) < 1e-7
 
 
 # Twin against oracle, each way that a step may take its gradients.
+
 
 @pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -204,13 +225,18 @@ def test_tensorflow_variables_in_a_tape():
 def test_returned_logits_carry_their_own_gradient(twin):
     """The loss is computed from the logits that r1 returns, so these must be differentiable by the weights too."""
     penalties, real = module("gradient_descent.step.penalties", twin), _give(twin, REAL)[0]
-    sums = [value_and_gradients(twin, function, *_give(twin, *WEIGHTS)) for function in (
-        lambda *weights: penalties.r1(critic(twin, *weights), real)[1][0],
-        lambda *weights: critic(twin, *weights)(real)[0])]
+    sums = [
+        value_and_gradients(twin, function, *_give(twin, *WEIGHTS))
+        for function in (
+            lambda *weights: penalties.r1(critic(twin, *weights), real)[1][0],
+            lambda *weights: critic(twin, *weights)(real)[0],
+        )
+    ]
     assert_parity(sums[0], [as_numpy(sums[1][0]), [as_numpy(part) for part in sums[1][1]]], "float64")
 
 
 # Edges and properties.
+
 
 @pytest.mark.parametrize("name", PENALTIES)
 @pytest.mark.parametrize("twin", TWINS)
@@ -219,11 +245,15 @@ def test_a_critic_without_slope_has_finite_gradients(twin, name):
     penalties = module("gradient_descent.step.penalties", twin)
     real, fake, mix = _give(twin, REAL, FAKE, MIX)
     value, gradients = value_and_gradients(
-        twin, lambda *weights: penalty(penalties, name, critic(twin, *weights), real, fake, mix),
-        *_give(twin, *WEIGHTS[:2], np.zeros(4)))
+        twin,
+        lambda *weights: penalty(penalties, name, critic(twin, *weights), real, fake, mix),
+        *_give(twin, *WEIGHTS[:2], np.zeros(4)),
+    )
     assert float(value) == (1.0 if name == "wgan_gp" else 0.0)
-    assert all(np.array_equal(as_numpy(gradient), np.zeros_like(array))
-               for gradient, array in zip(gradients, WEIGHTS, strict=True))
+    assert all(
+        np.array_equal(as_numpy(gradient), np.zeros_like(array))
+        for gradient, array in zip(gradients, WEIGHTS, strict=True)
+    )
 
 
 @pytest.mark.parametrize("twin", TWINS)
@@ -238,8 +268,10 @@ def test_a_critic_that_ignores_its_input_has_gradient_zero(twin):
 def test_the_order_of_the_batch_does_not_matter(ending, seed, name):
     penalties, order = module("gradient_descent.step.penalties", ending), np.random.default_rng(seed).permutation(5)
     judge = critic(ending, *_give(ending, *WEIGHTS))
-    one, other = (penalty(penalties, name, judge, *_give(ending, *arrays)) for arrays in (
-        (REAL, FAKE, MIX), (REAL[order], FAKE[order], MIX[order])))
+    one, other = (
+        penalty(penalties, name, judge, *_give(ending, *arrays))
+        for arrays in ((REAL, FAKE, MIX), (REAL[order], FAKE[order], MIX[order]))
+    )
     assert relative_error(one, other) < 1e-12
 
 
@@ -247,8 +279,10 @@ def test_the_order_of_the_batch_does_not_matter(ending, seed, name):
 def test_the_penalty_of_a_batch_is_the_mean_over_its_images(ending):
     penalties, judge = module("gradient_descent.step.penalties", ending), critic(ending, *_give(ending, *WEIGHTS))
     for name in PENALTIES:
-        alone = [float(penalty(penalties, name, judge, *_give(ending, REAL[i:i + 1], FAKE[i:i + 1], MIX[i:i + 1])))
-                 for i in range(5)]
+        alone = [
+            float(penalty(penalties, name, judge, *_give(ending, REAL[i : i + 1], FAKE[i : i + 1], MIX[i : i + 1])))
+            for i in range(5)
+        ]
         assert_parity(penalty(penalties, name, judge, *_give(ending, REAL, FAKE, MIX)), np.mean(alone), "float64")
 
 
@@ -259,8 +293,11 @@ def test_images_judged_together_count_as_one(ending):
     arrays = rng.standard_normal((2, 6, 2, 3))
     mixed = np.repeat(rng.random(3), 2)
     real, fake, mix = _give(ending, *arrays, mixed)
-    judge = {"numpy": lambda x: (x.reshape(3, -1)**2).sum(1) / 2, "torch": lambda x: (x.reshape(3, -1)**2).sum(1) / 2,
-             "tensorflow": lambda x: _tensorflow().reduce_sum(_tensorflow().reshape(x, (3, -1))**2, axis=1) / 2}[ending]
+    judge = {
+        "numpy": lambda x: (x.reshape(3, -1) ** 2).sum(1) / 2,
+        "torch": lambda x: (x.reshape(3, -1) ** 2).sum(1) / 2,
+        "tensorflow": lambda x: _tensorflow().reduce_sum(_tensorflow().reshape(x, (3, -1)) ** 2, axis=1) / 2,
+    }[ending]
     between = mixed[:, None, None] * arrays[0] + (1 - mixed)[:, None, None] * arrays[1]
     lengths = [np.linalg.norm(x.reshape(3, 12), axis=1) for x in (*arrays, between)]
     assert_parity(penalties.input_gradient(judge, real)[1], arrays[0], "float64")
@@ -315,6 +352,7 @@ def _tensorflow():
 
 # Planted mistakes: each must fail the very check above.
 
+
 def _tools(twin):
     """Mean and sum over everything, the squared length of every image's gradient, and a stop of gradients."""
     if twin == "torch":
@@ -339,6 +377,7 @@ def mutant(twin: str, label: str) -> tuple:
             weights = weights[:, None, None]
             left, right = (fake, real) if swap else (real, fake)
             return of_gradient(gradient_of(judge, weights * left + (1 - weights) * right)[1])
+
         return wgan_gp
 
     name, replaced = {
@@ -351,8 +390,10 @@ def mutant(twin: str, label: str) -> tuple:
         "flipped sign": ("r2", {"r2": lambda judge, fake: (-penalties.r2(judge, fake)[0], None)}),
         "no root": ("wgan_gp", {"wgan_gp": between(lambda g: mean((squares(g) - 1) ** 2))}),
         "sides swapped": ("wgan_gp", {"wgan_gp": between(lambda g: mean((squares(g) ** 0.5 - 1) ** 2), swap=True)}),
-        "one weight for all images": ("wgan_gp", {
-            "wgan_gp": lambda judge, real, fake, w: penalties.wgan_gp(judge, real, fake, 0 * w + w[0])}),
+        "one weight for all images": (
+            "wgan_gp",
+            {"wgan_gp": lambda judge, real, fake, w: penalties.wgan_gp(judge, real, fake, 0 * w + w[0])},
+        ),
         "centred at zero": ("wgan_gp", {"wgan_gp": between(lambda g: mean(squares(g)))}),
     }[label]
     return name, variant(penalties, **replaced)
@@ -363,9 +404,19 @@ def _mean_image(gradient):
     return total[None]
 
 
-LABELS = ["sum instead of mean", "mean over pixels", "mean gradient instead of every image's",
-          "length instead of its square", "gradient cut off", "fake instead of real", "flipped sign", "no root",
-          "sides swapped", "one weight for all images", "centred at zero"]
+LABELS = [
+    "sum instead of mean",
+    "mean over pixels",
+    "mean gradient instead of every image's",
+    "length instead of its square",
+    "gradient cut off",
+    "fake instead of real",
+    "flipped sign",
+    "no root",
+    "sides swapped",
+    "one weight for all images",
+    "centred at zero",
+]
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -383,5 +434,9 @@ def test_a_right_copy_passes_where_the_mutants_fail(twin):
     """The mutants' own scaffold, without a mistake, is right: so each fails for its mistake alone."""
     mean, _, squares, _ = _tools(twin)
     penalties = module("gradient_descent.step.penalties", twin)
-    check_penalty(variant(penalties, r1=lambda judge, real: (
-        mean(squares(penalties.input_gradient(judge, real)[1])), None)), twin, "float64", "r1")
+    check_penalty(
+        variant(penalties, r1=lambda judge, real: (mean(squares(penalties.input_gradient(judge, real)[1])), None)),
+        twin,
+        "float64",
+        "r1",
+    )

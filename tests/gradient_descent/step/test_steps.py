@@ -39,20 +39,30 @@ NORMALISED = {"generator": GENERATOR.with_(batch_norm=True, bias=False)}
 DROPPED = {"generator": GENERATOR.with_(dropout=0.3), "discriminator": DISCRIMINATOR.with_(dropout=0.4)}
 SPECTRAL = {"discriminator": DISCRIMINATOR.with_(spectral_norm=True)}
 CONVOLUTIONS = {
-    "generator": Architecture("DCGANGenerator", {"latent": 5, "shape": (8, 8, 3), "channels": (5, 4, 3),
-                                                 "kernel": (3, 4, 5), "initialiser": "he"}),
-    "discriminator": Architecture("DCGANDiscriminator", {"shape": (8, 8, 3), "channels": (4, 5), "initialiser": "he"})}
-PIXELS = {"generator": DIGITS.generator.with_(bias=False),
-          "discriminator": Architecture("ConvDiscriminator", {"shape": (8, 8, 1), "channels": (3, 4), "hidden": (5,),
-                                                              "spectral_norm": True})}
+    "generator": Architecture(
+        "DCGANGenerator",
+        {"latent": 5, "shape": (8, 8, 3), "channels": (5, 4, 3), "kernel": (3, 4, 5), "initialiser": "he"},
+    ),
+    "discriminator": Architecture("DCGANDiscriminator", {"shape": (8, 8, 3), "channels": (4, 5), "initialiser": "he"}),
+}
+PIXELS = {
+    "generator": DIGITS.generator.with_(bias=False),
+    "discriminator": Architecture(
+        "ConvDiscriminator", {"shape": (8, 8, 1), "channels": (3, 4), "hidden": (5,), "spectral_norm": True}
+    ),
+}
 # The derivative of a step of Adam or RMSProp by a gradient is as large as 1 over that gradient, so looking ahead
 # through one magnifies the rounding of small gradients, the more the larger k; momentum does not.
 STEADY = Optimiser("momentum", 0.05, 0.5)
 CASES = {
     **{loss: {"loss": loss} for loss in LOSSES},
-    **{f"{name}, momentum {beta1}": {
-        f"{role}_optimiser": Optimiser(name, 0.01, beta1) for role in ("generator", "discriminator")}
-       for name in OPTIMISERS for beta1 in (0.0, 0.5)},
+    **{
+        f"{name}, momentum {beta1}": {
+            f"{role}_optimiser": Optimiser(name, 0.01, beta1) for role in ("generator", "discriminator")
+        }
+        for name in OPTIMISERS
+        for beta1 in (0.0, 0.5)
+    },
     "r1": {"r1": 1.0},
     "r2": {"r2": 1.0, "loss": "hinge"},
     "r1 and r2": {"r1": 1.0, "r2": 0.3, "loss": "relativistic"},
@@ -64,45 +74,74 @@ CASES = {
     "dropout, penalties, pairs": {**DROPPED, "r1": 1.0, "r2": 0.3, "loss": "relativistic", "gradient_penalty": 1.0},
     "dropout, spectral, r2": {"discriminator": DISCRIMINATOR.with_(dropout=0.4, spectral_norm=True), "r2": 1.0},
     "batch norm in G": NORMALISED,
-    "batch norm in both": {**NORMALISED, "discriminator": DISCRIMINATOR.with_(batch_norm=(2,), bias=False),
-                           "generator_optimiser": Optimiser("momentum", 0.01, 0.5),
-                           "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5)},
+    "batch norm in both": {
+        **NORMALISED,
+        "discriminator": DISCRIMINATOR.with_(batch_norm=(2,), bias=False),
+        "generator_optimiser": Optimiser("momentum", 0.01, 0.5),
+        "discriminator_optimiser": Optimiser("momentum", 0.01, 0.5),
+    },
     "uniform latent": {"latent": "uniform"},
     "three discriminator steps": {"discriminator_steps": 3, **NORMALISED},
     "no average": {"averaging": 0.0},
-    "schedules": {"r1": Schedule(2.0, 0.0, "linear"), "generator_optimiser": Optimiser(
-        learning_rate=Schedule(0.01, 0.001, "cosine"))},
+    "schedules": {
+        "r1": Schedule(2.0, 0.0, "linear"),
+        "generator_optimiser": Optimiser(learning_rate=Schedule(0.01, 0.001, "cosine")),
+    },
     "a schedule that starts at 0": {"r1": Schedule(0.0, 1.0, "linear")},
     "dequantisation": {"dequantisation": 0.1},
     "simultaneous": {"order": "simultaneous"},
     "simultaneous, pairs, penalties": {"order": "simultaneous", "loss": "relativistic", "r1": 1.0, "r2": 0.3},
     "simultaneous, wgan_gp": {"order": "simultaneous", "loss": "wasserstein", "gradient_penalty": 10.0},
-    "simultaneous, dropout, batch norm": {"order": "simultaneous", "generator": GENERATOR.with_(
-        dropout=0.3, batch_norm=True, bias=False), "discriminator": DISCRIMINATOR.with_(dropout=0.4)},
+    "simultaneous, dropout, batch norm": {
+        "order": "simultaneous",
+        "generator": GENERATOR.with_(dropout=0.3, batch_norm=True, bias=False),
+        "discriminator": DISCRIMINATOR.with_(dropout=0.4),
+    },
     "simultaneous, spectral, clip": {**SPECTRAL, "order": "simultaneous", "clip": 0.1, "r2": 1.0},
     **{f"unrolled {k}": {"unrolled": k} for k in (1, 5)},
-    "unrolled, pairs, penalties": {"unrolled": 2, "loss": "relativistic", "r1": 1.0, "r2": 0.3,
-                                   "gradient_penalty": 1.0},
+    "unrolled, pairs, penalties": {
+        "unrolled": 2,
+        "loss": "relativistic",
+        "r1": 1.0,
+        "r2": 0.3,
+        "gradient_penalty": 1.0,
+    },
     "unrolled, dropout, batch norm": {
-        "unrolled": 2, "generator": NORMALISED["generator"].with_(dropout=0.3),
+        "unrolled": 2,
+        "generator": NORMALISED["generator"].with_(dropout=0.3),
         "discriminator": DISCRIMINATOR.with_(batch_norm=(2,), bias=False, dropout=0.4),
-        "discriminator_optimiser": STEADY},
-    "unrolled, spectral, clip": {**SPECTRAL, "unrolled": 3, "clip": 0.1, "loss": "wasserstein",
-                                 "discriminator_optimiser": STEADY},
+        "discriminator_optimiser": STEADY,
+    },
+    "unrolled, spectral, clip": {
+        **SPECTRAL,
+        "unrolled": 3,
+        "clip": 0.1,
+        "loss": "wasserstein",
+        "discriminator_optimiser": STEADY,
+    },
     "unrolled, rmsprop": {"unrolled": 2, "discriminator_optimiser": Optimiser("rmsprop", 0.01)},
     "unrolled, spectral, r1": {**SPECTRAL, "unrolled": 2, "r1": 1.0, "discriminator_steps": 2},
     "packing": {"discriminator": DISCRIMINATOR.with_(packing=2)},
     "packing, dropout, penalties, pairs": {
-        **DROPPED, "discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True), "r1": 1.0,
-        "r2": 0.3, "loss": "relativistic", "gradient_penalty": 1.0},
+        **DROPPED,
+        "discriminator": DISCRIMINATOR.with_(packing=3, dropout=0.4, spectral_norm=True),
+        "r1": 1.0,
+        "r2": 0.3,
+        "loss": "relativistic",
+        "gradient_penalty": 1.0,
+    },
     "packing, unrolled": {"discriminator": DISCRIMINATOR.with_(packing=2), "unrolled": 2, "gradient_penalty": 1.0},
     "packing, batch norm": {"discriminator": DISCRIMINATOR.with_(packing=2, batch_norm=True, bias=False)},
     "points": {"generator": GENERATOR.with_(shape=(2,)), "discriminator": DISCRIMINATOR.with_(shape=(2,))},
     "transposed convolutions": {**CONVOLUTIONS, "r1": 1.0, "r2": 1.0, "loss": "relativistic"},
     "pixel shuffle, spectral convolutions": {**PIXELS, "r1": 1.0},
     "convolutions, packing, unrolled": {
-        **CONVOLUTIONS, "discriminator": CONVOLUTIONS["discriminator"].with_(packing=2), "unrolled": 2, "r1": 1.0,
-        "discriminator_optimiser": STEADY},
+        **CONVOLUTIONS,
+        "discriminator": CONVOLUTIONS["discriminator"].with_(packing=2),
+        "unrolled": 2,
+        "r1": 1.0,
+        "discriminator_optimiser": STEADY,
+    },
     "simultaneous convolutions": {**CONVOLUTIONS, "order": "simultaneous", "gradient_penalty": 1.0},
 }
 cases = pytest.mark.parametrize("name", CASES)
@@ -121,6 +160,7 @@ def check_parity(recipe, iterations=1):
 
 # Twin against twin.
 
+
 @cases
 @pytest.mark.parametrize("dtype", STEP)
 def test_one_step_is_the_same_in_both(name, dtype):
@@ -132,8 +172,9 @@ def test_four_steps_are_the_same_in_both(name):
     check_parity(case(name), iterations=4)
 
 
-@pytest.mark.parametrize("name", ["unrolled 5", "unrolled, pairs, penalties", "packing, unrolled",
-                                  "packing, dropout, penalties, pairs"])
+@pytest.mark.parametrize(
+    "name", ["unrolled 5", "unrolled, pairs, penalties", "packing, unrolled", "packing, dropout, penalties, pairs"]
+)
 def test_fifty_steps_are_the_same_in_both(name):
     check_parity(case(name), iterations=50)
 
@@ -146,8 +187,15 @@ def check_three_hundred_steps():
         before = run.state.export()
         found = run.state.run(next_inputs(run, sampler, 300))
         ends.append((found, run.state.export()))
-        assert min(relative_error(before[role][name], array) for role, arrays in ends[-1][1].items()
-                   for name, array in arrays.items() if name.endswith("weight") and "/" not in name) > 0.05
+        assert (
+            min(
+                relative_error(before[role][name], array)
+                for role, arrays in ends[-1][1].items()
+                for name, array in arrays.items()
+                if name.endswith("weight") and "/" not in name
+            )
+            > 0.05
+        )
     error = spread(*ends)
     assert error < 1e-6, f"relative error {error:.3g}"
 
@@ -173,10 +221,15 @@ def test_the_loop_computes_what_the_steps_compute(twin):
 # Against the oracle.
 
 ORACLE = {
-    **{f"{loss}, {order}": {"loss": loss, "order": order} for loss in LOSSES
-       for order in ("alternating", "simultaneous")},
-    **{name: {"generator_optimiser": Optimiser(name, 0.01, 0.5), "discriminator_optimiser": Optimiser(name, 0.02, 0.5)}
-       for name in OPTIMISERS},
+    **{
+        f"{loss}, {order}": {"loss": loss, "order": order}
+        for loss in LOSSES
+        for order in ("alternating", "simultaneous")
+    },
+    **{
+        name: {"generator_optimiser": Optimiser(name, 0.01, 0.5), "discriminator_optimiser": Optimiser(name, 0.02, 0.5)}
+        for name in OPTIMISERS
+    },
     "penalties": {"r1": Schedule(1.0, 0.0, "linear"), "r2": 0.3, "gradient_penalty": 2.0, "loss": "relativistic"},
     "simultaneous penalties": {"r1": 1.0, "r2": 0.3, "gradient_penalty": 2.0, "order": "simultaneous"},
     "clip": {"loss": "wasserstein", "clip": 0.3},
@@ -223,14 +276,23 @@ def objective(recipe, spec, state, inputs, role):
     fake_logits, real_logits = on["fake"](fake), None if real is None else on["real"](real)
     if role == "generator":
         return losses.generator_loss(recipe.loss, real_logits, fake_logits), 0.0
-    penalty = (rates["r1"] / 2 * penalties.r1(on["real"], real)[0] + rates["r2"] / 2 * penalties.r2(on["fake"], fake)[0]
-               + (recipe.gradient_penalty * penalties.wgan_gp(on["fake"], real, fake, inputs["weights"])
-                  if recipe.gradient_penalty else 0.0))
+    penalty = (
+        rates["r1"] / 2 * penalties.r1(on["real"], real)[0]
+        + rates["r2"] / 2 * penalties.r2(on["fake"], fake)[0]
+        + (
+            recipe.gradient_penalty * penalties.wgan_gp(on["fake"], real, fake, inputs["weights"])
+            if recipe.gradient_penalty
+            else 0.0
+        )
+    )
     return losses.discriminator_loss(recipe.loss, real_logits, fake_logits), penalty
 
 
-SLOPES = {"non-saturating": {}, "relativistic, r1, r2": {"loss": "relativistic", "r1": 1.0, "r2": 0.3},
-          "wgan_gp": {"loss": "wasserstein", "gradient_penalty": 10.0}}
+SLOPES = {
+    "non-saturating": {},
+    "relativistic, r1, r2": {"loss": "relativistic", "r1": 1.0, "r2": 0.3},
+    "wgan_gp": {"loss": "wasserstein", "gradient_penalty": 10.0},
+}
 
 
 def check_slopes(twin, fields):
@@ -239,10 +301,16 @@ def check_slopes(twin, fields):
     The generator has batch norm and dropout and the discriminator dropout, each use with masks of its own, so a mask
     that goes astray shows.
     """
-    recipe = BASE.replace(**{**DROPPED, "generator": GENERATOR.with_(dropout=0.3, batch_norm=True, activation="tanh"),
-                             "discriminator": DISCRIMINATOR.with_(dropout=0.4, activation="tanh")},
-                          generator_optimiser=Optimiser("sgd", 1.0), discriminator_optimiser=Optimiser("sgd", 1.0),
-                          **fields)
+    recipe = BASE.replace(
+        **{
+            **DROPPED,
+            "generator": GENERATOR.with_(dropout=0.3, batch_norm=True, activation="tanh"),
+            "discriminator": DISCRIMINATOR.with_(dropout=0.4, activation="tanh"),
+        },
+        generator_optimiser=Optimiser("sgd", 1.0),
+        discriminator_optimiser=Optimiser("sgd", 1.0),
+        **fields,
+    )
     run, sampler = start(twin, recipe)
     [iteration], players, rng = next_inputs(run, sampler), run.state, np.random.default_rng(5)
     for role, inputs in (("discriminator", iteration["discriminator"][0]), ("generator", iteration["generator"])):
@@ -255,8 +323,10 @@ def check_slopes(twin, fields):
         assert role == "generator" or relative_error(report["penalty"], penalty) < 1e-10
         for name in players.generator.trainable() if role == "generator" else players.discriminator.trainable():
             direction, size = rng.standard_normal(before[role][name].shape), 1e-5
-            ends = [sum(at(state={**before, role: before[role] | {name: before[role][name] + offset}}))
-                    for offset in (size * direction, -size * direction)]
+            ends = [
+                sum(at(state={**before, role: before[role] | {name: before[role][name] + offset}}))
+                for offset in (size * direction, -size * direction)
+            ]
             moved = np.sum((before[role][name] - after[role][name]) * direction)
             assert relative_error(moved, (ends[0] - ends[1]) / (2 * size), floor=1e-2) < 1e-6, (role, name)
 
@@ -268,6 +338,7 @@ def test_steps_follow_the_slope_of_the_stated_objective(twin, name):
 
 
 # Looking ahead.
+
 
 def moved_by(twin, recipe, state, inputs):
     """What one step of the generator takes away from its weights, by name; the step is SGD of size 1."""
@@ -283,22 +354,37 @@ def hold_to_slopes(moved, state, objective):
     rng, size = np.random.default_rng(5), 1e-5
     for name, step in moved.items():
         direction = rng.standard_normal(step.shape)
-        ends = [objective({**state, "generator": state["generator"] | {name: state["generator"][name] + offset}})
-                for offset in (size * direction, -size * direction)]
+        ends = [
+            objective({**state, "generator": state["generator"] | {name: state["generator"][name] + offset}})
+            for offset in (size * direction, -size * direction)
+        ]
         assert relative_error(np.sum(step * direction), (ends[0] - ends[1]) / (2 * size), floor=1e-2) < 1e-6, name
 
 
-SMOOTH = {"generator": GENERATOR.with_(activation="tanh"), "discriminator": DISCRIMINATOR.with_(activation="tanh"),
-          "generator_optimiser": Optimiser("sgd", 1.0), "averaging": 0.0}
+SMOOTH = {
+    "generator": GENERATOR.with_(activation="tanh"),
+    "discriminator": DISCRIMINATOR.with_(activation="tanh"),
+    "generator_optimiser": Optimiser("sgd", 1.0),
+    "averaging": 0.0,
+}
 AHEAD = {
-    **{f"{name}, momentum {beta1}": {"discriminator_optimiser": Optimiser(name, 0.02, beta1)} for name in OPTIMISERS
-       for beta1 in (0.0, 0.5)},
-    "pairs, penalties": {"loss": "relativistic", "r1": Schedule(1.0, 0.5, "linear"), "r2": 0.3,
-                         "gradient_penalty": 1.0},
+    **{
+        f"{name}, momentum {beta1}": {"discriminator_optimiser": Optimiser(name, 0.02, beta1)}
+        for name in OPTIMISERS
+        for beta1 in (0.0, 0.5)
+    },
+    "pairs, penalties": {
+        "loss": "relativistic",
+        "r1": Schedule(1.0, 0.5, "linear"),
+        "r2": 0.3,
+        "gradient_penalty": 1.0,
+    },
     "clip": {"clip": 0.3, "loss": "hinge"},
-    "dropout, batch norm": {"generator": GENERATOR.with_(activation="tanh", dropout=0.3, batch_norm=True),
-                            "discriminator": DISCRIMINATOR.with_(activation="tanh", dropout=0.4, batch_norm=(1,)),
-                            "discriminator_optimiser": STEADY},
+    "dropout, batch norm": {
+        "generator": GENERATOR.with_(activation="tanh", dropout=0.3, batch_norm=True),
+        "discriminator": DISCRIMINATOR.with_(activation="tanh", dropout=0.4, batch_norm=(1,)),
+        "discriminator_optimiser": STEADY,
+    },
     "packing": {"discriminator": DISCRIMINATOR.with_(activation="tanh", packing=3), "gradient_penalty": 1.0},
 }
 
@@ -333,8 +419,9 @@ def test_looking_ahead_is_the_slope_through_real_steps(twin, name):
 @pytest.mark.parametrize("name", ["penalties", "adam", "rmsprop", "momentum", "clip", "wasserstein, alternating"])
 @twins
 def test_looking_ahead_of_linear_players_is_the_slope_of_the_oracle(twin, name):
-    recipe = BASE.replace(**{**LINEAR, **ORACLE[name], "generator_optimiser": Optimiser("sgd", 1.0), "unrolled": 4,
-                             "averaging": 0.0})
+    recipe = BASE.replace(
+        **{**LINEAR, **ORACLE[name], "generator_optimiser": Optimiser("sgd", 1.0), "unrolled": 4, "averaging": 0.0}
+    )
     run, sampler = start(twin, recipe)
     before, last = next_inputs(run, sampler, 2)
     make_step(twin, run.state, "discriminator", before["discriminator"][0])
@@ -347,8 +434,12 @@ def test_looking_ahead_survives_gradients_of_zero(twin):
     """A discriminator of zeros gets no gradient but for its last bias: Adam's root is taken at 0."""
     run, sampler = start(twin, BASE.replace(unrolled=2, loss="relativistic"))
     players = run.state
-    players.load({role: {name: array * (role == "generator") for name, array in arrays.items()}
-                  for role, arrays in players.export().items()})
+    players.load(
+        {
+            role: {name: array * (role == "generator") for name, array in arrays.items()}
+            for role, arrays in players.export().items()
+        }
+    )
     [iteration] = next_inputs(run, sampler)
     losses = make_step(twin, players, "generator", iteration["generator"])
     assert np.isfinite(float(losses["loss"]))
@@ -357,26 +448,34 @@ def test_looking_ahead_survives_gradients_of_zero(twin):
 
 # What a step may touch.
 
-EVERYTHING = {"generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
-              "discriminator": DISCRIMINATOR.with_(spectral_norm=True, dropout=0.4)}
+EVERYTHING = {
+    "generator": GENERATOR.with_(dropout=0.3, batch_norm=True),
+    "discriminator": DISCRIMINATOR.with_(spectral_norm=True, dropout=0.4),
+}
 
 
 def check_untouched(twin, fields):
     """Hold the other player's tensors, and this player's inputs, to what they were, bit for bit."""
     run, sampler = start(twin, BASE.replace(**fields))
     [iteration] = next_inputs(run, sampler)
-    for role, other, inputs in (("discriminator", "generator", iteration["discriminator"][0]),
-                               ("generator", "discriminator", iteration["generator"])):
+    for role, other, inputs in (
+        ("discriminator", "generator", iteration["discriminator"][0]),
+        ("generator", "discriminator", iteration["generator"]),
+    ):
         before = run.state.export()
         make_step(twin, run.state, role, inputs)
         after = run.state.export()
         assert identical({other: before[other]}, {other: after[other]}), f"the {role}'s step moved the {other}"
-        assert all(not np.array_equal(before[role][name], after[role][name])
-                   for name in getattr(run, role).export()), role
+        assert all(not np.array_equal(before[role][name], after[role][name]) for name in getattr(run, role).export()), (
+            role
+        )
 
 
-@pytest.mark.parametrize("fields", [EVERYTHING, {**EVERYTHING, "r1": 1.0}, {**EVERYTHING, "unrolled": 2}],
-                         ids=["plain", "penalised", "unrolled"])
+@pytest.mark.parametrize(
+    "fields",
+    [EVERYTHING, {**EVERYTHING, "r1": 1.0}, {**EVERYTHING, "unrolled": 2}],
+    ids=["plain", "penalised", "unrolled"],
+)
 @twins
 def test_a_step_leaves_the_other_player_alone(twin, fields):
     check_untouched(twin, fields)
@@ -394,8 +493,9 @@ def check_moving(twin, order):
     [iteration], before = next_inputs(run, sampler), run.state.export()["generator"]
     run.state.one_iteration(run.state.native(iteration))
     own = iteration["generator"] if order == "alternating" else iteration["discriminator"][0]
-    _, moved = apply_layers(run.generator.layers_spec, own["noise"],
-                            {name: before[name] for name in run.generator.export()}, True)
+    _, moved = apply_layers(
+        run.generator.layers_spec, own["noise"], {name: before[name] for name in run.generator.export()}, True
+    )
     assert len(moved) == 4
     after = run.state.export()["generator"]
     assert max(relative_error(after[name], moved[name]) for name in moved) < 1e-12
@@ -432,8 +532,13 @@ def test_simultaneous_gradients_are_taken_at_one_point(twin):
         players = start(twin, recipe)[0].state
         players.load(before)
         if which == "simultaneous":
-            new, _ = steps.simultaneous_step(recipe, players.networks, players.tensors(), players.native(inputs),
-                                             players.native({"rates": rates})["rates"])
+            new, _ = steps.simultaneous_step(
+                recipe,
+                players.networks,
+                players.tensors(),
+                players.native(inputs),
+                players.native({"rates": rates})["rates"],
+            )
             players.assign(new)
         if which in ("alternating", "discriminator"):
             make_step(twin, players, "discriminator", inputs)
@@ -503,11 +608,13 @@ def test_judging_and_sampling_change_nothing(twin):
 
 # State in and out.
 
+
 @pytest.mark.parametrize("name", OPTIMISERS)
 @twins
 def test_the_state_goes_on_in_either_twin(twin, name):
-    recipe = BASE.replace(**EVERYTHING, **{f"{role}_optimiser": Optimiser(name, 0.01, 0.5)
-                                           for role in ("generator", "discriminator")})
+    recipe = BASE.replace(
+        **EVERYTHING, **{f"{role}_optimiser": Optimiser(name, 0.01, 0.5) for role in ("generator", "discriminator")}
+    )
     _, state = plain_iterations(twin, recipe, 2)
     for target in TWINS:
         players = start(target, recipe)[0].state
@@ -515,14 +622,18 @@ def test_the_state_goes_on_in_either_twin(twin, name):
         assert identical(players.export(), state)
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda state: state["generator"].pop("m/dense_2.bias"), "m/|dense_2.bias"),
-    (lambda state: state["discriminator"].pop("dense_1.weight"), "dense_1.weight"),
-    (lambda state: state["generator"].pop("average/dense_1.weight"), "dense_1.weight"),
-    (lambda state: state["discriminator"].update({"q/dense_1.weight": np.zeros(1)}), "q"),
-    (lambda state: state["discriminator"].update({"v/dense_1.weight": np.zeros((2, 2))}), "dense_1.weight"),
-    (lambda state: state["discriminator"].update({"average/dense_1.weight": np.zeros((16, 7))}), "average"),
-], ids=["moment", "weight", "average", "unknown group", "shape", "average of the discriminator"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda state: state["generator"].pop("m/dense_2.bias"), "m/|dense_2.bias"),
+        (lambda state: state["discriminator"].pop("dense_1.weight"), "dense_1.weight"),
+        (lambda state: state["generator"].pop("average/dense_1.weight"), "dense_1.weight"),
+        (lambda state: state["discriminator"].update({"q/dense_1.weight": np.zeros(1)}), "q"),
+        (lambda state: state["discriminator"].update({"v/dense_1.weight": np.zeros((2, 2))}), "dense_1.weight"),
+        (lambda state: state["discriminator"].update({"average/dense_1.weight": np.zeros((16, 7))}), "average"),
+    ],
+    ids=["moment", "weight", "average", "unknown group", "shape", "average of the discriminator"],
+)
 @twins
 def test_a_wrong_state_is_refused(twin, change, message):
     players = start(twin, BASE)[0].state
@@ -534,20 +645,27 @@ def test_a_wrong_state_is_refused(twin, change, message):
 
 # Planted mistakes.
 
+
 def plant_epsilon(steps, twin, monkeypatch):
     right = steps.update_all
-    monkeypatch.setattr(steps, "update_all", lambda settings, *rest: right(
-        dataclasses.replace(settings, epsilon=2 * settings.epsilon), *rest))
+    monkeypatch.setattr(
+        steps,
+        "update_all",
+        lambda settings, *rest: right(dataclasses.replace(settings, epsilon=2 * settings.epsilon), *rest),
+    )
 
 
 def plant_missing_detach(steps, twin, monkeypatch):
     """The discriminator's step lets gradients through to the generator, and takes a step with them."""
+
     def step(recipe, networks, state, inputs, differentiate=steps.gradients):
         def objectives(weights):
             fake = steps._bound(networks, state, "generator", weights)(
-                inputs["noise"], training=True, masks=inputs["masks"]["generator"])
+                inputs["noise"], training=True, masks=inputs["masks"]["generator"]
+            )
             value, report = steps.discriminator_objective(
-                recipe, steps._bound(networks, state, "discriminator", weights), fake, inputs)
+                recipe, steps._bound(networks, state, "discriminator", weights), fake, inputs
+            )
             return {"discriminator": value, "generator": value}, report
 
         found, report = differentiate(objectives, steps._weights(state, "discriminator", "generator"))
@@ -562,6 +680,7 @@ def plant_sign(name):
     def plant(steps, twin, monkeypatch):
         right = getattr(steps, name)
         monkeypatch.setattr(steps, name, lambda *logits: -right(*logits))
+
     return plant
 
 
@@ -579,6 +698,7 @@ def plant_gamma(name):
     def plant(steps, twin, monkeypatch):
         right = getattr(steps, name)
         monkeypatch.setattr(steps, name, lambda *given: (2 * right(*given)[0], right(*given)[1]))
+
     return plant
 
 
@@ -588,8 +708,13 @@ def plant_statistics(steps, twin, monkeypatch):
 
     def step(recipe, networks, state, inputs, *rest):
         statistics = {}
-        networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics,
-                           tensors=state["generator"])
+        networks.generator(
+            inputs["noise"],
+            training=True,
+            masks=inputs["masks"]["generator"],
+            statistics=statistics,
+            tensors=state["generator"],
+        )
         return right(recipe, networks, state | {"generator": state["generator"] | statistics}, inputs, *rest)
 
     monkeypatch.setattr(steps, "discriminator_step", step)
@@ -600,8 +725,9 @@ def plant_old_average(steps, twin, monkeypatch):
     right, move = steps._updated, steps.ema_update
 
     def updated(recipe, role, state, found, statistics, rates):
-        return right(recipe, role, move(state, rates["decay"]) if role == "generator" else state, found, statistics,
-                     rates)
+        return right(
+            recipe, role, move(state, rates["decay"]) if role == "generator" else state, found, statistics, rates
+        )
 
     monkeypatch.setattr(steps, "_updated", updated)
     monkeypatch.setattr(steps, "ema_update", lambda state, decay: state)
@@ -610,12 +736,18 @@ def plant_old_average(steps, twin, monkeypatch):
 def plant_one_mask(steps, twin, monkeypatch):
     """Real images pass through the fakes' masks."""
     right = steps.discriminator_objective
-    monkeypatch.setattr(steps, "discriminator_objective", lambda recipe, discriminator, fake, inputs: right(
-        recipe, discriminator, fake, {**inputs, "masks": {**inputs["masks"], "real": inputs["masks"]["fake"]}}))
+    monkeypatch.setattr(
+        steps,
+        "discriminator_objective",
+        lambda recipe, discriminator, fake, inputs: right(
+            recipe, discriminator, fake, {**inputs, "masks": {**inputs["masks"], "real": inputs["masks"]["fake"]}}
+        ),
+    )
 
 
 def plant_alternating(steps, twin, monkeypatch):
     """The simultaneous step lets the generator see the new discriminator."""
+
     def step(recipe, networks, state, inputs, generator_rates, *rest):
         state, report = steps.discriminator_step(recipe, networks, state, inputs, *rest)
         state, other = steps.generator_step(recipe, networks, state, {**inputs, "rates": generator_rates}, *rest)
@@ -626,6 +758,7 @@ def plant_alternating(steps, twin, monkeypatch):
 
 def plant_stopped_gradient(steps, twin, monkeypatch):
     """The look-ahead takes the fakes for constants."""
+
     def constant(fake):
         if twin == "torch":
             return fake.detach()
@@ -639,8 +772,9 @@ def plant_stopped_gradient(steps, twin, monkeypatch):
 
 def plant_one_update_less(steps, twin, monkeypatch):
     right = steps.unrolled
-    monkeypatch.setattr(steps, "unrolled", lambda recipe, *rest: right(
-        recipe.replace(unrolled=recipe.unrolled - 1), *rest))
+    monkeypatch.setattr(
+        steps, "unrolled", lambda recipe, *rest: right(recipe.replace(unrolled=recipe.unrolled - 1), *rest)
+    )
 
 
 def plant_real_updates(steps, twin, monkeypatch):
@@ -667,21 +801,25 @@ MISTAKES = {  # what is planted, the case of parity that shows it, and another c
     "Adam's epsilon": (plant_epsilon, "non_saturating", oracle_check("adam")),
     "missing detach": (plant_missing_detach, "non_saturating", untouched_check({})),
     "missing detach, penalised": (plant_missing_detach, "r1", oracle_check("adam")),
-    "sign of the discriminator's loss": (plant_sign("discriminator_loss"), "hinge",
-                                         oracle_check("hinge, alternating")),
-    "sign of the generator's loss": (plant_sign("generator_loss"), "least_squares",
-                                     lambda twin: check_slopes(twin, {})),
+    "sign of the discriminator's loss": (plant_sign("discriminator_loss"), "hinge", oracle_check("hinge, alternating")),
+    "sign of the generator's loss": (
+        plant_sign("generator_loss"),
+        "least_squares",
+        lambda twin: check_slopes(twin, {}),
+    ),
     "sign, simultaneous": (plant_sign("generator_loss"), "simultaneous", oracle_check("minimax, simultaneous")),
-    "the discriminator's gradient": (plant_others_gradient, "relativistic",
-                                     oracle_check("relativistic, alternating")),
+    "the discriminator's gradient": (plant_others_gradient, "relativistic", oracle_check("relativistic, alternating")),
     "gamma for R1": (plant_gamma("r1"), "r1", oracle_check("penalties")),
     "gamma for R2": (plant_gamma("r2"), "r2", lambda twin: check_slopes(twin, SLOPES["relativistic, r1, r2"])),
     "statistics moved twice": (plant_statistics, "batch norm in G", lambda twin: check_moving(twin, "alternating")),
     "statistics of the other player": (plant_statistics, "batch norm in G", untouched_check()),
     "average of old weights": (plant_old_average, "non_saturating", check_average),
     "masks mixed up": (plant_one_mask, "dropout", lambda twin: check_slopes(twin, {})),
-    "a look-ahead at constant fakes": (plant_stopped_gradient, "unrolled 1",
-                                       lambda twin: check_ahead(twin, AHEAD["adam, momentum 0.0"])),
+    "a look-ahead at constant fakes": (
+        plant_stopped_gradient,
+        "unrolled 1",
+        lambda twin: check_ahead(twin, AHEAD["adam, momentum 0.0"]),
+    ),
     "one update less": (plant_one_update_less, "unrolled 5", lambda twin: check_ahead(twin, AHEAD["pairs, penalties"])),
     "a look-ahead that moves": (plant_real_updates, "unrolled 1", untouched_check({"unrolled": 1})),
     "simultaneous in turn": (plant_alternating, "simultaneous", oracle_check("hinge, simultaneous")),

@@ -38,8 +38,9 @@ def fit(twin, real=REAL, fake=FAKE, *, dtype="float64", net=None, steps=12, **ar
 def spread(one, other):
     """The largest relative error of losses and of arrays."""
     assert list(one[1]) == list(other[1])
-    return max(relative_error(one[0], other[0], 1e-3),
-               *(relative_error(one[1][name], other[1][name], 1e-3) for name in one[1]))
+    return max(
+        relative_error(one[0], other[0], 1e-3), *(relative_error(one[1][name], other[1][name], 1e-3) for name in one[1])
+    )
 
 
 CASES = {
@@ -49,8 +50,11 @@ CASES = {
     "clip": {"loss": "wasserstein", "clip": 0.05},
     "r1": {"r1": 1.0},
     "batch": {"batch": 7},
-    "samplers": {"real": lambda rng, n: rng.normal(size=(n, 2)), "fake": lambda rng, n: rng.uniform(size=(n, 2)),
-                 "batch": 9},
+    "samplers": {
+        "real": lambda rng, n: rng.normal(size=(n, 2)),
+        "fake": lambda rng, n: rng.uniform(size=(n, 2)),
+        "batch": 9,
+    },
     "sampler and array": {"real": lambda rng, n: rng.normal(size=(n, 2)), "batch": 9, "gradient_penalty": 1.0},
     "unequal numbers": {"fake": FAKE[:10]},
 }
@@ -64,6 +68,7 @@ NETWORKS = {
 
 
 # Twin against twin, and against an oracle.
+
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("case", CASES)
@@ -100,11 +105,14 @@ def linear_oracle(loss, real, fake, weight, bias, optimiser, steps):
         logits = [x @ tensors["dense_1.weight"][:, 0] + tensors["dense_1.bias"] for x in (real, fake)]
         record.append(losses.discriminator_loss(loss, *logits))
         by_real, by_fake = losses.discriminator_gradients(loss, *logits)
-        gradients = {"dense_1.weight": (by_real @ real + by_fake @ fake)[:, None],
-                     "dense_1.bias": np.array([by_real.sum() + by_fake.sum()])}
+        gradients = {
+            "dense_1.weight": (by_real @ real + by_fake @ fake)[:, None],
+            "dense_1.bias": np.array([by_real.sum() + by_fake.sum()]),
+        }
         for name, gradient in gradients.items():
-            tensors[name], state[name] = rules.update(optimiser, tensors[name], gradient, state[name], t + 1,
-                                                      optimiser.learning_rate.value(t, steps))
+            tensors[name], state[name] = rules.update(
+                optimiser, tensors[name], gradient, state[name], t + 1, optimiser.learning_rate.value(t, steps)
+            )
     return np.array(record), tensors
 
 
@@ -125,21 +133,31 @@ def test_a_linear_critic_runs_as_the_oracle(twin, loss):
 
 # Closed forms.
 
+
 @twins
 def test_wgan_gp_between_two_points_has_the_slope_of_the_closed_form(twin):
     """min -theta w + lambda (|w| - 1)^2 is at w = 1 + theta / 2 lambda; w < 0 would be held at another minimum."""
     net = network(twin, shape=(1,), hidden=())
     net.load({"dense_1.weight": np.array([[0.5]]), "dense_1.bias": np.zeros(1)})
-    fit(twin, np.array([3.0]), np.array([0.0]), net=net, loss="wasserstein", gradient_penalty=2.0, steps=300,
-        optimiser=SGD)
+    fit(
+        twin,
+        np.array([3.0]),
+        np.array([0.0]),
+        net=net,
+        loss="wasserstein",
+        gradient_penalty=2.0,
+        steps=300,
+        optimiser=SGD,
+    )
     assert abs(net.export()["dense_1.weight"].item() - (1 + 3.0 / (2 * 2.0))) < 1e-9
 
 
 @twins
 def test_a_clipped_linear_critic_ends_at_the_bound(twin):
     net = network(twin, shape=(1,), hidden=())
-    values, _ = fit(twin, np.array([3.0]), np.array([0.0]), net=net, loss="wasserstein", clip=0.25, steps=50,
-                    optimiser=SGD)
+    values, _ = fit(
+        twin, np.array([3.0]), np.array([0.0]), net=net, loss="wasserstein", clip=0.25, steps=50, optimiser=SGD
+    )
     assert net.export()["dense_1.weight"].item() == 0.25
     assert abs(-values[-1] - 0.25 * 3.0) < 1e-12
 
@@ -152,8 +170,12 @@ def test_r1_bounds_a_wasserstein_critic(twin):
     assert abs(net.export()["dense_1.weight"].item() - 3.0 / 4.0) < 1e-9
 
 
-TRUTHS = {"d = 1": (Normal(), Normal(1.0)), "d = 2": (Normal(), Normal(2.0)), "d = 4": (Normal(), Normal(4.0)),
-          "twice as wide": (Normal(), Normal(1.0, 2.0))}
+TRUTHS = {
+    "d = 1": (Normal(), Normal(1.0)),
+    "d = 2": (Normal(), Normal(2.0)),
+    "d = 4": (Normal(), Normal(4.0)),
+    "twice as wide": (Normal(), Normal(1.0, 2.0)),
+}
 
 
 @pytest.mark.parametrize("truth", TRUTHS)
@@ -162,8 +184,14 @@ def test_a_trained_critic_reaches_the_optimum(twin, truth):
     """Value and implied Jensen-Shannon divergence within 2 % of the true ones."""
     p, q = TRUTHS[truth]
     critics, net = module("gradient_descent.studies.critics", twin), network(twin, shape=(1,), hidden=(16, 16))
-    critics.fit_critic(net, p.sample, q.sample, steps=600, batch=512,
-                       optimiser=Optimiser("adam", Schedule(0.02, 0.0, "cosine"), 0.9, 0.999))
+    critics.fit_critic(
+        net,
+        p.sample,
+        q.sample,
+        steps=600,
+        batch=512,
+        optimiser=Optimiser("adam", Schedule(0.02, 0.0, "cosine"), 0.9, 0.999),
+    )
     gap = optimal.value_gap(p, q, functools.partial(critics.critic_values, net))
     best = optimal.optimal_value(p, q)
     assert gap / abs(best) < 0.02
@@ -171,6 +199,7 @@ def test_a_trained_critic_reaches_the_optimum(twin, truth):
 
 
 # What it promises.
+
 
 @twins
 def test_the_seed_decides_the_draws_and_nothing_else_does(twin):
@@ -238,8 +267,8 @@ def test_a_step_size_of_zero_is_refused(twin):
 @twins
 def test_wrong_networks_are_named(twin):
     generator = module("tensors.networks", twin).build(
-        Architecture("MLPGenerator", {"latent": 3, "shape": (2,)}),
-        device="cpu")
+        Architecture("MLPGenerator", {"latent": 3, "shape": (2,)}), device="cpu"
+    )
     with pytest.raises(ValueError, match=r"network has outputs of shape \(2,\); accepted: \(\), as of a discriminator"):
         fit(twin, net=generator)
     with pytest.raises(ValueError, match="batch normalisation; accepted with a gradient penalty: none"):
@@ -258,6 +287,7 @@ def test_a_diverging_critic_says_at_which_step(twin):
 
 # Planted mistakes: each must fail the check above.
 
+
 def swapped(objective):
     return lambda recipe, critic, fake, inputs: objective(recipe, critic, inputs["real"], {**inputs, "real": fake})
 
@@ -266,6 +296,7 @@ def doubled(objective):
     def wrong(*arguments):
         total, report = objective(*arguments)
         return 2 * total, report
+
     return wrong
 
 
@@ -273,8 +304,11 @@ def late(update):
     return lambda settings, weights, gradients, state, t, rate: update(settings, weights, gradients, state, t + 1, rate)
 
 
-MISTAKES = {"sides swapped": ("discriminator_objective", swapped), "loss doubled": ("discriminator_objective", doubled),
-            "steps counted from 2": ("update_all", late)}
+MISTAKES = {
+    "sides swapped": ("discriminator_objective", swapped),
+    "loss doubled": ("discriminator_objective", doubled),
+    "steps counted from 2": ("update_all", late),
+}
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

@@ -15,8 +15,9 @@ from parity import TWINS, as_numpy, finite_differences, module, native, relative
 SGD = Optimiser("sgd")
 CURVATURES = np.array([0.5, 2.0, 3.0, 10.0])
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
-BOWL = descent.quadratic((TURN * CURVATURES) @ TURN.T / 2 + ((TURN * CURVATURES) @ TURN.T).T / 2,
-                         minimum=[1.0, -2.0, 0.5, 3.0])
+BOWL = descent.quadratic(
+    (TURN * CURVATURES) @ TURN.T / 2 + ((TURN * CURVATURES) @ TURN.T).T / 2, minimum=[1.0, -2.0, 0.5, 3.0]
+)
 
 
 def errors(path: np.ndarray) -> np.ndarray:
@@ -31,6 +32,7 @@ def speed(path: np.ndarray, last: int = 50) -> float:
 
 
 # Problems.
+
 
 @pytest.mark.parametrize("name", descent.PROBLEMS)
 def test_gradients_of_problems(name):
@@ -75,6 +77,7 @@ def test_descent_lemma(rate):
 
 # Step size and curvature.
 
+
 @pytest.mark.parametrize("rate", [0.02, 0.15, 0.19])
 def test_error_factors(rate):
     path = descent.descend(BOWL.gradient, BOWL.start, SGD, 40, rate)
@@ -101,6 +104,7 @@ def test_best_rate():
 
 
 # Momentum.
+
 
 def test_momentum_matrix():
     rate, beta = 0.1, 0.7
@@ -144,6 +148,7 @@ def test_momentum_needs_the_square_root_of_the_steps():
 
 
 # RMSprop and Adam.
+
 
 @pytest.mark.parametrize("gradient", [-3.0, 1e-3, 700.0])
 def test_first_steps(gradient):
@@ -216,9 +221,12 @@ def test_paths_of_torch_optim(name):
     problem, config = descent.problem("valley"), Optimiser(name, beta1=0.9, beta2=0.99)
     path = descent.descend(problem.gradient, problem.start, config, 200, 0.01)
     x = torch.nn.Parameter(torch.tensor(problem.start))
-    own = {"sgd": lambda: torch.optim.SGD([x], 0.01), "momentum": lambda: torch.optim.SGD([x], 0.01, momentum=0.9),
-           "rmsprop": lambda: torch.optim.RMSprop([x], 0.01, alpha=0.99),
-           "adam": lambda: torch.optim.Adam([x], 0.01, betas=(0.9, 0.99))}[name]()
+    own = {
+        "sgd": lambda: torch.optim.SGD([x], 0.01),
+        "momentum": lambda: torch.optim.SGD([x], 0.01, momentum=0.9),
+        "rmsprop": lambda: torch.optim.RMSprop([x], 0.01, alpha=0.99),
+        "adam": lambda: torch.optim.Adam([x], 0.01, betas=(0.9, 0.99)),
+    }[name]()
     for expected in path[1:]:
         x.grad = torch.tensor(problem.gradient(x.detach().numpy()))
         own.step()
@@ -250,6 +258,7 @@ def test_a_rate_that_changes_parts_keras_from_the_rule():
 
 
 # Minibatch noise.
+
 
 def test_minibatch_gradients():
     """The mean of B gradients drawn at random has the full gradient as mean and s^2 / B as variance."""
@@ -319,31 +328,35 @@ def test_the_start_decides_between_two_wells():
 
 # Wrong input.
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, 0.0), "learning_rate is 0.0; accepted"),
-    (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, -0.1), "learning_rate is -0.1; accepted"),
-    (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, math.nan), "learning_rate is nan; accepted"),
-    (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 0, 0.1), "steps is 0; accepted"),
-    (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, 0.1, noise=np.zeros((4, 4))), r"noise has shape"),
-    (lambda: descent.descend(lambda x: np.zeros(3), BOWL.start, SGD, 5, 0.1), "gradient has shape"),
-    (lambda: descent.descend(lambda x: x, [1.0], Optimiser("nadam"), 5, 0.1), "optimiser is 'nadam'; accepted"),
-    (lambda: descent.problem("himmelblau"), "problem is 'himmelblau'; accepted: bowl"),
-    (lambda: descent.quadratic([[1.0, 2.0], [0.0, 1.0]]), "hessian has shape"),
-    (lambda: descent.quadratic([1.0, 0.0]), "hessian has the curvatures"),
-    (lambda: descent.quadratic([1.0, -2.0]), "hessian has the curvatures"),
-    (lambda: descent.quadratic([1.0, 2.0], minimum=[0.0]), "minimum has shape"),
-    (lambda: descent.quadratic([1.0, 2.0], start=[0.0]), "start has shape"),
-    (lambda: descent.error_factors([1.0], 0.0), "learning_rate is 0.0; accepted"),
-    (lambda: descent.error_factors([[1.0]], 0.1), "curvatures has the curvatures"),
-    (lambda: descent.best_rate([0.0, 1.0]), "curvatures has the curvatures"),
-    (lambda: descent.best_momentum([]), "curvatures has the curvatures"),
-    (lambda: descent.momentum_matrix(1.0, 0.1, 1.0), "beta is 1.0; accepted"),
-    (lambda: descent.momentum_matrix(0.0, 0.1, 0.5), "curvature is 0.0; accepted"),
-    (lambda: descent.stationary_variance(1.0, 2.0, 1.0), "learning_rate is 2.0; accepted: below 2"),
-    (lambda: descent.stationary_variance(1.0, 0.0, 1.0), "learning_rate is 0.0; accepted"),
-    (lambda: descent.stationary_variance(1.0, 0.1, -1.0), "noise_variance is -1.0; accepted"),
-    (lambda: descent.stationary_variance(1.0, 0.1, 1.0, batch=0), "batch is 0; accepted"),
-])
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, 0.0), "learning_rate is 0.0; accepted"),
+        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, -0.1), "learning_rate is -0.1; accepted"),
+        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, math.nan), "learning_rate is nan; accepted"),
+        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 0, 0.1), "steps is 0; accepted"),
+        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, 0.1, noise=np.zeros((4, 4))), r"noise has shape"),
+        (lambda: descent.descend(lambda x: np.zeros(3), BOWL.start, SGD, 5, 0.1), "gradient has shape"),
+        (lambda: descent.descend(lambda x: x, [1.0], Optimiser("nadam"), 5, 0.1), "optimiser is 'nadam'; accepted"),
+        (lambda: descent.problem("himmelblau"), "problem is 'himmelblau'; accepted: bowl"),
+        (lambda: descent.quadratic([[1.0, 2.0], [0.0, 1.0]]), "hessian has shape"),
+        (lambda: descent.quadratic([1.0, 0.0]), "hessian has the curvatures"),
+        (lambda: descent.quadratic([1.0, -2.0]), "hessian has the curvatures"),
+        (lambda: descent.quadratic([1.0, 2.0], minimum=[0.0]), "minimum has shape"),
+        (lambda: descent.quadratic([1.0, 2.0], start=[0.0]), "start has shape"),
+        (lambda: descent.error_factors([1.0], 0.0), "learning_rate is 0.0; accepted"),
+        (lambda: descent.error_factors([[1.0]], 0.1), "curvatures has the curvatures"),
+        (lambda: descent.best_rate([0.0, 1.0]), "curvatures has the curvatures"),
+        (lambda: descent.best_momentum([]), "curvatures has the curvatures"),
+        (lambda: descent.momentum_matrix(1.0, 0.1, 1.0), "beta is 1.0; accepted"),
+        (lambda: descent.momentum_matrix(0.0, 0.1, 0.5), "curvature is 0.0; accepted"),
+        (lambda: descent.stationary_variance(1.0, 2.0, 1.0), "learning_rate is 2.0; accepted: below 2"),
+        (lambda: descent.stationary_variance(1.0, 0.0, 1.0), "learning_rate is 0.0; accepted"),
+        (lambda: descent.stationary_variance(1.0, 0.1, -1.0), "noise_variance is -1.0; accepted"),
+        (lambda: descent.stationary_variance(1.0, 0.1, 1.0, batch=0), "batch is 0; accepted"),
+    ],
+)
 def test_wrong_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()

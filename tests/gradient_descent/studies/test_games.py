@@ -25,8 +25,15 @@ from parity import TWINS, finite_differences, module
 ORIGIN = (0.0, 0.0)
 ROTATION = Bilinear().jacobian(ORIGIN)
 #: Every loss plain and with everything that goes with every rule, and every penalty alone.
-VARIANTS = ({}, {"r1": 0.3, "r2": 0.2, "noise": 0.7}, {"r1": 0.4}, {"r2": 0.4}, {"noise": 0.6},
-            {"gradient_penalty": 0.1}, {"clip": 0.5})
+VARIANTS = (
+    {},
+    {"r1": 0.3, "r2": 0.2, "noise": 0.7},
+    {"r1": 0.4},
+    {"r2": 0.4},
+    {"noise": 0.6},
+    {"gradient_penalty": 0.1},
+    {"clip": 0.5},
+)
 GAMES = [Bilinear(), *(DiracGAN(loss, **variant) for loss in LOSSES for variant in VARIANTS)]
 SMOOTH = [game for game in GAMES if game.loss != "hinge"]
 BUDGET = settings(max_examples=40, deadline=None, derandomize=True)
@@ -57,6 +64,7 @@ def check_jacobian(game: games.Game, point: np.ndarray) -> None:
 
 
 # The field and its derivative.
+
 
 @pytest.mark.parametrize("game", GAMES[1:], ids=repr)
 def test_the_field_is_minus_each_players_own_slope(game):
@@ -113,6 +121,7 @@ def test_the_matrix_is_the_path_near_rest(rule):
 
 
 # The bilinear game.
+
 
 def measured_factor(rule: str, eta: float, steps: int = 400) -> float:
     """Growth of the distance per step, over the second half of a path."""
@@ -187,6 +196,7 @@ def test_bilinear_consensus():
 
 # The Dirac-GAN.
 
+
 def test_dirac_field_turns():
     """The minimax field is perpendicular to the point, and its length is sigma(psi theta) times the radius."""
     for theta, psi in np.random.default_rng(1).normal(size=(20, 2)):
@@ -230,10 +240,17 @@ def test_dirac_non_saturating_cycle():
         assert abs(lengths[-200:].mean() / np.sqrt(2 * h) - 1) < h / 2
 
 
-@pytest.mark.parametrize(("loss", "expected"), [
-    ("minimax", [[0, 0.5], [-0.5, 0]]), ("non_saturating", [[0, 0.5], [-0.5, 0]]),
-    ("relativistic", [[0, 0.5], [-0.5, 0]]), ("hinge", [[0, 1], [-1, 0]]), ("wasserstein", [[0, 1], [-1, 0]]),
-    ("least_squares", [[0, 1], [0, 0]])])
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        ("minimax", [[0, 0.5], [-0.5, 0]]),
+        ("non_saturating", [[0, 0.5], [-0.5, 0]]),
+        ("relativistic", [[0, 0.5], [-0.5, 0]]),
+        ("hinge", [[0, 1], [-1, 0]]),
+        ("wasserstein", [[0, 1], [-1, 0]]),
+        ("least_squares", [[0, 1], [0, 0]]),
+    ],
+)
 def test_dirac_jacobian_of_every_loss(loss, expected):
     assert np.abs(DiracGAN(loss).jacobian(ORIGIN) - expected).max() < 1e-15
 
@@ -316,7 +333,7 @@ def test_dirac_wasserstein_turns():
 def test_dirac_wasserstein_clipped_does_not_converge(rule, h):
     path = simulate(DiracGAN("wasserstein", clip=1.0), rule, (1.0, 1.0), int(200 / h), h)
     assert np.abs(path[:, 1]).max() <= 1.0
-    assert radii(path)[-int(20 / h):].min() > 0.8
+    assert radii(path)[-int(20 / h) :].min() > 0.8
 
 
 def test_dirac_wgan_gp_pushes_outwards():
@@ -332,7 +349,7 @@ def test_dirac_wgan_gp_pushes_outwards():
 @pytest.mark.parametrize(("start", "h"), [*itertools.product(((1.0, 1.0), (0.01, 0.01)), (0.1, 0.01))])
 def test_dirac_wgan_gp_does_not_converge(start, h):
     path = simulate(DiracGAN("wasserstein", gradient_penalty=0.25), "alternating", start, int(200 / h), h)
-    assert radii(path)[-int(20 / h):].max() > 0.3
+    assert radii(path)[-int(20 / h) :].max() > 0.3
 
 
 def test_dirac_consensus():
@@ -343,14 +360,25 @@ def test_dirac_consensus():
     assert radii(simulate(DiracGAN(), "consensus", (1.0, 1.0), 300, 0.2))[-1] < 1e-3
 
 
-CONVERGE = [(DiracGAN(r1=0.5), "simultaneous"), (DiracGAN(r2=0.5), "simultaneous"),
-            (DiracGAN(noise=1.0), "simultaneous"), (DiracGAN(), "consensus"),
-            (DiracGAN("wasserstein", r1=0.5), "simultaneous")]
-DO_NOT = [(DiracGAN(), "simultaneous"), (DiracGAN(), "alternating"), (DiracGAN("hinge"), "simultaneous"),
-          (DiracGAN("least_squares"), "simultaneous"), (DiracGAN("wasserstein"), "simultaneous"),
-          (DiracGAN("wasserstein"), "alternating"), (DiracGAN("wasserstein", clip=1.0), "simultaneous"),
-          (DiracGAN("wasserstein", gradient_penalty=0.25), "simultaneous"),
-          (DiracGAN("non_saturating"), "simultaneous"), (DiracGAN("relativistic"), "simultaneous")]
+CONVERGE = [
+    (DiracGAN(r1=0.5), "simultaneous"),
+    (DiracGAN(r2=0.5), "simultaneous"),
+    (DiracGAN(noise=1.0), "simultaneous"),
+    (DiracGAN(), "consensus"),
+    (DiracGAN("wasserstein", r1=0.5), "simultaneous"),
+]
+DO_NOT = [
+    (DiracGAN(), "simultaneous"),
+    (DiracGAN(), "alternating"),
+    (DiracGAN("hinge"), "simultaneous"),
+    (DiracGAN("least_squares"), "simultaneous"),
+    (DiracGAN("wasserstein"), "simultaneous"),
+    (DiracGAN("wasserstein"), "alternating"),
+    (DiracGAN("wasserstein", clip=1.0), "simultaneous"),
+    (DiracGAN("wasserstein", gradient_penalty=0.25), "simultaneous"),
+    (DiracGAN("non_saturating"), "simultaneous"),
+    (DiracGAN("relativistic"), "simultaneous"),
+]
 
 
 @pytest.mark.parametrize(("game", "rule"), [*CONVERGE, *DO_NOT], ids=repr)
@@ -361,6 +389,7 @@ def test_which_converge(game, rule):
 
 
 # Both frameworks.
+
 
 @pytest.mark.parametrize("twin", TWINS)
 @pytest.mark.parametrize("game", GAMES, ids=repr)
@@ -394,18 +423,25 @@ def test_twins_players_are_the_point(twin):
 
 # Errors and properties.
 
+
 @pytest.mark.parametrize("play", ["numpy", *TWINS])
-@pytest.mark.parametrize(("change", "message"), [
-    ({"rule": "sgd"}, r"rule is 'sgd'; accepted: simultaneous, alternating, .*, consensus"),
-    ({"start": (1.0,)}, r"start is \[1.0\], of shape \(1,\); accepted: two finite numbers"),
-    ({"start": (1.0, float("nan"))}, r"start is \[1.0, nan\].*; accepted: two finite numbers"),
-    ({"steps": 0}, r"steps is 0; accepted: a whole number of at least 1"),
-    ({"rate": 0.0}, r"rate is 0.0; accepted: a number above 0"),
-    ({"rate": (0.1, -0.1)}, r"rate is \(0.1, -0.1\); accepted: a number above 0"),
-    ({"rate": (0.1, 0.1, 0.1)}, r"rate is .*; accepted: a number above 0, or one for each"),
-    ({"strength": -1.0}, r"strength is -1.0; accepted: a number at least 0"),
-    ({"game": DiracGAN(clip=1.0), "rule": "optimistic"}, r"rule is 'optimistic'; accepted: simultaneous, alternating$"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"rule": "sgd"}, r"rule is 'sgd'; accepted: simultaneous, alternating, .*, consensus"),
+        ({"start": (1.0,)}, r"start is \[1.0\], of shape \(1,\); accepted: two finite numbers"),
+        ({"start": (1.0, float("nan"))}, r"start is \[1.0, nan\].*; accepted: two finite numbers"),
+        ({"steps": 0}, r"steps is 0; accepted: a whole number of at least 1"),
+        ({"rate": 0.0}, r"rate is 0.0; accepted: a number above 0"),
+        ({"rate": (0.1, -0.1)}, r"rate is \(0.1, -0.1\); accepted: a number above 0"),
+        ({"rate": (0.1, 0.1, 0.1)}, r"rate is .*; accepted: a number above 0, or one for each"),
+        ({"strength": -1.0}, r"strength is -1.0; accepted: a number at least 0"),
+        (
+            {"game": DiracGAN(clip=1.0), "rule": "optimistic"},
+            r"rule is 'optimistic'; accepted: simultaneous, alternating$",
+        ),
+    ],
+)
 def test_errors_of_simulate(play, change, message):
     player = games if play == "numpy" else module("gradient_descent.studies.games", play)
     given = {"game": DiracGAN(), "rule": "simultaneous", "start": (1.0, 1.0), "steps": 3, "rate": 0.1} | change
@@ -454,15 +490,24 @@ def test_the_game_looks_the_same_from_the_other_side(theta, psi, loss):
 
 # Planted mistakes: each must fail the very check above.
 
+
 def wrong_curves(loss: str, place: int, factor: float) -> tuple:
     curves = list(games._CURVES[loss])
     curves[place] = tuple(lambda x, curve=curve: factor * curve(x) for curve in curves[place])
     return tuple(curves)
 
 
-@pytest.mark.parametrize(("loss", "place", "factor"), [
-    ("minimax", 2, -1.0), ("minimax", 1, 2.0), ("non_saturating", 2, -1.0), ("least_squares", 2, 0.5),
-    ("hinge", 1, -1.0), ("relativistic", 1, 2.0)])
+@pytest.mark.parametrize(
+    ("loss", "place", "factor"),
+    [
+        ("minimax", 2, -1.0),
+        ("minimax", 1, 2.0),
+        ("non_saturating", 2, -1.0),
+        ("least_squares", 2, 0.5),
+        ("hinge", 1, -1.0),
+        ("relativistic", 1, 2.0),
+    ],
+)
 def test_a_wrong_loss_fails(monkeypatch, loss, place, factor):
     monkeypatch.setitem(games._CURVES, loss, wrong_curves(loss, place, factor))
     with pytest.raises(AssertionError):
@@ -490,8 +535,13 @@ def test_half_a_penalty_fails(monkeypatch):
 def test_a_generator_that_does_not_see_the_new_discriminator_fails(monkeypatch):
     """Alternating steps from one old point are simultaneous ones, and those leave the invariant."""
     right = games.simulate
-    monkeypatch.setitem(globals(), "simulate", lambda game, rule, *given, **options: right(
-        game, "simultaneous" if rule == "alternating" else rule, *given, **options))
+    monkeypatch.setitem(
+        globals(),
+        "simulate",
+        lambda game, rule, *given, **options: right(
+            game, "simultaneous" if rule == "alternating" else rule, *given, **options
+        ),
+    )
     with pytest.raises(AssertionError):
         check_alternating()
 
@@ -522,7 +572,8 @@ def test_a_generator_that_also_learns_its_scale_fails(monkeypatch, twin):
 def test_another_order_fails(monkeypatch, twin):
     games_of_twin = module("gradient_descent.studies.games", twin)
     right = games_of_twin.game_state
-    monkeypatch.setattr(games_of_twin, "game_state",
-                        lambda game, start, rate, order: right(game, start, rate, "simultaneous"))
+    monkeypatch.setattr(
+        games_of_twin, "game_state", lambda game, start, rate, order: right(game, start, rate, "simultaneous")
+    )
     with pytest.raises(AssertionError):
         check_twin(games_of_twin, DiracGAN(), "alternating")

@@ -26,10 +26,16 @@ def trained(twin: str, **changes):
 def everything(vae) -> dict:
     """What a run leaves: history, weights and pictures."""
     mean, log_variance = vae.encode(TEST.images[:5])
-    return {"history": {name: np.array(values, np.float64) for name, values in vae.history.items()},
-            "encoder": vae.encoder.export(), "decoder": vae.decoder.export(), "mean": mean,
-            "log_variance": log_variance, "sample": vae.sample(4, seed=1), "reconstruct": vae.reconstruct(
-                TEST.images[:5]), "evaluate": {k: np.float64(v) for k, v in vae.evaluate(TEST.images).items()}}
+    return {
+        "history": {name: np.array(values, np.float64) for name, values in vae.history.items()},
+        "encoder": vae.encoder.export(),
+        "decoder": vae.decoder.export(),
+        "mean": mean,
+        "log_variance": log_variance,
+        "sample": vae.sample(4, seed=1),
+        "reconstruct": vae.reconstruct(TEST.images[:5]),
+        "evaluate": {k: np.float64(v) for k, v in vae.evaluate(TEST.images).items()},
+    }
 
 
 def check_run(vae, other) -> None:
@@ -50,9 +56,11 @@ def test_same_seed_repeats_and_another_does_not(twin):
 @pytest.mark.parametrize("twin", TWINS)
 def test_shapes_and_ranges(twin):
     vae = trained(twin)
-    for array, shape in zip((*vae.encode(TEST.images[:5]), vae.decode(np.zeros((2, 3))), vae.sample(6),
-                             vae.reconstruct(TEST.images[:5])),
-                            ((5, 3), (5, 3), (2, 8, 8, 1), (6, 8, 8, 1), (5, 8, 8, 1)), strict=True):
+    for array, shape in zip(
+        (*vae.encode(TEST.images[:5]), vae.decode(np.zeros((2, 3))), vae.sample(6), vae.reconstruct(TEST.images[:5])),
+        ((5, 3), (5, 3), (2, 8, 8, 1), (6, 8, 8, 1), (5, 8, 8, 1)),
+        strict=True,
+    ):
         assert array.shape == shape
         assert array.dtype == np.float64
     assert np.abs(vae.sample(64)).max() <= 1
@@ -111,17 +119,29 @@ def test_learns_more_than_a_decoder_without_a_latent_can(twin):
 def test_errors_name_the_argument(twin):
     train_vae = module("gradient_descent.studies.vae", twin).train_vae
     for changes, named in (
-            ({"latent": 0}, "latent"), ({"hidden": (0,)}, "hidden"), ({"hidden": 16}, "hidden"),
-            ({"steps": 0}, "steps"), ({"batch": 0}, "batch"),
-            ({"learning_rate": 0.0}, "learning_rate"), ({"learning_rate": -1e-3}, "learning_rate"),
-            ({"sigma": 0.0}, "sigma"), ({"sigma": math.inf}, "sigma"), ({"seed": -1}, "seed"),
-            ({"dtype": "float16"}, "dtype"), ({"device": "tpu"}, "device")):
+        ({"latent": 0}, "latent"),
+        ({"hidden": (0,)}, "hidden"),
+        ({"hidden": 16}, "hidden"),
+        ({"steps": 0}, "steps"),
+        ({"batch": 0}, "batch"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": -1e-3}, "learning_rate"),
+        ({"sigma": 0.0}, "sigma"),
+        ({"sigma": math.inf}, "sigma"),
+        ({"seed": -1}, "seed"),
+        ({"dtype": "float16"}, "dtype"),
+        ({"device": "tpu"}, "device"),
+    ):
         with pytest.raises(ValueError, match=rf"{named} is .*accepted"):
             train_vae(TRAIN, **SMALL | changes)
     vae = trained(twin)
-    for call, named in ((lambda: vae.encode(np.zeros((2, 4, 4, 1))), "images"), (lambda: vae.sample(0), "n is"),
-                        (lambda: vae.encode(TEST.images[:0]), "images"),
-                        (lambda: vae.decode(np.zeros((2, 4))), "x has"), (lambda: vae.sample(1, -1), "seed")):
+    for call, named in (
+        (lambda: vae.encode(np.zeros((2, 4, 4, 1))), "images"),
+        (lambda: vae.sample(0), "n is"),
+        (lambda: vae.encode(TEST.images[:0]), "images"),
+        (lambda: vae.decode(np.zeros((2, 4))), "x has"),
+        (lambda: vae.sample(1, -1), "seed"),
+    ):
         with pytest.raises(ValueError, match=rf"{named}.*accepted"):
             call()
 
@@ -135,10 +155,14 @@ def test_a_loss_that_explodes_is_an_error_that_names_the_step(twin):
 MUTANTS = {  # what is wrong -> the name in the module, and its wrong form from the right one
     "divergence halved": ("gaussian_kl", lambda right: lambda m, v: right(m, v) / 2),
     "noise without a deviation": ("reparameterise", lambda right: lambda m, v, e: m + e),
-    "another update rule": ("update_all", lambda right: lambda settings, *rest: right(
-        Optimiser("adam", settings.learning_rate, 0.9, 0.99), *rest)),
-    "updates counted from 2": ("update_all", lambda right: lambda s, w, g, state, t, rate: right(
-        s, w, g, state, t + 1, rate)),
+    "another update rule": (
+        "update_all",
+        lambda right: lambda settings, *rest: right(Optimiser("adam", settings.learning_rate, 0.9, 0.99), *rest),
+    ),
+    "updates counted from 2": (
+        "update_all",
+        lambda right: lambda s, w, g, state, t, rate: right(s, w, g, state, t + 1, rate),
+    ),
 }
 
 

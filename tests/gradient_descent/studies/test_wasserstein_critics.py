@@ -28,8 +28,8 @@ def trained(twin: str, real: np.ndarray, fake: np.ndarray, steps: int, **setting
     critics = module("gradient_descent.studies.critics", twin)
     shape = (1,) if real.ndim == 1 else real.shape[1:]
     network = module("tensors.networks", twin).build(
-        Architecture("MLPDiscriminator", {"shape": shape, "hidden": (32, 32)}),
-        0, "float64")
+        Architecture("MLPDiscriminator", {"shape": shape, "hidden": (32, 32)}), 0, "float64"
+    )
     critics.fit_critic(network, real, fake, loss="wasserstein", steps=steps, optimiser=ADAM, **settings)
     return functools.partial(critics.critic_values, network), network.export()
 

@@ -11,8 +11,18 @@ from ganbook.tuning.metrics.neighbours import measure_neighbourhoods
 
 DATA = tuple(loss_methods.SETTINGS)
 #: What a method may set for itself; everything else is equal.
-OWN = {"loss", "r1", "r2", "gradient_penalty", "clip", "discriminator_steps", "discriminator", "generator_optimiser",
-       "discriminator_optimiser", "seed"}
+OWN = {
+    "loss",
+    "r1",
+    "r2",
+    "gradient_penalty",
+    "clip",
+    "discriminator_steps",
+    "discriminator",
+    "generator_optimiser",
+    "discriminator_optimiser",
+    "seed",
+}
 
 
 def fields(recipe):
@@ -26,8 +36,11 @@ def test_the_budget_is_equal(method, data):
     common = fields(loss_methods.SETTINGS[data])
     recipe = fields(loss_methods.recipe(method, data, 1e-3, seed=3))
     assert {name for name in common if recipe[name] != common[name]} <= OWN
-    assert (recipe["steps"], recipe["batch"], recipe["averaging"]) == (common["steps"], common["batch"],
-                                                                       loss_methods.AVERAGING)
+    assert (recipe["steps"], recipe["batch"], recipe["averaging"]) == (
+        common["steps"],
+        common["batch"],
+        loss_methods.AVERAGING,
+    )
     assert recipe["generator_optimiser"] == recipe["discriminator_optimiser"]
     # Nothing but the division by the norm distinguishes two discriminators: weights and widths are the same.
     assert recipe["discriminator"].with_(spectral_norm=False) == common["discriminator"].with_(spectral_norm=False)
@@ -58,7 +71,7 @@ def test_the_tables_are_balanced(data):
     assert len(made.cells) == len(loss_methods.METHODS) * len(loss_methods.SEEDS)
     assert len(loss_methods.SEEDS) >= 5
     # Seed by seed, so that a table stopped half-way has as many runs of every method, up to one.
-    assert [cell.method for cell in made.cells[:len(loss_methods.METHODS)]] == list(loss_methods.METHODS)
+    assert [cell.method for cell in made.cells[: len(loss_methods.METHODS)]] == list(loss_methods.METHODS)
     assert {cell.recipe.seed for cell in searched.cells} == set(loss_methods.SEARCH_SEEDS)
     assert not set(loss_methods.SEARCH_SEEDS) & set(loss_methods.SEEDS)
     assert len(searched.cells) == len(loss_methods.METHODS) * len(loss_methods.RATES) * len(loss_methods.SEARCH_SEEDS)
@@ -73,8 +86,11 @@ def test_the_rates_are_those_that_won(data):
 
 
 def test_a_rate_is_judged_by_its_middle_run():
-    records = [{"method": f"a-{rate:g}", "failed": None if value < 9 else "step 3", "pixel_frechet": value}
-               for rate, values in ((2e-4, (3, 1, 2)), (6e-3, (0.5, 9, 9))) for value in values]
+    records = [
+        {"method": f"a-{rate:g}", "failed": None if value < 9 else "step 3", "pixel_frechet": value}
+        for rate, values in ((2e-4, (3, 1, 2)), (6e-3, (0.5, 9, 9)))
+        for value in values
+    ]
     assert loss_methods.rate_scores(records) == {"a": {2e-4: 2, 6e-3: np.inf}}
 
 
@@ -113,11 +129,14 @@ def test_both_frameworks_measure_alike():
         assert found[0][name] == pytest.approx(found[1][name], rel=1e-4, abs=1e-6)
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("wgan", "digits", 1e-3), "method is 'wgan'; accepted: minimax"),
-    (("hinge", "ring", 1e-3), "data is 'ring'; accepted: digits, mnist"),
-    (("hinge", "digits", 0.0), "learning_rate is 0.0"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wgan", "digits", 1e-3), "method is 'wgan'; accepted: minimax"),
+        (("hinge", "ring", 1e-3), "data is 'ring'; accepted: digits, mnist"),
+        (("hinge", "digits", 0.0), "learning_rate is 0.0"),
+    ],
+)
 def test_wrong_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         loss_methods.recipe(*arguments)
@@ -130,4 +149,5 @@ def test_the_published_study_names_its_source():
     assert published["searched"] == 100 + 50
     titles = {method.title for method in loss_methods.METHODS.values()}
     assert {"minimax", "non-saturating", "least squares", "WGAN, clipping", "WGAN-GP"} <= titles & {
-        row["method"] for row in published["rows"]}
+        row["method"] for row in published["rows"]
+    }

@@ -24,8 +24,9 @@ class FakeRun:
 
     def sample(self, n, seed):
         mixture = training.load_source(self.recipe)
-        return np.repeat(mixture.means[:1], n, axis=0) if self.collapsed else mixture.batch(
-            np.random.default_rng(seed), n)
+        return (
+            np.repeat(mixture.means[:1], n, axis=0) if self.collapsed else mixture.batch(np.random.default_rng(seed), n)
+        )
 
 
 @pytest.mark.parametrize("data", mode_collapse.NAMES)
@@ -61,15 +62,18 @@ def test_methods_differ_in_what_they_name_alone(data):
         slow = Schedule(1e-3 * own.share, 1e-3 * own.share / 100, "cosine")
         assert recipe.discriminator_optimiser == dataclasses.replace(recipe.generator_optimiser, learning_rate=slow)
     assert {name: own.share for name, own in mode_collapse.METHODS.items() if own.share != 1} == {"unrolled": 0.1}
-    assert [(name, r.loss, r.packing, r.unrolled, r.discriminator_steps, r.gradient_penalty, r.r1.active, r.r2.active)
-            for name, r in made.items()] == [
+    assert [
+        (name, r.loss, r.packing, r.unrolled, r.discriminator_steps, r.gradient_penalty, r.r1.active, r.r2.active)
+        for name, r in made.items()
+    ] == [
         ("plain", "non_saturating", 1, 0, 1, 0.0, False, False),
         ("packing_2", "non_saturating", 2, 0, 1, 0.0, False, False),
         ("packing_4", "non_saturating", 4, 0, 1, 0.0, False, False),
         ("unrolled", "non_saturating", 1, 5, 1, 0.0, False, False),
         ("wgan_gp", "wasserstein", 1, 0, 5, 0.1, False, False),
         ("r1", "non_saturating", 1, 0, 1, 0.0, True, False),
-        ("relativistic", "relativistic", 1, 0, 1, 0.0, True, True)]
+        ("relativistic", "relativistic", 1, 0, 1, 0.0, True, True),
+    ]
 
 
 def test_the_rates_are_those_that_the_search_found():
@@ -81,6 +85,7 @@ def test_the_rates_are_those_that_the_search_found():
 def test_the_best_rate_has_most_effective_modes_of_high_quality():
     def record(rate, data, quality, kl, failed=None):
         return {"method": f"plain-{rate:g}", "data": data, "failed": failed, "high_quality": quality, "reverse_kl": kl}
+
     cloud = [record(2e-4, "ring", 0.05, 0.0), record(2e-4, "grid", 0.05, 0.0)]
     one_mode = [record(6e-4, "ring", 0.9, np.log(8)), record(6e-4, "grid", 0.9, np.log(25))]
     good = [record(2e-3, "ring", 0.5, 0.1), record(2e-3, "grid", 0.5, 0.1)]

@@ -46,8 +46,10 @@ def test_the_best_discriminator_makes_the_value_a_divergence():
 
 def test_the_divergence_bends_upwards_strictly():
     """Half-way between two generators it is below the mean of both, and least for the data."""
+
     def worst(q):
         return mode_games.value(UNIFORM, q, np.log(UNIFORM / q))
+
     made = distributions(7)
     for one, other in itertools.pairwise(made):
         assert worst((one + other) / 2) < (worst(one) + worst(other)) / 2
@@ -60,6 +62,7 @@ def test_slope_and_bend_of_the_value_at_the_best_discriminator():
 
     def worst(q):
         return float(p @ np.log(p / (p + q)) + q @ np.log(q / (p + q)))
+
     for k, h in itertools.product(range(K), (1e-4,)):
         h *= q[k]
         up, down = (worst(q + sign * h * POINTS[k]) for sign in (1, -1))
@@ -126,14 +129,18 @@ def test_packs_of_a_generator_that_is_uneven(excess, examples):
         assert expected < lost
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: mode_games.value(UNIFORM, UNIFORM, np.zeros(3)), r"shapes \(8,\), \(8,\) and \(3,\)"),
-    (lambda: mode_games.value(UNIFORM, -UNIFORM, np.zeros(K)), "generated has -0.125"),
-    (lambda: mode_games.chase([0.5, 0.6], 3), "data sums to 1.1"),
-    (lambda: mode_games.chase(UNIFORM, 0), "steps is 0"),
-    (lambda: mode_games.chase(UNIFORM, 3, 0.0), "rate is 0.0"),
-    (lambda: mode_games.packs(UNIFORM, 8), "examples is 8 with 8 places; accepted: at most 10,000,000 packs"),
-    (lambda: mode_games.packs([np.nan] * K, 2), "distribution has nan")])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: mode_games.value(UNIFORM, UNIFORM, np.zeros(3)), r"shapes \(8,\), \(8,\) and \(3,\)"),
+        (lambda: mode_games.value(UNIFORM, -UNIFORM, np.zeros(K)), "generated has -0.125"),
+        (lambda: mode_games.chase([0.5, 0.6], 3), "data sums to 1.1"),
+        (lambda: mode_games.chase(UNIFORM, 0), "steps is 0"),
+        (lambda: mode_games.chase(UNIFORM, 3, 0.0), "rate is 0.0"),
+        (lambda: mode_games.packs(UNIFORM, 8), "examples is 8 with 8 places; accepted: at most 10,000,000 packs"),
+        (lambda: mode_games.packs([np.nan] * K, 2), "distribution has nan"),
+    ],
+)
 def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

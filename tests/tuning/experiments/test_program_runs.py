@@ -63,14 +63,15 @@ def test_it_is_the_program_with_its_own_seed(folder):
     """The last samples are those of the program as the command line runs it."""
     kept = []
     images = data.load("digits", split="train").images
-    twin("ganbook.quickstart", "pytorch").train(images, 8, 40, 32, 0, show=lambda *found: kept.append(found),
-                                                shown=[40])
+    twin("ganbook.quickstart", "pytorch").train(
+        images, 8, 40, 32, 0, show=lambda *found: kept.append(found), shown=[40]
+    )
     run = program_runs.read_runs(SMALL, "pytorch", folder)["runs"][0]
     assert run["generator_loss"][-1] == pytest.approx(float(kept[0][1][1]), rel=1e-6)
     with Image.open(folder / "quickstart_digits_pytorch_0.png") as grid:
         shown = np.asarray(grid.convert("L"))
     scale = len(shown) // (10 * 8 + 9)  # ten images and the lines between them, enlarged
-    first = shown[:8 * scale, :8 * scale].reshape(8, scale, 8, scale).mean((1, 3))
+    first = shown[: 8 * scale, : 8 * scale].reshape(8, scale, 8, scale).mean((1, 3))
     np.testing.assert_allclose(first, (kept[0][2][0, :, :, 0] + 1) * 127.5, atol=0.51)
 
 
@@ -123,8 +124,12 @@ def test_what_is_left_out_is_left_out_and_put_back(framework, tmp_path, monkeypa
     assert {name: getattr(program, name) for name in seen} == {name: before[name] for name in seen}
 
 
-STORED = [(plan, framework) for plan in program_runs.PLANS for framework in FRAMEWORKS
-          if (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists()]
+STORED = [
+    (plan, framework)
+    for plan in program_runs.PLANS
+    for framework in FRAMEWORKS
+    if (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists()
+]
 
 
 @pytest.mark.parametrize(("plan", "framework"), STORED, ids=lambda value: getattr(value, "name", value))

@@ -17,8 +17,7 @@ IMAGES = tuple(name for name in data.NAMES if name not in SCALES)
 
 def ends(recipe):
     """What the generator makes and what the discriminator takes."""
-    generator, discriminator = (blueprint_of(a)
-                                for a in (recipe.generator, recipe.discriminator))
+    generator, discriminator = (blueprint_of(a) for a in (recipe.generator, recipe.discriminator))
     return generator.output_shape, discriminator.input_shape
 
 
@@ -114,20 +113,31 @@ def test_a_recipe_on_a_folder_stays_on_it(tmp_path):
     assert on_data(RECIPES["quickstart"], "folder:/", 8).name == "quickstart-folder"
 
 
-@pytest.mark.parametrize(("name", "change", "message"), [
-    ("quickstart", {"data": "/photos"}, "size is None; accepted with data 'folder:/photos': the side in pixels"),
-    ("quickstart", {"data": "/photos", "size": 0}, "size is 0"),
-    ("quickstart", {"data": "/photos", "size": 8, "channels": 2}, "channels is 2; accepted: 1 for grey, 3 for colour"),
-    ("quickstart", {"channels": 1}, "channels is 1; accepted with data 'digits': none, since it has its own"),
-    ("ring", {"data": "/photos", "size": 8}, r"data is 'folder:/photos'; accepted with recipe 'ring', .*: ring, grid$"),
-    ("quickstart", {"data": "grid"}, "accepted with .*stacked_mnist, or the path of a folder of images$"),
-    ("dcgan", {"data": "/photos", "size": 30}, r"shape is \(30, 30, 3\); accepted: .* divisible by 4"),
-    ("quickstart", {"data": "ring"}, "data is 'ring'; accepted with recipe 'quickstart'.*digits, mnist"),
-    ("grid", {"data": "digits"}, r"data is 'digits'; accepted with recipe 'grid'.*\(2,\): ring, grid"),
-    ("grid", {"data": "letters"}, "data is 'letters'; accepted: digits"),
-    ("grid", {"size": 8}, "size is 8; accepted with data 'grid': none"),
-    ("quickstart", {"size": 0}, "size is 0; accepted: a whole number of at least 1"),
-])
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("quickstart", {"data": "/photos"}, "size is None; accepted with data 'folder:/photos': the side in pixels"),
+        ("quickstart", {"data": "/photos", "size": 0}, "size is 0"),
+        (
+            "quickstart",
+            {"data": "/photos", "size": 8, "channels": 2},
+            "channels is 2; accepted: 1 for grey, 3 for colour",
+        ),
+        ("quickstart", {"channels": 1}, "channels is 1; accepted with data 'digits': none, since it has its own"),
+        (
+            "ring",
+            {"data": "/photos", "size": 8},
+            r"data is 'folder:/photos'; accepted with recipe 'ring', .*: ring, grid$",
+        ),
+        ("quickstart", {"data": "grid"}, "accepted with .*stacked_mnist, or the path of a folder of images$"),
+        ("dcgan", {"data": "/photos", "size": 30}, r"shape is \(30, 30, 3\); accepted: .* divisible by 4"),
+        ("quickstart", {"data": "ring"}, "data is 'ring'; accepted with recipe 'quickstart'.*digits, mnist"),
+        ("grid", {"data": "digits"}, r"data is 'digits'; accepted with recipe 'grid'.*\(2,\): ring, grid"),
+        ("grid", {"data": "letters"}, "data is 'letters'; accepted: digits"),
+        ("grid", {"size": 8}, "size is 8; accepted with data 'grid': none"),
+        ("quickstart", {"size": 0}, "size is 0; accepted: a whole number of at least 1"),
+    ],
+)
 def test_what_cannot_move_says_why(name, change, message):
     with pytest.raises(ValueError, match=message):
         ends(on_data(RECIPES[name], **change))
@@ -148,7 +158,11 @@ def test_recommended_is_what_was_measured():
     assert (recipe.loss, recipe.r1, recipe.r2, recipe.batch) == ("relativistic", Schedule(1.0), Schedule(1.0), 64)
     for optimiser in (recipe.generator_optimiser, recipe.discriminator_optimiser):
         assert (optimiser.name, optimiser.learning_rate, optimiser.beta1, optimiser.beta2) == (
-            "adam", Schedule(1e-3), 0.0, 0.99)
+            "adam",
+            Schedule(1e-3),
+            0.0,
+            0.99,
+        )
 
 
 def test_article_000_ends_in_the_range_of_the_data():
@@ -166,5 +180,6 @@ def test_the_discriminator_of_article_000_is_blind_to_three_rows_and_columns_unt
     corner[:, 27, 27] += 1
     as_listed = start_run(repaired.replace(discriminator=CONFIGURATIONS["article_000_discriminator"]), device="cpu")
     assert (as_listed.state.judge(cut) == as_listed.state.judge(images)).all()
-    assert (start_run(repaired, device="cpu").state.judge(corner) != start_run(repaired, device="cpu").state.judge(
-        images)).all()
+    assert (
+        start_run(repaired, device="cpu").state.judge(corner) != start_run(repaired, device="cpu").state.judge(images)
+    ).all()

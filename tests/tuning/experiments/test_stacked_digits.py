@@ -35,8 +35,9 @@ def test_a_recipe_fits_its_stacks_and_survives_json(n, method):
 
 def test_the_methods_differ_in_loss_penalties_and_packing_alone():
     recipes = [cell.recipe for cell in stacked_digits.STACKED_DIGITS_METHODS.cells]
-    first, *others = [json.loads(recipe.replace(discriminator=recipe.discriminator.with_(packing=1)).to_json())
-                      for recipe in recipes]
+    first, *others = [
+        json.loads(recipe.replace(discriminator=recipe.discriminator.with_(packing=1)).to_json()) for recipe in recipes
+    ]
     assert first["steps"] == stacked_digits.COMPARED_STEPS
     assert {recipe.packing for recipe in recipes} == {1, stacked_digits.PACKING}
     for other in others:
@@ -113,18 +114,23 @@ def test_two_digits_train_while_one_waits():
     assert found["readable"] > 2 * limits.control_readable
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ((4,), "n is 4; accepted: 2, 3"), ((0,), "n is 0; accepted: a whole number of at least 1"),
-    ((2, "unrolled"), "method is 'unrolled'; accepted: relativistic_r1_r2, r1, packing, non_saturating"),
-    ((2, "r1", 0), "steps is 0"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((4,), "n is 4; accepted: 2, 3"),
+        ((0,), "n is 0; accepted: a whole number of at least 1"),
+        ((2, "unrolled"), "method is 'unrolled'; accepted: relativistic_r1_r2, r1, packing, non_saturating"),
+        ((2, "r1", 0), "steps is 0"),
+    ],
+)
 def test_bad_arguments_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         stacked_digits.stacked_recipe(*arguments)
 
 
-@pytest.mark.parametrize("table", [stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS],
-                         ids=lambda table: table.name)
+@pytest.mark.parametrize(
+    "table", [stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS], ids=lambda table: table.name
+)
 def test_the_stored_runs(table):
     """Whatever is stored belongs to the recipes of today; numbers lie between what can be."""
     assert TABLES[table.name] is table
@@ -148,9 +154,14 @@ def test_stacks_are_as_deep_as_the_networks():
 
 # The articles' own DCGANs.
 
+
 def narrow(recipe):
-    return recipe.replace(batch=4, steps=14, generator=recipe.generator.with_(channels=(8, 4, 2)),
-                          discriminator=recipe.discriminator.with_(channels=(2, 4)))
+    return recipe.replace(
+        batch=4,
+        steps=14,
+        generator=recipe.generator.with_(channels=(8, 4, 2)),
+        discriminator=recipe.discriminator.with_(channels=(2, 4)),
+    )
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)
@@ -191,7 +202,12 @@ def test_the_recipes_are_the_articles():
         assert (rule.name, rule.learning_rate.start, rule.beta2, rule.epsilon) == ("rmsprop", 2e-4, 0.5, 1e-7)
     for rule in (last.generator_optimiser, last.discriminator_optimiser):
         assert (rule.name, rule.learning_rate.start, rule.beta1, rule.beta2, rule.epsilon) == (
-            "adam", 2e-4, 0.5, 0.999, 1e-7)
+            "adam",
+            2e-4,
+            0.5,
+            0.999,
+            1e-7,
+        )
     assert (first.batch, first.loss, first.penalised) == (128, "non_saturating", False)
 
 

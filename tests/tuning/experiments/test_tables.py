@@ -27,11 +27,23 @@ def spread(run):
 
 
 def table(recipe=RING, **fields):
-    cells = tuple(tables.Cell(method, framework, change.replace(seed=seed)) for method, change in
-                  (("plain", recipe.replace(r1=0.0, r2=0.0)), ("full", recipe)) for framework in FRAMEWORKS
-                  for seed in (0, 1))
-    return tables.Table(**{"name": "trial", "title": "A trial", "cells": cells, "measures": ("spread", "centre"),
-                           "measure": spread, "compiled": False, **fields})
+    cells = tuple(
+        tables.Cell(method, framework, change.replace(seed=seed))
+        for method, change in (("plain", recipe.replace(r1=0.0, r2=0.0)), ("full", recipe))
+        for framework in FRAMEWORKS
+        for seed in (0, 1)
+    )
+    return tables.Table(
+        **{
+            "name": "trial",
+            "title": "A trial",
+            "cells": cells,
+            "measures": ("spread", "centre"),
+            "measure": spread,
+            "compiled": False,
+            **fields,
+        }
+    )
 
 
 def fill(made, out, **options):
@@ -125,12 +137,17 @@ def test_a_second_writer_is_refused(tmp_path):
     assert not (tmp_path / "trial.json").exists()
 
 
-@pytest.mark.parametrize(("change", "message"), [
-    (lambda made: {"name": "trial", "measures": ("spread", "other")}, "accepted: 'trial' with spread, other"),
-    (lambda made: {"cells": made.cells[4:]}, r"has a record ring/plain/pytorch/0; accepted: the cells of"),
-    (lambda made: {"cells": tuple(dataclasses.replace(c, recipe=c.recipe.replace(batch=9)) for c in made.cells)},
-     "runs of another recipe ring/plain/pytorch; .* Move the file away"),
-])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda made: {"name": "trial", "measures": ("spread", "other")}, "accepted: 'trial' with spread, other"),
+        (lambda made: {"cells": made.cells[4:]}, r"has a record ring/plain/pytorch/0; accepted: the cells of"),
+        (
+            lambda made: {"cells": tuple(dataclasses.replace(c, recipe=c.recipe.replace(batch=9)) for c in made.cells)},
+            "runs of another recipe ring/plain/pytorch; .* Move the file away",
+        ),
+    ],
+)
 def test_a_file_of_another_table_is_refused_and_kept(change, message, tmp_path):
     made = table()
     fill(made, tmp_path, only="ring/plain/pytorch/0")
@@ -153,9 +170,14 @@ def test_a_record_without_a_field_is_refused(name, tmp_path):
         tables.read_table(made, tmp_path)
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"only": "x"}, "only is 'x'; accepted: a pattern that matches a key, such as 'ring/plain/pytorch/0'"),
-    ({"jobs": 0}, "jobs is 0; accepted"), ({"minutes": 0}, "minutes is 0; accepted: a number above 0")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"only": "x"}, "only is 'x'; accepted: a pattern that matches a key, such as 'ring/plain/pytorch/0'"),
+        ({"jobs": 0}, "jobs is 0; accepted"),
+        ({"minutes": 0}, "minutes is 0; accepted: a number above 0"),
+    ],
+)
 def test_wrong_arguments_are_named(options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         fill(table(), tmp_path, **options)

@@ -28,7 +28,8 @@ def test_a_row_for_each_call_below_one_head(capsys):
     assert capsys.readouterr().out.splitlines() == [
         "  step     L_D     L_G   D(real)   D(fake)  distance   read",
         "     1    1.39    0.69      0.50      0.25       5.0   0.62",
-        "12,000    0.50    2.25      0.98      0.02      -5.0   0.62"]
+        "12,000    0.50    2.25      0.98      0.02      -5.0   0.62",
+    ]
     assert list(watch.frames) == [1, 12_000]
     np.testing.assert_array_equal(watch.frames[1], images[:12])
     np.testing.assert_array_equal(watch.samples, -images)

@@ -91,7 +91,7 @@ def test_features_lead_to_the_logits(framework):
 def test_channels_are_read_one_by_one(framework):
     read = reader(framework)
     stacks = pictures(8, 3)
-    alone = [read.features(stacks[..., c:c + 1]) for c in range(3)]
+    alone = [read.features(stacks[..., c : c + 1]) for c in range(3)]
     np.testing.assert_allclose(read.features(stacks), np.concatenate(alone, 1), rtol=0, atol=1e-12)
     assert read.digits(stacks).shape == (7, 3)
     assert read.logits(stacks).shape == (7, 3, 10)
@@ -127,12 +127,15 @@ def test_another_size_has_no_classifier(side):
             refuse(side)
 
 
-@pytest.mark.parametrize(("damage", "message"), [
-    (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "its SHA-256 is .* instead of"),
-    (lambda path: path.unlink(), "cannot be read .*python -m ganbook classifier --side 8"),
-    (lambda path: path.with_suffix(".json").unlink(), "classifier_8.json does not exist"),
-    (lambda path: path.with_suffix(".json").write_text("{}"), "classifier_8.json lacks"),
-])
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), "its SHA-256 is .* instead of"),
+        (lambda path: path.unlink(), "cannot be read .*python -m ganbook classifier --side 8"),
+        (lambda path: path.with_suffix(".json").unlink(), "classifier_8.json does not exist"),
+        (lambda path: path.with_suffix(".json").write_text("{}"), "classifier_8.json lacks"),
+    ],
+)
 def test_files_that_do_not_belong_together_are_refused(damage, message, tmp_path):
     for ending in ("safetensors", "json"):
         shutil.copy(results.results_folder() / f"classifier_8.{ending}", tmp_path)

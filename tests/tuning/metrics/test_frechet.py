@@ -173,8 +173,10 @@ def test_the_line_goes_through_its_points():
     x, y = rng(1).standard_normal((40, 2)), rng(2).standard_normal((41, 2))
     source = rng(7)
     a, b = x[source.permutation(40)], y[source.permutation(41)]
-    means = [np.mean([frechet_distance(*pair) for pair in zip(np.array_split(a, k), np.array_split(b, k), strict=True)])
-             for k in (1, 2, 4)]
+    means = [
+        np.mean([frechet_distance(*pair) for pair in zip(np.array_split(a, k), np.array_split(b, k), strict=True)])
+        for k in (1, 2, 4)
+    ]
     # The line of least squares through k = 1, 2, 3, 4 has at k = 0 the weights 1, 1/2, 0, -1/2.
     assert frechet_infinite(x, y, rng(7)) == pytest.approx(means[0] + means[1] / 2 - means[2] / 2, rel=1e-9)
 
@@ -205,29 +207,35 @@ def test_pixels_keep_order():
         pixels(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize(("x", "y", "message"), [
-    (np.zeros((1, 3)), np.zeros((5, 3)), r"x has shape \(1, 3\)"),
-    (np.zeros((5, 3)), np.zeros(5), r"y has shape \(5,\)"),
-    (np.zeros((5, 3)), np.zeros((5, 2)), "x has 3 features and y has 2"),
-    (np.full((5, 3), np.nan), np.zeros((5, 3)), "x has values that are not finite, in 5 of its 5 rows"),
-    (np.zeros((5, 3)), np.full((5, 3), np.inf), "y has values that are not finite"),
-])
+@pytest.mark.parametrize(
+    ("x", "y", "message"),
+    [
+        (np.zeros((1, 3)), np.zeros((5, 3)), r"x has shape \(1, 3\)"),
+        (np.zeros((5, 3)), np.zeros(5), r"y has shape \(5,\)"),
+        (np.zeros((5, 3)), np.zeros((5, 2)), "x has 3 features and y has 2"),
+        (np.full((5, 3), np.nan), np.zeros((5, 3)), "x has values that are not finite, in 5 of its 5 rows"),
+        (np.zeros((5, 3)), np.full((5, 3), np.inf), "y has values that are not finite"),
+    ],
+)
 def test_bad_features_are_named(x, y, message):
     with pytest.raises(ValueError, match=message):
         frechet_distance(x, y)
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: gaussian_frechet_bias(np.zeros((2, 3)), 9), r"covariance has shape \(2, 3\)"),
-    (lambda: gaussian_frechet_bias(np.diag([1.0, -1.0]), 9), "covariance has the eigenvalue -1"),
-    (lambda: gaussian_frechet_bias(np.array([[np.nan]]), 9), "covariance has the eigenvalue nan"),
-    (lambda: gaussian_frechet_bias(np.eye(2), 1), "n is 1"),
-    (lambda: frechet_bias(np.zeros((9, 2)), 9, 1.5), "m is 1.5"),
-    (lambda: frechet_bias(np.zeros((1, 2)), 9), r"features has shape \(1, 2\)"),
-    (lambda: frechet_infinite(np.zeros((7, 2)), np.zeros((9, 2)), rng()), r"x has shape \(7, 2\).*at least 8"),
-    (lambda: half_splits(frechet_distance, np.zeros((3, 2)), rng(), 1), r"features has shape \(3, 2\).*at least 4"),
-    (lambda: half_splits(frechet_distance, np.zeros((9, 2)), rng(), 0), "repeats is 0"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: gaussian_frechet_bias(np.zeros((2, 3)), 9), r"covariance has shape \(2, 3\)"),
+        (lambda: gaussian_frechet_bias(np.diag([1.0, -1.0]), 9), "covariance has the eigenvalue -1"),
+        (lambda: gaussian_frechet_bias(np.array([[np.nan]]), 9), "covariance has the eigenvalue nan"),
+        (lambda: gaussian_frechet_bias(np.eye(2), 1), "n is 1"),
+        (lambda: frechet_bias(np.zeros((9, 2)), 9, 1.5), "m is 1.5"),
+        (lambda: frechet_bias(np.zeros((1, 2)), 9), r"features has shape \(1, 2\)"),
+        (lambda: frechet_infinite(np.zeros((7, 2)), np.zeros((9, 2)), rng()), r"x has shape \(7, 2\).*at least 8"),
+        (lambda: half_splits(frechet_distance, np.zeros((3, 2)), rng(), 1), r"features has shape \(3, 2\).*at least 4"),
+        (lambda: half_splits(frechet_distance, np.zeros((9, 2)), rng(), 0), "repeats is 0"),
+    ],
+)
 def test_bad_arguments_of_bias_and_floor_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

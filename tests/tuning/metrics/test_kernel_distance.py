@@ -45,8 +45,11 @@ def test_agrees_with_torchmetrics(n, m, d):
 
 def test_agrees_with_the_definition_for_unequal_sizes(monkeypatch):
     x, y = rng(1).normal(size=(23, 3)), rng(2).exponential(size=(17, 3))
-    within = [sum(polynomial_kernel(a, degree=3)[i, j] for i in range(len(a)) for j in range(len(a)) if i != j)
-              / (len(a) * (len(a) - 1)) for a in (x, y)]
+    within = [
+        sum(polynomial_kernel(a, degree=3)[i, j] for i in range(len(a)) for j in range(len(a)) if i != j)
+        / (len(a) * (len(a) - 1))
+        for a in (x, y)
+    ]
     expected = sum(within) - 2 * polynomial_kernel(x, y, degree=3).mean()
     assert kernel_distance(x, y) == pytest.approx(expected, rel=1e-11)
     monkeypatch.setattr(module, "ROWS", 5)
@@ -58,8 +61,10 @@ def test_exact_moments_of_gaussians():
     a, r, b, q = gaussians()
     s, t = r @ r.T, q @ q.T
     source = rng(1)
-    products = [(draw(u, f, 400_000, source) * draw(v, g, 400_000, source)).sum(1)
-                for u, f, v, g in ((a, r, a, r), (b, q, b, q), (a, r, b, q))]
+    products = [
+        (draw(u, f, 400_000, source) * draw(v, g, 400_000, source)).sum(1)
+        for u, f, v, g in ((a, r, a, r), (b, q, b, q), (a, r, b, q))
+    ]
     kernels = [(p / 4 + 1) ** 3 for p in products]
     found = kernels[0] + kernels[1] - 2 * kernels[2]
     assert within_three_errors(found, gaussian_kernel_distance(a, s, b, t))
@@ -92,8 +97,10 @@ def test_blind_beyond_the_third_moment():
     # Three points have the first five moments of N(0, 1), so the cubic kernel cannot tell; density can.
     points = np.array([-math.sqrt(3), 0, math.sqrt(3)])
     source = rng(8)
-    pairs = [(source.normal(size=(300, 1)), source.choice(points, size=(300, 1), p=[1 / 6, 2 / 3, 1 / 6]))
-             for _ in range(200)]
+    pairs = [
+        (source.normal(size=(300, 1)), source.choice(points, size=(300, 1), p=[1 / 6, 2 / 3, 1 / 6]))
+        for _ in range(200)
+    ]
     assert within_three_errors([kernel_distance(x, y) for x, y in pairs], 0)
     assert measure_neighbourhoods(*pairs[0]).coverage < 0.1
 
@@ -134,7 +141,7 @@ def test_blocks_are_disjoint_and_averaged():
     x, y = rng(1).normal(size=(20, 2)), rng(2).normal(size=(30, 2)) + 1
     source = rng(9)
     a, b = x[source.permutation(20)], y[source.permutation(30)]
-    parts = [kernel_distance(a[2 * i:2 * i + 2], b[3 * i:3 * i + 3]) for i in range(10)]
+    parts = [kernel_distance(a[2 * i : 2 * i + 2], b[3 * i : 3 * i + 3]) for i in range(10)]
     found = kernel_distance_blocks(x, y, rng(9))
     assert found.value == pytest.approx(np.mean(parts), rel=1e-11)
     assert found.standard_error == pytest.approx(np.std(parts, ddof=1) / math.sqrt(10), rel=1e-11)
@@ -144,22 +151,27 @@ def test_standard_error_of_blocks_covers_the_truth():
     a, r, b, q = gaussians()
     expected = gaussian_kernel_distance(a, r @ r.T, b, q @ q.T)
     source = rng(5)
-    found = [kernel_distance_blocks(draw(a, r, 400, source), draw(b, q, 400, source), source)
-             for _ in range(100)]
+    found = [kernel_distance_blocks(draw(a, r, 400, source), draw(b, q, 400, source), source) for _ in range(100)]
     scores = np.array([(e.value - expected) / e.standard_error for e in found])
     assert abs(scores.mean()) < 0.4
     # Ten blocks: Student's t with 9 degrees of freedom, of standard deviation 1.13.
     assert 0.9 < scores.std() < 1.4
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: kernel_distance(np.zeros((5, 3)), np.zeros((5, 2))), "x has 3 features and y has 2"),
-    (lambda: kernel_distance_blocks(np.zeros((19, 3)), np.zeros((50, 3)), rng()), r"x has shape \(19, 3\).*least 20"),
-    (lambda: kernel_distance_noise(np.zeros((2, 3)), 9, 9), r"features has shape \(2, 3\).*at least 3"),
-    (lambda: kernel_distance_noise(np.zeros((9, 3)), 1, 9), "n is 1"),
-    (lambda: kernel_distance_noise(np.zeros((9, 3)), 9, 1), "m is 1"),
-    (lambda: gaussian_kernel_distance([0.0], np.eye(2), [0.0], np.eye(1)), "means and covariances have the shapes"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: kernel_distance(np.zeros((5, 3)), np.zeros((5, 2))), "x has 3 features and y has 2"),
+        (
+            lambda: kernel_distance_blocks(np.zeros((19, 3)), np.zeros((50, 3)), rng()),
+            r"x has shape \(19, 3\).*least 20",
+        ),
+        (lambda: kernel_distance_noise(np.zeros((2, 3)), 9, 9), r"features has shape \(2, 3\).*at least 3"),
+        (lambda: kernel_distance_noise(np.zeros((9, 3)), 1, 9), "n is 1"),
+        (lambda: kernel_distance_noise(np.zeros((9, 3)), 9, 1), "m is 1"),
+        (lambda: gaussian_kernel_distance([0.0], np.eye(2), [0.0], np.eye(1)), "means and covariances have the shapes"),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -31,10 +31,15 @@ def column(*values):
     return np.array(values, float)[:, None]
 
 
-@pytest.mark.parametrize(("generated", "train", "held_out"), [
-    (0.9 * sets(3)[0], *sets(3)[1:]), (3 * sets()[0], *sets()[1:]),
-    (column(0, 0, 0, 1, 1, 1, 2, 2, 3), column(0), column(0, 1, 1, 2, 2, 2, 3, 3, 3, 4))],
-    ids=["nearer", "farther", "equal distances"])
+@pytest.mark.parametrize(
+    ("generated", "train", "held_out"),
+    [
+        (0.9 * sets(3)[0], *sets(3)[1:]),
+        (3 * sets()[0], *sets()[1:]),
+        (column(0, 0, 0, 1, 1, 1, 2, 2, 3), column(0), column(0, 1, 1, 2, 2, 2, 3, 3, 3, 4)),
+    ],
+    ids=["nearer", "farther", "equal distances"],
+)
 def test_score_agrees_with_scipy(generated, train, held_out):
     near, fresh = nearest_known(generated, train)[0], nearest_known(held_out, train)[0]
     found = measure_memorisation(generated, train, held_out)
@@ -77,13 +82,16 @@ def test_one_distance_for_all_scores_nothing():
     assert (found.closer, found.score, found.copies) == (0.5, 0, 0)
 
 
-@pytest.mark.parametrize(("generated", "train", "held_out", "message"), [
-    ((7, 2), (9, 2), (9, 2), r"generated has shape \(7, 2\).*at least 8"),
-    ((9, 2), (9, 2), (7, 2), r"held_out has shape \(7, 2\).*at least 8"),
-    ((9, 2), (0, 2), (9, 2), r"train has shape \(0, 2\).*at least 1"),
-    ((9, 2), (9, 3), (9, 2), "train has 3 features and generated has 2"),
-    ((9, 2), (9, 2), (9, 3), "generated has 2 features and held_out has 3"),
-])
+@pytest.mark.parametrize(
+    ("generated", "train", "held_out", "message"),
+    [
+        ((7, 2), (9, 2), (9, 2), r"generated has shape \(7, 2\).*at least 8"),
+        ((9, 2), (9, 2), (7, 2), r"held_out has shape \(7, 2\).*at least 8"),
+        ((9, 2), (0, 2), (9, 2), r"train has shape \(0, 2\).*at least 1"),
+        ((9, 2), (9, 3), (9, 2), "train has 3 features and generated has 2"),
+        ((9, 2), (9, 2), (9, 3), "generated has 2 features and held_out has 3"),
+    ],
+)
 def test_bad_shapes_are_named(generated, train, held_out, message):
     with pytest.raises(ValueError, match=message):
         measure_memorisation(np.zeros(generated), np.zeros(train), np.zeros(held_out))

@@ -68,6 +68,7 @@ def test_the_recipes_own_data_score_in_their_own_units(name):
 
 # What the mixture itself scores.
 
+
 @pytest.mark.parametrize(("name", "samples"), [("ring", 40), ("grid", 60), ("grid", 2500)])
 def test_floors_are_what_samples_of_the_mixture_score(name, samples):
     mixture, source = data.load(name), rng(1)
@@ -97,10 +98,15 @@ def test_the_floor_of_one_sample_is_exact():
 
 # Bad input.
 
-@pytest.mark.parametrize(("points", "message"), [
-    (np.zeros((9, 3)), r"points has shape \(9, 3\); accepted: \(n, 2\)"),
-    (np.zeros((7, 2)), r"points has shape \(7, 2\); accepted: \(N, D\) with N at least 8"),
-    (np.array([[0.0, np.inf], *[[0.0, 0.0]] * 8]), "points has values that are not finite, in 1 of its 9 rows")])
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        (np.zeros((9, 3)), r"points has shape \(9, 3\); accepted: \(n, 2\)"),
+        (np.zeros((7, 2)), r"points has shape \(7, 2\); accepted: \(N, D\) with N at least 8"),
+        (np.array([[0.0, np.inf], *[[0.0, 0.0]] * 8]), "points has values that are not finite, in 1 of its 9 rows"),
+    ],
+)
 def test_wrong_points_are_named(points, message):
     with pytest.raises(ValueError, match=message):
         mixture_modes.measure_mixture(data.ring(), points)

@@ -34,6 +34,7 @@ def draw(possible, samples, repeats, seed=0):
 
 # What a histogram scores.
 
+
 @pytest.mark.parametrize(("left", "possible"), [(1, 1), (10, 10), (1000, 1000), (1, 1000), (700, 1000)])
 def test_an_even_histogram_of_some_modes(left, possible):
     found = modes.coverage(np.tile(np.arange(possible - left, possible), 7), possible)
@@ -91,6 +92,7 @@ def test_divergence_is_half_a_mean_of_squares():
 
 # What finite samples cost a perfect generator.
 
+
 @pytest.mark.parametrize("possible", [2, 10, 100])
 @pytest.mark.parametrize("per_mode", [2, 26])
 def test_expected_values_by_simulation(possible, per_mode):
@@ -119,8 +121,9 @@ def test_spread_of_the_divergence_by_simulation():
 
 def test_wait_for_every_mode_by_simulation():
     possible, source = 100, rng(3)
-    waits = [np.unique(source.integers(possible, size=40 * possible), return_index=True)[1].max() + 1
-             for _ in range(400)]
+    waits = [
+        np.unique(source.integers(possible, size=40 * possible), return_index=True)[1].max() + 1 for _ in range(400)
+    ]
     assert within_three_errors(waits, possible * (1 / np.arange(1, possible + 1)).sum())
 
 
@@ -142,6 +145,7 @@ def test_expected_modes_at_the_ends():
 
 
 # The classifier, and stacks.
+
 
 def test_the_classifier_is_right_on_the_other_half(classifier, halves):
     held_out = halves[1]
@@ -176,6 +180,7 @@ def test_ceiling_is_the_sum_of_its_three_causes(classifier, halves, n):
 
 # Readable channels, and the control.
 
+
 def test_real_digits_are_readable(classifier, halves):
     assert classifier.readable(halves[0].images).all()
     assert classifier.readable(halves[1].images).mean() == pytest.approx(modes.READABLE, abs=1 / len(halves[1]))
@@ -183,8 +188,7 @@ def test_real_digits_are_readable(classifier, halves):
 
 def test_what_is_no_digit_is_not_readable(classifier, halves):
     shape = (50, *classifier.shape, 2)
-    for images in (np.full(shape, -1.0), np.ones(shape), -halves[1].images[:50],
-                   rng().uniform(-1, 1, shape)):
+    for images in (np.full(shape, -1.0), np.ones(shape), -halves[1].images[:50], rng().uniform(-1, 1, shape)):
         assert not classifier.readable(images).any()
     beside = np.concatenate([halves[0].images[:30], -halves[0].images[:30]], axis=-1)
     assert (classifier.readable(beside) == [True, False]).all()  # channel by channel
@@ -216,22 +220,27 @@ def test_control_covers_the_modes_and_is_not_readable(classifier, halves):
 
 # What is refused.
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    ((np.zeros((2, 2), int), 4), r"modes has shape \(2, 2\) .*accepted: \(N,\)"),
-    ((np.zeros(0, int), 4), r"modes has shape \(0,\)"),
-    ((np.zeros(3), 4), "type float64; accepted: .*whole number"),
-    ((np.array([0, 4]), 4), "modes has numbers from 0 to 4; accepted: 0 to 3"),
-    ((np.array([-1, 3]), 4), "modes has numbers from -1 to 3"),
-    ((np.array([0]), 0), "possible is 0; accepted: a whole number of at least 1"),
-])
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((np.zeros((2, 2), int), 4), r"modes has shape \(2, 2\) .*accepted: \(N,\)"),
+        ((np.zeros(0, int), 4), r"modes has shape \(0,\)"),
+        ((np.zeros(3), 4), "type float64; accepted: .*whole number"),
+        ((np.array([0, 4]), 4), "modes has numbers from 0 to 4; accepted: 0 to 3"),
+        ((np.array([-1, 3]), 4), "modes has numbers from -1 to 3"),
+        ((np.array([0]), 0), "possible is 0; accepted: a whole number of at least 1"),
+    ],
+)
 def test_wrong_modes_are_named(arguments, message):
     with pytest.raises(ValueError, match=message):
         modes.coverage(*arguments)
 
 
 @pytest.mark.parametrize("function", [modes.expected_modes, modes.kl_floor, modes.expected_kl])
-@pytest.mark.parametrize(("arguments", "name"), [((0, 5), "possible is 0"), ((5, 0), "samples is 0"),
-                                                 ((2.5, 5), "possible is 2.5")])
+@pytest.mark.parametrize(
+    ("arguments", "name"), [((0, 5), "possible is 0"), ((5, 0), "samples is 0"), ((2.5, 5), "possible is 2.5")]
+)
 def test_numbers_below_one_are_refused(function, arguments, name):
     with pytest.raises(ValueError, match=f"{name}; accepted: a whole number of at least 1"):
         function(*arguments)
@@ -258,7 +267,10 @@ def test_wrong_sets_are_named(halves):
         modes.fit_classifier(Images(train.images, train.labels + 1), held_out)
     with pytest.raises(ValueError, match="samples is 0"):
         modes.ceiling(None, StackedImages.draw(held_out, 1, 5, rng()), rng(), 0)
-    for wrong, message in (((held_out, 0, 5), "n is 0"), ((held_out, 1, 0), "samples is 0"),
-                           ((Images(np.repeat(held_out.images, 2, axis=3), held_out.labels), 1, 5), "has 2 channels")):
+    for wrong, message in (
+        ((held_out, 0, 5), "n is 0"),
+        ((held_out, 1, 0), "samples is 0"),
+        ((Images(np.repeat(held_out.images, 2, axis=3), held_out.labels), 1, 5), "has 2 channels"),
+    ):
         with pytest.raises(ValueError, match=message):
             modes.gaussian_stacks(*wrong, rng())

@@ -80,8 +80,7 @@ def test_expected_coverage_and_density_of_equal_distributions():
     assert expected_coverage(6, 1) == pytest.approx(5 / 6)
     for n, m, d in ((60, 60, 2), (40, 90, 12), (90, 30, 1)):
         source = rng(n)
-        found = np.array([four(source.exponential(size=(n, d)), source.exponential(size=(m, d)))
-                          for _ in range(200)])
+        found = np.array([four(source.exponential(size=(n, d)), source.exponential(size=(m, d))) for _ in range(200)])
         assert within_three_errors(found[:, 3], expected_coverage(n, m))
         assert within_three_errors(found[:, 2], 1)
         assert n == m or not within_three_errors(found[:, 3], expected_coverage(m, n))
@@ -107,13 +106,16 @@ def test_dropping_one_class_costs_recall_and_coverage_only():
     assert abs(found[:, 3].mean() - 0.9 * expected_coverage(n // 10, m // 9)) < 3 * error[3]
 
 
-@pytest.mark.parametrize(("call", "message"), [
-    (lambda: measure_neighbourhoods(np.zeros((5, 2)), np.zeros((9, 2))), r"real has shape \(5, 2\).*at least 6"),
-    (lambda: measure_neighbourhoods(np.zeros((9, 2)), np.zeros((5, 2))), r"fake has shape \(5, 2\).*at least 6"),
-    (lambda: measure_neighbourhoods(np.zeros((9, 2)), np.zeros((9, 3))), "real has 2 features and fake has 3"),
-    (lambda: expected_coverage(5, 9), "n is 5"),
-    (lambda: expected_coverage(9, 0), "m is 0"),
-])
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: measure_neighbourhoods(np.zeros((5, 2)), np.zeros((9, 2))), r"real has shape \(5, 2\).*at least 6"),
+        (lambda: measure_neighbourhoods(np.zeros((9, 2)), np.zeros((5, 2))), r"fake has shape \(5, 2\).*at least 6"),
+        (lambda: measure_neighbourhoods(np.zeros((9, 2)), np.zeros((9, 3))), "real has 2 features and fake has 3"),
+        (lambda: expected_coverage(5, 9), "n is 5"),
+        (lambda: expected_coverage(9, 0), "m is 0"),
+    ],
+)
 def test_bad_input_is_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()

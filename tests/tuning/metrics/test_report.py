@@ -19,13 +19,31 @@ from ganbook.tuning.metrics.mixture_modes import measure_mixture
 from ganbook.tuning.metrics.neighbours import measure_neighbourhoods
 
 SMALL = {"hidden": (16, 16), "initialiser": "he"}
-DIGITS = Recipe(name="small", batch=32, steps=12, generator=Architecture("MLPGenerator", {"latent": 8, **SMALL}),
-                discriminator=Architecture("MLPDiscriminator", SMALL), averaging=0.5)
-RUNS = {"digits": DIGITS, "half": DIGITS.replace(split="train"),
-        "ring": RECIPES["ring"].replace(steps=12), "stacked": on_data(DIGITS, "stacked_digits").replace(split="test")}
+DIGITS = Recipe(
+    name="small",
+    batch=32,
+    steps=12,
+    generator=Architecture("MLPGenerator", {"latent": 8, **SMALL}),
+    discriminator=Architecture("MLPDiscriminator", SMALL),
+    averaging=0.5,
+)
+RUNS = {
+    "digits": DIGITS,
+    "half": DIGITS.replace(split="train"),
+    "ring": RECIPES["ring"].replace(steps=12),
+    "stacked": on_data(DIGITS, "stacked_digits").replace(split="test"),
+}
 COUNTS = {"digits": None, "half": 500, "ring": 2500, "stacked": 1500}
-IMAGE_ROWS = ["pixel-space Frechet distance", "feature-space Frechet distance", "kernel distance", "precision (k = 5)",
-              "recall (k = 5)", "density (k = 5)", "coverage (k = 5)", "nearest training image"]
+IMAGE_ROWS = [
+    "pixel-space Frechet distance",
+    "feature-space Frechet distance",
+    "kernel distance",
+    "precision (k = 5)",
+    "recall (k = 5)",
+    "density (k = 5)",
+    "coverage (k = 5)",
+    "nearest training image",
+]
 frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 
@@ -38,8 +56,11 @@ def fewer_stacks(request):
     patch.undo()
 
 
-@pytest.fixture(scope="module", params=[(name, framework) for name in RUNS for framework in FRAMEWORKS],
-                ids=lambda param: "-".join(param))
+@pytest.fixture(
+    scope="module",
+    params=[(name, framework) for name in RUNS for framework in FRAMEWORKS],
+    ids=lambda param: "-".join(param),
+)
 def evaluated(request, tmp_path_factory):
     """A checkpoint that one framework has written, and its reports from both."""
     name, writer = request.param
@@ -75,9 +96,12 @@ def test_examples_are_computed_in_double_precision():
 
 def test_every_metric_is_there(evaluated):
     name, _, (made, _) = evaluated
-    expected = {"digits": IMAGE_ROWS, "half": [*IMAGE_ROWS, "nearer than held-out"],
-                "ring": ["coordinate-space Frechet distance", "modes of 8", "high-quality share", "reverse KL"],
-                "stacked": [*IMAGE_ROWS, "nearer than held-out", "modes of 1,000", "reverse KL", "readable share"]}
+    expected = {
+        "digits": IMAGE_ROWS,
+        "half": [*IMAGE_ROWS, "nearer than held-out"],
+        "ring": ["coordinate-space Frechet distance", "modes of 8", "high-quality share", "reverse KL"],
+        "stacked": [*IMAGE_ROWS, "nearer than held-out", "modes of 1,000", "reverse KL", "readable share"],
+    }
     assert [row.metric for row in made.rows] == expected[name]
     assert not made.left_out
     assert np.isfinite(numbers(made)).all()
@@ -95,8 +119,9 @@ def test_the_numbers_are_those_of_the_metrics(evaluated):
         assert rows["reverse KL"].value == pytest.approx(found.reverse_kl)
         return
     real = source.images if name != "stacked" else source.batch(np.random.default_rng(3), 2000)
-    assert rows["pixel-space Frechet distance"].value == pytest.approx(frechet_distance(pixels(fake), pixels(real)),
-                                                                       rel=1e-5)
+    assert rows["pixel-space Frechet distance"].value == pytest.approx(
+        frechet_distance(pixels(fake), pixels(real)), rel=1e-5
+    )
     reader = training.twin("ganbook.tuning.metrics.features", "tensorflow").DigitClassifier(8, device="cpu")
     x, y = reader.features(fake), reader.features(real)
     assert rows["feature-space Frechet distance"].value == pytest.approx(frechet_distance(x, y), rel=1e-5)
@@ -199,11 +224,14 @@ def test_pixels_out_of_range_are_cut_off():
     assert any(re.search(r"^\d+\.\d\d% of the generated pixels lay outside \[-1, 1\]", note) for note in made.notes)
 
 
-@pytest.mark.parametrize(("recipe", "count", "message"), [
-    (DIGITS, 2, "count is 2; accepted: at least 8"),
-    (DIGITS, 0, "count is 0; accepted: a whole number of at least 1"),
-    (RECIPES["grid"], 24, "count is 24; accepted: at least 25, the fewest examples that all metrics of grid"),
-])
+@pytest.mark.parametrize(
+    ("recipe", "count", "message"),
+    [
+        (DIGITS, 2, "count is 2; accepted: at least 8"),
+        (DIGITS, 0, "count is 0; accepted: a whole number of at least 1"),
+        (RECIPES["grid"], 24, "count is 24; accepted: at least 25, the fewest examples that all metrics of grid"),
+    ],
+)
 def test_too_few_examples_are_refused(recipe, count, message):
     with pytest.raises(ValueError, match=message):
         report.evaluate_run(untrained(recipe), count)

@@ -82,8 +82,11 @@ class Line:
 
 def test_points_without_known_modes(monkeypatch):
     monkeypatch.setattr("ganbook.tuning.metrics.report.LARGEST", 60)
-    points = BASE.replace(data="ring", generator=GENERATOR.with_(shape=(2,), output_activation=None),
-                          discriminator=DISCRIMINATOR.with_(shape=(2,)))
+    points = BASE.replace(
+        data="ring",
+        generator=GENERATOR.with_(shape=(2,), output_activation=None),
+        discriminator=DISCRIMINATOR.with_(shape=(2,)),
+    )
     report = evaluate_run(training.train(points, device="cpu", source=Line()), source=Line())
     assert [row.metric for row in report.rows] == ["coordinate-space Frechet distance"]
     assert report.left_out == (("modes, high-quality share, reverse KL", "the modes of these points are not known"),)
@@ -95,5 +98,7 @@ def test_large_images_are_compared_in_smaller_numbers(monkeypatch):
     report = evaluate_run(training.train(DENSE, device="cpu", source=some()), source=some())
     assert report.record["count"] == 30
     assert report.record["real"] == "30 of the 40 real ones of images"
-    assert report.left_out[-1] == ("nearest training image", "the training images are 2,560 numbers; accepted: at most "
-                                                             "2,496")
+    assert report.left_out[-1] == (
+        "nearest training image",
+        "the training images are 2,560 numbers; accepted: at most 2,496",
+    )

@@ -53,18 +53,41 @@ def postgresql() -> Iterator[str]:
         if account:
             for path in (Path(folder), Path(folder) / "password"):
                 shutil.chown(path, account)
-        as_other = {"cwd": folder, "user": account, "extra_groups": [] if account else None,
-                    "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"}}
-        subprocess.run([programs / "initdb", "--pgdata=data", "--username=tester", "--pwfile=password",
-                        "--auth=scram-sha-256", "--encoding=UTF8", "--no-sync"], check=True, capture_output=True,
-                       **as_other)
+        as_other = {
+            "cwd": folder,
+            "user": account,
+            "extra_groups": [] if account else None,
+            "env": {"PATH": os.environ["PATH"], "LC_ALL": "C"},
+        }
+        subprocess.run(
+            [
+                programs / "initdb",
+                "--pgdata=data",
+                "--username=tester",
+                "--pwfile=password",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--no-sync",
+            ],
+            check=True,
+            capture_output=True,
+            **as_other,
+        )
         port = free_port()
-        settings = {"listen_addresses": "127.0.0.1", "unix_socket_directories": "", "fsync": "off", "port": port,
-                    "max_connections": 50}
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": "",
+            "fsync": "off",
+            "port": port,
+            "max_connections": 50,
+        }
         with open(Path(folder) / "log", "wb") as log:
-            server = subprocess.Popen([programs / "postgres", "-D", "data",
-                                       *(f"--{name}={value}" for name, value in settings.items())],
-                                      stdout=log, stderr=log, **as_other)
+            server = subprocess.Popen(
+                [programs / "postgres", "-D", "data", *(f"--{name}={value}" for name, value in settings.items())],
+                stdout=log,
+                stderr=log,
+                **as_other,
+            )
         try:
             end = time.monotonic() + WAIT
             while not _listens(port):

@@ -19,10 +19,15 @@ def searched(function, names="abc", trials=200):
     return study
 
 
-@pytest.mark.parametrize(("n", "expected"), [
-    (1, 0.0), (2, 1 / math.sqrt(math.pi)), (3, 1.5 / math.sqrt(math.pi)),
-    (5, 1.16296447364052),  # the table of Harter (1961) has 1.16296
-])
+@pytest.mark.parametrize(
+    ("n", "expected"),
+    [
+        (1, 0.0),
+        (2, 1 / math.sqrt(math.pi)),
+        (3, 1.5 / math.sqrt(math.pi)),
+        (5, 1.16296447364052),  # the table of Harter (1961) has 1.16296
+    ],
+)
 def test_the_largest_of_n(n, expected):
     assert analysis.expected_largest(n) == pytest.approx(expected, abs=1e-10)
 
@@ -49,11 +54,18 @@ def test_the_chance_of_a_good_draw():
     assert analysis.chance_of_good(0.25, 2) == 1 - 0.75**2
 
 
-@pytest.mark.parametrize("call", [
-    lambda: analysis.expected_largest(0), lambda: analysis.winners_curse(3, -1.0, 1.0),
-    lambda: analysis.winners_curse(3, 0.0, 0.0), lambda: analysis.chance_of_good(1.5, 2),
-    lambda: analysis.importances([], "guess"), lambda: analysis.importances([]),
-    lambda: analysis.importances(searched(lambda a: 1 + a, "a", 3).trials, seed=-1)])
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: analysis.expected_largest(0),
+        lambda: analysis.winners_curse(3, -1.0, 1.0),
+        lambda: analysis.winners_curse(3, 0.0, 0.0),
+        lambda: analysis.chance_of_good(1.5, 2),
+        lambda: analysis.importances([], "guess"),
+        lambda: analysis.importances([]),
+        lambda: analysis.importances(searched(lambda a: 1 + a, "a", 3).trials, seed=-1),
+    ],
+)
 def test_wrong_arguments_are_refused(call):
     with pytest.raises(ValueError, match="accepted"):
         call()
@@ -77,10 +89,15 @@ def replayed(distances, pruner):
     """A study of trials whose three seeds gave these distances, replayed."""
     study = optuna.create_study()
     for row in distances:
-        study.add_trial(optuna.trial.create_trial(
-            params={"x": row[0]}, distributions={"x": optuna.distributions.FloatDistribution(0, 1e3)},
-            value=float(np.median(row)), intermediate_values={k: value for k, value in enumerate(row, 1)},
-            user_attrs={f"seed {seed}": {"distance": value} for seed, value in enumerate(row)}))
+        study.add_trial(
+            optuna.trial.create_trial(
+                params={"x": row[0]},
+                distributions={"x": optuna.distributions.FloatDistribution(0, 1e3)},
+                value=float(np.median(row)),
+                intermediate_values={k: value for k, value in enumerate(row, 1)},
+                user_attrs={f"seed {seed}": {"distance": value} for seed, value in enumerate(row)},
+            )
+        )
     return analysis.replay(study, pruner, (0, 1, 2))
 
 

@@ -19,9 +19,13 @@ from ganbook.tuning.search.problems import PROBLEMS, Choice, Range
 from ganbook.tuning.search.storages import open_storage
 
 SMALL = {"hidden": (4,), "initialiser": "he"}
-BASE = Recipe(split="train", batch=8, dtype="float64",
-              generator=Architecture("MLPGenerator", {"latent": 4, "shape": (8, 8, 1), **SMALL}),
-              discriminator=Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **SMALL}))
+BASE = Recipe(
+    split="train",
+    batch=8,
+    dtype="float64",
+    generator=Architecture("MLPGenerator", {"latent": 4, "shape": (8, 8, 1), **SMALL}),
+    discriminator=Architecture("MLPDiscriminator", {"shape": (8, 8, 1), **SMALL}),
+)
 SPACE = {"generator_rate": Range(1e-4, 1e-2, log=True), "loss": Choice(("hinge", "relativistic"))}
 PROBLEM = problems.SearchProblem("small", BASE, SPACE, steps=2)
 GOOD = {"generator_rate": 1e-3, "loss": "hinge"}
@@ -30,10 +34,16 @@ frameworks = pytest.mark.parametrize("framework", FRAMEWORKS)
 
 def scored(monkeypatch, distance):
     """Replace the training by a function of recipe and seed; None stands for a run that diverged."""
+
     def run_seed(problem, recipe, seed, device=None):
         value = distance(recipe, seed)
-        return {"distance": value, "failed": None if value is not None else "step 1: nan", "early_losses": [0.0] * 3,
-                "seconds": 0.0}
+        return {
+            "distance": value,
+            "failed": None if value is not None else "step 1: nan",
+            "early_losses": [0.0] * 3,
+            "seconds": 0.0,
+        }
+
     monkeypatch.setattr(scores, "run_seed", run_seed)
 
 
@@ -52,14 +62,18 @@ def outcome(study):
 
 # Problems
 
-@pytest.mark.parametrize(("name", "value", "expected"), [
-    ("generator_rate", 5e-4, {"generator_optimiser": {"learning_rate": Schedule(5e-4, 1e-5, "cosine")}}),
-    ("discriminator_rate", 5e-4, {"discriminator_optimiser": {"learning_rate": Schedule(5e-4, 1e-5, "cosine")}}),
-    ("beta1", 0.5, {"generator_optimiser": {"beta1": 0.5}, "discriminator_optimiser": {"beta1": 0.5}}),
-    ("penalty", 10.0, {"r1": Schedule(10.0, 1.0, "cosine"), "r2": Schedule(10.0, 1.0, "cosine")}),
-    ("batch", 32, {"batch": 32}),
-    ("loss", "hinge", {"loss": "hinge"}),
-])
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("generator_rate", 5e-4, {"generator_optimiser": {"learning_rate": Schedule(5e-4, 1e-5, "cosine")}}),
+        ("discriminator_rate", 5e-4, {"discriminator_optimiser": {"learning_rate": Schedule(5e-4, 1e-5, "cosine")}}),
+        ("beta1", 0.5, {"generator_optimiser": {"beta1": 0.5}, "discriminator_optimiser": {"beta1": 0.5}}),
+        ("penalty", 10.0, {"r1": Schedule(10.0, 1.0, "cosine"), "r2": Schedule(10.0, 1.0, "cosine")}),
+        ("batch", 32, {"batch": 32}),
+        ("loss", "hinge", {"loss": "hinge"}),
+    ],
+)
 def test_a_setting_changes_what_it_names_and_nothing_else(name, value, expected):
     recipe, fields = Recipe(), {}
     for field, change in expected.items():
@@ -70,8 +84,10 @@ def test_a_setting_changes_what_it_names_and_nothing_else(name, value, expected)
 
 def test_the_width_is_that_of_both_players():
     recipe = problems.SETTINGS["width"](Recipe(), 7)
-    assert recipe == Recipe().replace(generator=Recipe().generator.with_(hidden=(7, 7, 7)),
-                                      discriminator=Recipe().discriminator.with_(hidden=(7, 7, 7)))
+    assert recipe == Recipe().replace(
+        generator=Recipe().generator.with_(hidden=(7, 7, 7)),
+        discriminator=Recipe().discriminator.with_(hidden=(7, 7, 7)),
+    )
 
 
 def test_a_penalty_that_is_not_there_does_not_appear():
@@ -80,44 +96,59 @@ def test_a_penalty_that_is_not_there_does_not_appear():
         problems.SETTINGS["penalty"](Recipe(r1=0.0, r2=0.0), 2.0)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"generator_rate": 1e-3}, "settings has generator_rate; accepted: generator_rate, loss"),
-    ({**GOOD, "batch": 3}, "settings has batch"),
-    ({**GOOD, "generator_rate": 1.0}, "generator_rate is 1.0; accepted: a number at least 0.0001 and at most 0.01"),
-    ({**GOOD, "loss": "minimax"}, "loss is 'minimax'; accepted: hinge, relativistic"),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"generator_rate": 1e-3}, "settings has generator_rate; accepted: generator_rate, loss"),
+        ({**GOOD, "batch": 3}, "settings has batch"),
+        ({**GOOD, "generator_rate": 1.0}, "generator_rate is 1.0; accepted: a number at least 0.0001 and at most 0.01"),
+        ({**GOOD, "loss": "minimax"}, "loss is 'minimax'; accepted: hinge, relativistic"),
+    ],
+)
 def test_settings_outside_the_space_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         PROBLEM.recipe(settings)
 
 
-@pytest.mark.parametrize(("fields", "message"), [
-    ({"space": {}}, "space is empty; accepted"),
-    ({"space": {"colour": Choice((1, 2))}}, "a name in space is 'colour'; accepted: generator_rate"),
-    ({"seeds": (0, 1)}, r"seeds is \(0, 1\); accepted: at least 3 different"),
-    ({"seeds": (0, 1, 1)}, "seeds is"),
-    ({"steps": 0}, "steps is 0"),
-    ({"framework": "jax"}, "framework is 'jax'"),
-    ({"base": BASE.replace(split="all")}, "base learns 'digits', split 'all'; accepted"),
-    ({"name": "a b"}, "name is 'a b'"),
-])
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"space": {}}, "space is empty; accepted"),
+        ({"space": {"colour": Choice((1, 2))}}, "a name in space is 'colour'; accepted: generator_rate"),
+        ({"seeds": (0, 1)}, r"seeds is \(0, 1\); accepted: at least 3 different"),
+        ({"seeds": (0, 1, 1)}, "seeds is"),
+        ({"steps": 0}, "steps is 0"),
+        ({"framework": "jax"}, "framework is 'jax'"),
+        ({"base": BASE.replace(split="all")}, "base learns 'digits', split 'all'; accepted"),
+        ({"name": "a b"}, "name is 'a b'"),
+    ],
+)
 def test_wrong_questions_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         dataclasses.replace(PROBLEM, **fields)
 
 
-@pytest.mark.parametrize("where", [
-    lambda: Range(0.0, 1.0, log=True), lambda: Range(2.0, 1.0), lambda: Range(1.0, 1.0), lambda: Choice((1,))])
+@pytest.mark.parametrize(
+    "where", [lambda: Range(0.0, 1.0, log=True), lambda: Range(2.0, 1.0), lambda: Range(1.0, 1.0), lambda: Choice((1,))]
+)
 def test_empty_ranges_are_refused(where):
     with pytest.raises(ValueError, match="accepted"):
         where()
 
 
 def test_the_fingerprint_is_that_of_everything_that_scores_depend_on():
-    others = [dataclasses.replace(PROBLEM, **fields) for fields in (
-        {"name": "other"}, {"base": BASE.replace(batch=9)}, {"space": {**SPACE, "loss": Choice(("hinge", "minimax"))}},
-        {"space": {**SPACE, "generator_rate": Range(1e-4, 1e-2)}}, {"seeds": (0, 1, 3)}, {"steps": 3},
-        {"framework": "tensorflow"})]
+    others = [
+        dataclasses.replace(PROBLEM, **fields)
+        for fields in (
+            {"name": "other"},
+            {"base": BASE.replace(batch=9)},
+            {"space": {**SPACE, "loss": Choice(("hinge", "minimax"))}},
+            {"space": {**SPACE, "generator_rate": Range(1e-4, 1e-2)}},
+            {"seeds": (0, 1, 3)},
+            {"steps": 3},
+            {"framework": "tensorflow"},
+        )
+    ]
     assert dataclasses.replace(PROBLEM).fingerprint == PROBLEM.fingerprint
     assert len({PROBLEM.fingerprint, *(problem.fingerprint for problem in others)}) == 1 + len(others)
 
@@ -141,6 +172,7 @@ def test_the_named_problems_are_sound(name):
 
 
 # Scores
+
 
 @frameworks
 def test_a_score_is_what_training_and_measuring_give(framework):
@@ -168,6 +200,7 @@ def test_samples_that_are_not_finite_are_a_failure():
 
 
 # Studies
+
 
 def test_the_score_is_the_median_over_the_seeds(monkeypatch, tmp_path):
     scored(monkeypatch, lambda recipe, seed: [5.0, 1.0, 2.0][seed])
@@ -199,7 +232,7 @@ def test_the_estimator_learns(monkeypatch, tmp_path):
     for sampler in optuna_studies.SAMPLERS:
         study = begin(tmp_path / sampler, sampler, 0, "none")
         optuna_studies.run_trials(study, PROBLEM, 40)
-        scores[sampler] = np.median([trial.value for trial in study.trials[optuna_studies.START:]])
+        scores[sampler] = np.median([trial.value for trial in study.trials[optuna_studies.START :]])
     assert scores["tpe"] < scores["random"] - 0.2
 
 
@@ -261,22 +294,28 @@ def test_a_study_of_another_question_is_refused_and_left_alone(change, monkeypat
     assert (tmp_path / "study.journal").read_bytes() == before
 
 
-@pytest.mark.parametrize(("tools", "message"), [
-    (("random",), "sampler is 'random', and the study was begun with 'tpe'"),
-    ((None, 1), "seed is 1, and the study was begun with 0"),
-    ((None, None, "none"), "pruner is 'none', and the study was begun with 'median'"),
-])
+@pytest.mark.parametrize(
+    ("tools", "message"),
+    [
+        (("random",), "sampler is 'random', and the study was begun with 'tpe'"),
+        ((None, 1), "seed is 1, and the study was begun with 0"),
+        ((None, None, "none"), "pruner is 'none', and the study was begun with 'median'"),
+    ],
+)
 def test_a_study_keeps_its_tools(tools, message, tmp_path):
     begin(tmp_path)
     with pytest.raises(StudyError, match=message):
         begin(tmp_path, *tools)
 
 
-@pytest.mark.parametrize(("tools", "message"), [
-    (("grid",), "sampler is 'grid'; accepted: tpe, random"),
-    ((None, -1), "seed is -1"),
-    ((None, None, "axe"), "pruner is 'axe'; accepted: median, wilcoxon, none"),
-])
+@pytest.mark.parametrize(
+    ("tools", "message"),
+    [
+        (("grid",), "sampler is 'grid'; accepted: tpe, random"),
+        ((None, -1), "seed is -1"),
+        ((None, None, "axe"), "pruner is 'axe'; accepted: median, wilcoxon, none"),
+    ],
+)
 def test_wrong_tools_are_refused_and_no_study_begun(tools, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         begin(tmp_path, *tools)
@@ -295,6 +334,7 @@ def test_no_study_and_no_score_are_said(monkeypatch, tmp_path):
 
 # Trials that are given up
 
+
 def test_a_trial_that_diverges_is_given_up_with_its_reason(monkeypatch, tmp_path):
     scored(monkeypatch, lambda recipe, seed: None if recipe.loss == "hinge" and seed == 1 else by_rate(recipe, seed))
     study = begin(tmp_path, "random")
@@ -311,7 +351,7 @@ def test_a_hopeless_trial_is_given_up_after_its_first_seed(monkeypatch, tmp_path
     scored(monkeypatch, by_rate)
     study = begin(tmp_path, "random")
     optuna_studies.run_trials(study, PROBLEM, 30)
-    first, later = study.trials[:optuna_studies.START], study.trials[optuna_studies.START:]
+    first, later = study.trials[: optuna_studies.START], study.trials[optuna_studies.START :]
     assert {trial.state for trial in first} == {TrialState.COMPLETE}
     pruned = [trial for trial in later if trial.state == TrialState.PRUNED]
     assert len(pruned) >= 5
@@ -323,6 +363,7 @@ def test_a_hopeless_trial_is_given_up_after_its_first_seed(monkeypatch, tmp_path
 
 
 # Winners
+
 
 def test_winners_are_scored_on_fresh_seeds(monkeypatch):
     seen = []

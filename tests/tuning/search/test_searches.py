@@ -26,8 +26,12 @@ def trained(monkeypatch):
     def run_seed(problem, recipe, seed, device=None):
         calls.append(seed)
         rate = recipe.generator_optimiser.learning_rate.start
-        return {"distance": None if seed == 101 else 1 + rate + 0.01 * seed, "failed": None, "early_losses": [0.0] * 3,
-                "seconds": 0.0}
+        return {
+            "distance": None if seed == 101 else 1 + rate + 0.01 * seed,
+            "failed": None,
+            "early_losses": [0.0] * 3,
+            "seconds": 0.0,
+        }
 
     monkeypatch.setattr(scores, "run_seed", run_seed)
     monkeypatch.setattr(searches, "FRESH_SEEDS", (100, 101, 102))
@@ -47,8 +51,9 @@ def test_every_search_leaves_a_study_and_a_winner(trained, tmp_path):
         study = studies[winner["search"]]
         assert len(optuna_studies.finished(study)) == 3
         assert (winner["score"], winner["settings"]) == (study.best_value, study.best_params)
-        assert winner["rescored"] == [pytest.approx(winner["score"] + shift) if shift else None
-                                      for shift in (0.99, None, 1.01)]
+        assert winner["rescored"] == [
+            pytest.approx(winner["score"] + shift) if shift else None for shift in (0.99, None, 1.01)
+        ]
         assert winner["trainings"] == 9
     assert Recipe.from_json(json.dumps(read["problem"]["base"])) == PROBLEM.base
 
@@ -61,8 +66,11 @@ def test_running_again_trains_nothing_and_more_trials_continue(trained, tmp_path
     searches.read_searches(tmp_path, PROBLEM)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     run(tmp_path, trials=4)
-    assert all((tmp_path / name).read_bytes().startswith(content) for name, content in before.items()
-               if name.endswith("journal"))
+    assert all(
+        (tmp_path / name).read_bytes().startswith(content)
+        for name, content in before.items()
+        if name.endswith("journal")
+    )
     assert {len(study.trials) for study in searches.read_searches(tmp_path, PROBLEM)[1].values()} == {4}
 
 
@@ -117,8 +125,13 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
     seed, record = next(iter(searches.records(trial).items()))
     problem = PROBLEMS["digits"]
     cell = tables.Cell("trial", problem.framework, problem.recipe(trial.params).replace(seed=seed))
-    np.testing.assert_allclose(tables.early_losses(cell, "cpu"), record["early_losses"], rtol=1e-3, atol=1e-4,
-                               err_msg=f"{study.study_name}, trial {trial.number}, seed {seed}")
+    np.testing.assert_allclose(
+        tables.early_losses(cell, "cpu"),
+        record["early_losses"],
+        rtol=1e-3,
+        atol=1e-4,
+        err_msg=f"{study.study_name}, trial {trial.number}, seed {seed}",
+    )
 
 
 def test_the_stored_studies_can_be_continued(trained, tmp_path):

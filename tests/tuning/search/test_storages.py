@@ -23,8 +23,10 @@ def written(tmp_path_factory) -> bytes:
 def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
     path = tmp_path / "study"
     path.write_bytes(written)
-    program = (f"import filelock, time\nwith filelock.FileLock({str(path) + '.lock'!r}):\n"
-               "    print('.', flush=True)\n    time.sleep(60)")
+    program = (
+        f"import filelock, time\nwith filelock.FileLock({str(path) + '.lock'!r}):\n"
+        "    print('.', flush=True)\n    time.sleep(60)"
+    )
     with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as other:
         other.stdout.readline()
         study = read_study(PROBLEM, storages.open_storage(path))
@@ -35,15 +37,28 @@ def test_two_processes_do_not_work_at_one_journal(tmp_path, written):
     assert path.read_bytes() == written
 
 
-@pytest.mark.parametrize("text", ["redis://localhost", "file:///study", "http://host/x", "://", "grpc://localhost:1",
-                                  "mysql+mysqldb://me@host/x"])
+@pytest.mark.parametrize(
+    "text",
+    ["redis://localhost", "file:///study", "http://host/x", "://", "grpc://localhost:1", "mysql+mysqldb://me@host/x"],
+)
 def test_unknown_addresses_are_refused(text):
     with pytest.raises(storages.StorageError, match=r"accepted: .*postgresql\+psycopg://user@host/database"):
         storages.open_storage(text)
 
 
-@pytest.mark.parametrize("content", [b"no journal\n", b"no end", b'{"op_code": 4}\n', b'{"a": 1}\n{"op_code": 0}\n',
-                                     b"[1]\n", b"\x00\xff\xfe\n\n", b"\n", b"SQLite format 3\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"no journal\n",
+        b"no end",
+        b'{"op_code": 4}\n',
+        b'{"a": 1}\n{"op_code": 0}\n',
+        b"[1]\n",
+        b"\x00\xff\xfe\n\n",
+        b"\n",
+        b"SQLite format 3\x00",
+    ],
+)
 def test_a_file_that_is_no_journal_is_left_as_it_was(tmp_path, content):
     path = tmp_path / "notes.txt"
     path.write_bytes(content)
@@ -93,17 +108,26 @@ def test_a_line_that_is_just_being_written_is_waited_for(tmp_path, written):
     assert path.read_bytes() == written + line
 
 
-@pytest.mark.parametrize(("text", "plain"), [
-    ("postgresql+psycopg://me:se@cret@host:5432/x", "postgresql+psycopg://me:***@host:5432/x"),
-    ("postgresql+psycopg://me@host/x", "postgresql+psycopg://me@host/x"), ("runs/study.journal",) * 2,
-    ("sqlite:///runs/study.db",) * 2])
+@pytest.mark.parametrize(
+    ("text", "plain"),
+    [
+        ("postgresql+psycopg://me:se@cret@host:5432/x", "postgresql+psycopg://me:***@host:5432/x"),
+        ("postgresql+psycopg://me@host/x", "postgresql+psycopg://me@host/x"),
+        ("runs/study.journal",) * 2,
+        ("sqlite:///runs/study.db",) * 2,
+    ],
+)
 def test_a_password_is_not_printed(text, plain):
     assert storages.shown(text) == plain
 
 
-@pytest.mark.parametrize(("url", "cause"), [
-    ("postgresql+wheels://me:secret@127.0.0.1/x", r"driver cannot be loaded.*pip install"),
-    ("postgresql+psycopg://me:secret@host:port/x", "no study can be kept there")])
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("postgresql+wheels://me:secret@127.0.0.1/x", r"driver cannot be loaded.*pip install"),
+        ("postgresql+psycopg://me:secret@host:port/x", "no study can be kept there"),
+    ],
+)
 def test_a_database_that_cannot_be_opened_is_named_without_its_password(url, cause):
     with pytest.raises(storages.StorageError, match=cause) as caught:
         storages.open_storage(url)

@@ -22,8 +22,13 @@ from tuning.search import servers_at_hand, studies_at_hand
 pytestmark = pytest.mark.slow
 #: Seconds that a busy machine may take for anything.
 WAIT = 120
-WITHOUT = ("PostgreSQL is not installed (Debian's package postgresql)" if servers_at_hand.postgresql_folder() is None
-           else "PostgreSQL's driver psycopg is not installed" if importlib.util.find_spec("psycopg") is None else "")
+WITHOUT = (
+    "PostgreSQL is not installed (Debian's package postgresql)"
+    if servers_at_hand.postgresql_folder() is None
+    else "PostgreSQL's driver psycopg is not installed"
+    if importlib.util.find_spec("psycopg") is None
+    else ""
+)
 PROBLEM = studies_at_hand.problem()
 
 
@@ -32,8 +37,11 @@ def storage(request, tmp_path):
     """Each kind of storage that several workers may share, with an empty study."""
     if request.param == "postgresql" and WITHOUT:
         pytest.skip(WITHOUT)
-    with (servers_at_hand.postgresql() if request.param == "postgresql"
-          else contextlib.nullcontext(f"sqlite:///{tmp_path}/study.db")) as url:
+    with (
+        servers_at_hand.postgresql()
+        if request.param == "postgresql"
+        else contextlib.nullcontext(f"sqlite:///{tmp_path}/study.db")
+    ) as url:
         open_study(PROBLEM, open_storage(url))
         yield url
 
@@ -69,7 +77,7 @@ def test_a_killed_worker_loses_nothing_but_its_trial_which_is_tried_again(storag
     study = workers.run_workers(PROBLEM, storage, 2, 6)
     killer.join()
     assert 6 <= len(finished(study)) <= 7
-    lost, = study.get_trials(states=(TrialState.RUNNING,))
+    (lost,) = study.get_trials(states=(TrialState.RUNNING,))
     assert lost.user_attrs["by"] == int((tmp_path / "hang").read_text())
     # Whoever goes on finds that it has not signed for a second, and tries its parameters again.
     time.sleep(1.5)
@@ -110,11 +118,17 @@ def host(tmp_path):
     started = []
 
     def start(storage: str, trials: int, **environment: str) -> subprocess.Popen:
-        started.append(subprocess.Popen(
-            [sys.executable, str(script), storage, str(trials)], stderr=subprocess.PIPE, text=True,
-            start_new_session=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
-            # Whoever starts the tests in the background may have Ctrl-C ignored, and children inherit that.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)))
+        started.append(
+            subprocess.Popen(
+                [sys.executable, str(script), storage, str(trials)],
+                stderr=subprocess.PIPE,
+                text=True,
+                start_new_session=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment,
+                # Whoever starts the tests in the background may have Ctrl-C ignored, and children inherit that.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+        )
         return started[-1]
 
     yield start
@@ -187,8 +201,27 @@ def test_several_workers_need_more_than_a_journal(tmp_path):
 
 def test_the_command_shares_a_study_and_refuses_one_of_another_question(tmp_path):
     def tune(*options: str) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, "-m", "ganbook", "tune", "rates", "--study", url, "--workers", "2",
-                               "--trials", "3", "--fresh", "0", *options], capture_output=True, text=True, check=False)
+        return subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "ganbook",
+                "tune",
+                "rates",
+                "--study",
+                url,
+                "--workers",
+                "2",
+                "--trials",
+                "3",
+                "--fresh",
+                "0",
+                *options,
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     url = f"sqlite:///{tmp_path}/study.db"
     run = tune("--steps", "2")

@@ -41,12 +41,15 @@ class CompiledIterations:
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
-            warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
-                          RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             self._works = False
             return self.state.run(iterations)
         self._works = True
-        return losses[:len(iterations)].numpy().astype(np.float64)
+        return losses[: len(iterations)].numpy().astype(np.float64)
 
     def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[tf.Tensor, Inputs]:
         # The loop stops before the filling.
@@ -70,7 +73,8 @@ def _fuses(state: TrainState) -> bool:
     """Whether XLA compiles the loop; without it the loop is a graph all the same."""
     layers = (*state.generator.layers_spec, *state.discriminator.layers_spec)
     return "GPU" in find_device(state.device) or not any(
-        isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers)
+        isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers
+    )
 
 
 def _first_line(error: Exception) -> str:

@@ -60,13 +60,16 @@ class CompiledIterations:
         except Exception as error:  # whatever a compiler throws; a fault of our own shows again in the plain loop
             if self._works:
                 raise
-            warnings.warn(f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
-                          RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                f"compiled steps are not to be had here, so the plain loop runs: {_first_line(error)}",
+                RuntimeWarning,
+                stacklevel=2,
+            )
             self._works = False
             return self.state.run(iterations)
         self._works = True
         self.state.assign(state)
-        return losses[:len(iterations)].double().cpu().numpy()
+        return losses[: len(iterations)].double().cpu().numpy()
 
     def _inputs(self, iterations: Sequence[Inputs], steps_per_call: int) -> tuple[Tensor, State, Inputs]:
         # The loop stops before the filling.
@@ -93,12 +96,16 @@ class CompiledIterations:
 
         def body(k: Tensor, losses: Tensor, *leaves: Tensor) -> tuple[Tensor, ...]:
             one = pytree.tree_map(lambda leaf: leaf.index_select(0, k.reshape(1).to(leaf.device)).squeeze(0), inputs)
-            new, loss = one_iteration(recipe, networks, pytree.tree_unflatten(list(leaves), shape), one,
-                                      functional_gradients)
+            new, loss = one_iteration(
+                recipe, networks, pytree.tree_unflatten(list(leaves), shape), one, functional_gradients
+            )
             losses = torch.where((places == k.to(places.device))[:, None], loss, losses)
             # The loop wants results that are tensors of their own, laid out like what came in.
-            return k + 1, losses, *[leaf.clone(memory_format=torch.contiguous_format)
-                                    for leaf in pytree.tree_leaves(new)]
+            return (
+                k + 1,
+                losses,
+                *[leaf.clone(memory_format=torch.contiguous_format) for leaf in pytree.tree_leaves(new)],
+            )
 
         nothing = torch.zeros((steps_per_call, 3), dtype=leaves[0].dtype, device=leaves[0].device)
         start = (torch.tensor(0), nothing, *leaves)

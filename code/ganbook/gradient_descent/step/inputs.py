@@ -71,8 +71,10 @@ def dropout_masks(layers: Dropout, n: int, rng: np.random.Generator) -> Inputs:
     Returns:
         by layer, float32 zeros (dropped) and ones, shape (n, ...).
     """
-    return {name: (rng.random((n, *shape), dtype=np.float32) >= rate).astype(np.float32)
-            for name, (shape, rate) in layers.items()}
+    return {
+        name: (rng.random((n, *shape), dtype=np.float32) >= rate).astype(np.float32)
+        for name, (shape, rate) in layers.items()
+    }
 
 
 def check_examples(examples: np.ndarray, n: int, shape: tuple[int, ...]) -> None:
@@ -87,14 +89,17 @@ def check_examples(examples: np.ndarray, n: int, shape: tuple[int, ...]) -> None
         ValueError: another shape, a value that is infinite or not a number, or one of an image outside [-1, 1].
     """
     if np.shape(examples) != (n, *shape):
-        raise ValueError(f"source has a batch of shape {np.shape(examples)}; accepted: {(n, *shape)}, as it was asked "
-                         "for and its shape says")
+        raise ValueError(
+            f"source has a batch of shape {np.shape(examples)}; accepted: {(n, *shape)}, as it was asked "
+            "for and its shape says"
+        )
     low, high = np.min(examples), np.max(examples)
     bound = 1.0 if len(shape) == 3 else np.inf
     if not (-bound <= low and high <= bound and np.isfinite([low, high]).all()):  # false for NaN as well
         wanted = "-1 to 1" if len(shape) == 3 else "finite ones"
-        raise ValueError(f"source has values from {low:g} to {high:g}; accepted: {wanted}, or check_data=False, which "
-                         "lets any in")
+        raise ValueError(
+            f"source has values from {low:g} to {high:g}; accepted: {wanted}, or check_data=False, which lets any in"
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,8 +142,11 @@ class InputSampler:
         """
         recipe, first = self.recipe, step * self.recipe.discriminator_steps + 1
         discriminator = [self._discriminator(step, first + k, rng) for k in range(recipe.discriminator_steps)]
-        rates = {"learning_rate": recipe.generator_optimiser.learning_rate.value(step, recipe.steps),
-                 "t": float(step + 1), "decay": self._decay(step)}
+        rates = {
+            "learning_rate": recipe.generator_optimiser.learning_rate.value(step, recipe.steps),
+            "t": float(step + 1),
+            "decay": self._decay(step),
+        }
         if recipe.order == "simultaneous":
             return {"discriminator": discriminator, "generator": {"rates": rates}}
         meets_real = recipe.pairs or recipe.unrolled > 0
@@ -161,8 +169,12 @@ class InputSampler:
 
     def _rates(self, step: int, t: int) -> dict[str, float]:
         recipe = self.recipe
-        return {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps), "t": float(t),
-                "r1": recipe.r1.value(step, recipe.steps), "r2": recipe.r2.value(step, recipe.steps)}
+        return {
+            "learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
+            "t": float(t),
+            "r1": recipe.r1.value(step, recipe.steps),
+            "r2": recipe.r2.value(step, recipe.steps),
+        }
 
     def _decay(self, step: int) -> float:
         # A moving average that starts from the initial weights remembers them for 1 / (1 - decay) steps.  Averaging
@@ -181,6 +193,8 @@ class InputSampler:
 
     def _masks(self, rng: np.random.Generator, *, real: bool) -> Inputs:
         packs = self.recipe.batch // self.recipe.packing
-        masks = {"generator": dropout_masks(self.generator_dropout, self.recipe.batch, rng),
-                 "fake": dropout_masks(self.discriminator_dropout, packs, rng)}
+        masks = {
+            "generator": dropout_masks(self.generator_dropout, self.recipe.batch, rng),
+            "fake": dropout_masks(self.discriminator_dropout, packs, rng),
+        }
         return masks | ({"real": dropout_masks(self.discriminator_dropout, packs, rng)} if real else {})

@@ -20,8 +20,9 @@ State = Mapping[str, np.ndarray]
 Update = tuple[np.ndarray, dict[str, np.ndarray]]
 
 
-def sgd(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
-        settings: Optimiser) -> Update:
+def sgd(
+    parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     r"""Gradient descent: one step against the gradient.
 
     .. math:: \theta \leftarrow \theta - \eta g
@@ -46,8 +47,9 @@ def sgd(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, le
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
-             settings: Optimiser) -> Update:
+def momentum(
+    parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     r"""Heavy-ball momentum: a step along the decaying sum of gradients.
 
     .. math:: u \leftarrow \beta_1 u + g, \quad \theta \leftarrow \theta - \eta u
@@ -69,8 +71,9 @@ def momentum(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scala
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
-            settings: Optimiser) -> Update:
+def rmsprop(
+    parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     r"""RMSprop: every gradient divided by the root of its running mean square.
 
     .. math:: v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad \theta \leftarrow \theta - \eta g / (\sqrt v + \epsilon)
@@ -92,8 +95,9 @@ def rmsprop(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar
     return parameter - learning_rate * gradient / (np.sqrt(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar,
-         settings: Optimiser) -> Update:
+def adam(
+    parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     r"""Adam: momentum over the root of the mean square, both corrected for their start at 0.
 
     .. math:: m \leftarrow \beta_1 m + (1 - \beta_1) g, \quad v \leftarrow \beta_2 v + (1 - \beta_2) g^2, \quad
@@ -156,8 +160,9 @@ def initial_state(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
     return {name: np.zeros_like(parameter, np.float64) for name in names}
 
 
-def update(settings: Optimiser, parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar,
-           learning_rate: Scalar) -> Update:
+def update(
+    settings: Optimiser, parameter: np.ndarray, gradient: np.ndarray, state: State, t: Scalar, learning_rate: Scalar
+) -> Update:
     r"""One step of the rule that the settings name.
 
     .. math:: (\theta, s) \leftarrow \mathrm{rule}(\theta, g, s, t, \eta)
@@ -183,6 +188,5 @@ def update(settings: Optimiser, parameter: np.ndarray, gradient: np.ndarray, sta
     """
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if np.shape(gradient) != np.shape(parameter):
-        raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: "
-                         f"the parameter's, {np.shape(parameter)}")
+        raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: the parameter's, {np.shape(parameter)}")
     return rule(parameter, gradient, state, t, learning_rate, settings)

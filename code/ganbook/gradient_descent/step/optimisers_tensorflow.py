@@ -24,28 +24,32 @@ State = Mapping[str, tf.Tensor]
 Update = tuple[tf.Tensor, dict[str, tf.Tensor]]
 
 
-def sgd(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
-        settings: Optimiser) -> Update:
+def sgd(
+    parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.sgd`."""
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
-             settings: Optimiser) -> Update:
+def momentum(
+    parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.momentum`."""
     velocity = settings.beta1 * state["velocity"] + gradient
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
-            settings: Optimiser) -> Update:
+def rmsprop(
+    parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.rmsprop`."""
     v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * tf.square(gradient)
     return parameter - learning_rate * gradient / (_root(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar,
-         settings: Optimiser) -> Update:
+def adam(
+    parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.adam`."""
     m = settings.beta1 * state["m"] + (1.0 - settings.beta1) * gradient
     v = settings.beta2 * state["v"] + (1.0 - settings.beta2) * tf.square(gradient)
@@ -68,22 +72,31 @@ def initial_state(settings: Optimiser, parameter: tf.Tensor) -> dict[str, tf.Ten
     return {name: tf.zeros_like(tf.convert_to_tensor(parameter)) for name in names}
 
 
-def update(settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar,
-           learning_rate: Scalar) -> Update:
+def update(
+    settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.update`."""
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if not gradient.shape.is_compatible_with(parameter.shape):
-        raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "
-                         f"the parameter's, {tuple(parameter.shape)}")
+        raise ValueError(
+            f"gradient has shape {tuple(gradient.shape)}; accepted: the parameter's, {tuple(parameter.shape)}"
+        )
     return rule(parameter, gradient, state, t, learning_rate, settings)
 
 
-def update_all(settings: Optimiser, parameters: Mapping[str, tf.Tensor], gradients: Mapping[str, tf.Tensor],
-               state: Mapping[str, State], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
+def update_all(
+    settings: Optimiser,
+    parameters: Mapping[str, tf.Tensor],
+    gradients: Mapping[str, tf.Tensor],
+    state: Mapping[str, State],
+    t: Scalar,
+    learning_rate: Scalar,
+) -> tuple[dict[str, tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_torch.update_all`."""
-    new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
-           for name, gradient in gradients.items()}
+    new = {
+        name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
+        for name, gradient in gradients.items()
+    }
     return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
 
 

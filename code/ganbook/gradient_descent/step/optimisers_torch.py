@@ -23,28 +23,32 @@ State = Mapping[str, Tensor]
 Update = tuple[Tensor, dict[str, Tensor]]
 
 
-def sgd(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
-        settings: Optimiser) -> Update:
+def sgd(
+    parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.sgd`."""
     return parameter - learning_rate * gradient, {}
 
 
-def momentum(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
-             settings: Optimiser) -> Update:
+def momentum(
+    parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.momentum`."""
     velocity = torch.add(gradient, state["velocity"], alpha=settings.beta1)
     return parameter - learning_rate * velocity, {"velocity": velocity}
 
 
-def rmsprop(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
-            settings: Optimiser) -> Update:
+def rmsprop(
+    parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.rmsprop`."""
     v = torch.lerp(state["v"], gradient.square(), 1.0 - settings.beta2)
     return torch.addcdiv(parameter, gradient * -learning_rate, _root(v) + settings.epsilon), {"v": v}
 
 
-def adam(parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar,
-         settings: Optimiser) -> Update:
+def adam(
+    parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar, settings: Optimiser
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.adam`."""
     m = torch.lerp(state["m"], gradient, 1.0 - settings.beta1)
     v = torch.lerp(state["v"], gradient.square(), 1.0 - settings.beta2)
@@ -67,19 +71,26 @@ def initial_state(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
     return {name: torch.zeros_like(parameter) for name in names}
 
 
-def update(settings: Optimiser, parameter: Tensor, gradient: Tensor, state: State, t: Scalar,
-           learning_rate: Scalar) -> Update:
+def update(
+    settings: Optimiser, parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar
+) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.update`."""
     rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
     if gradient.shape != parameter.shape:
-        raise ValueError(f"gradient has shape {tuple(gradient.shape)}; accepted: "
-                         f"the parameter's, {tuple(parameter.shape)}")
+        raise ValueError(
+            f"gradient has shape {tuple(gradient.shape)}; accepted: the parameter's, {tuple(parameter.shape)}"
+        )
     return rule(parameter, gradient, state, t, learning_rate, settings)
 
 
-def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients: Mapping[str, Tensor],
-               state: Mapping[str, State], t: Scalar,
-               learning_rate: Scalar) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
+def update_all(
+    settings: Optimiser,
+    parameters: Mapping[str, Tensor],
+    gradients: Mapping[str, Tensor],
+    state: Mapping[str, State],
+    t: Scalar,
+    learning_rate: Scalar,
+) -> tuple[dict[str, Tensor], dict[str, dict[str, Tensor]]]:
     """One update of many parameters.
 
     Args:
@@ -98,8 +109,10 @@ def update_all(settings: Optimiser, parameters: Mapping[str, Tensor], gradients:
         >>> new["a"]
         tensor([0.5000, 0.0000])
     """
-    new = {name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
-           for name, gradient in gradients.items()}
+    new = {
+        name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
+        for name, gradient in gradients.items()
+    }
     return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
 
 

@@ -137,8 +137,10 @@ def wgan_gp(critic: Critic, real: ArrayLike, fake: ArrayLike, weights: ArrayLike
     """
     real, fake, weights = (np.asarray(array, np.float64) for array in (real, fake, weights))
     if real.shape != fake.shape or weights.shape != real.shape[:1]:
-        raise ValueError(f"real has shape {real.shape}, fake {fake.shape} and weights {weights.shape}; accepted: two "
-                         "equal shapes (N, ...) and weights of shape (N,)")
+        raise ValueError(
+            f"real has shape {real.shape}, fake {fake.shape} and weights {weights.shape}; accepted: two "
+            "equal shapes (N, ...) and weights of shape (N,)"
+        )
     weights = weights.reshape(-1, *(1,) * (real.ndim - 1))
     logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
     return np.mean((np.sqrt(_squared_norms(gradient, logits)) - 1.0) ** 2)
@@ -169,8 +171,10 @@ def clip_weights(tensors: Mapping[str, ArrayLike], bound: float) -> dict[str, np
 def _logits(critic: Critic, images: np.ndarray) -> np.ndarray:
     logits = np.asarray(critic(images))
     if logits.ndim != 1 or len(images) % max(len(logits), 1):
-        raise ValueError(f"critic returned shape {logits.shape}; accepted: logits of shape (N,), here ({len(images)},)"
-                         ", or (N/m,) of m images together")
+        raise ValueError(
+            f"critic returned shape {logits.shape}; accepted: logits of shape (N,), here ({len(images)},)"
+            ", or (N/m,) of m images together"
+        )
     return logits
 
 

@@ -24,8 +24,10 @@ def input_gradient(critic: Critic, images: tf.Tensor) -> tuple[tf.Tensor, tf.Ten
         logits = critic(images)
     sizes = logits.shape[0] if logits.shape.rank == 1 else 0, images.shape[0]
     if None not in sizes and (not sizes[0] or sizes[1] % sizes[0]):
-        raise ValueError(f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
-                         f"here ({images.shape[0]},), or (N/m,) of m images together")
+        raise ValueError(
+            f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
+            f"here ({images.shape[0]},), or (N/m,) of m images together"
+        )
     return logits, tape.gradient(logits, images, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
 
@@ -44,8 +46,10 @@ def r2(critic: Critic, fake: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 def wgan_gp(critic: Critic, real: tf.Tensor, fake: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.gradient_descent.step.penalties_numpy.wgan_gp`."""
     if not (real.shape.is_compatible_with(fake.shape) and weights.shape.is_compatible_with(real.shape[:1])):
-        raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
-                         f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)")
+        raise ValueError(
+            f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
+            f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)"
+        )
     weights = tf.reshape(weights, (-1, *(1,) * (real.shape.rank - 1)))
     logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
     return tf.reduce_mean(tf.square(_root(_squared_norms(gradient, logits)) - 1.0))
@@ -60,8 +64,11 @@ def clip_weights(tensors: Mapping[str, tf.Tensor], bound: float) -> dict[str, tf
 
 def _squared_norms(gradient: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     squares = tf.reduce_sum(tf.square(gradient), axis=range(1, gradient.shape.rank))
-    return squares if squares.shape == logits.shape else tf.reduce_sum(
-        tf.reshape(squares, (tf.shape(logits)[0], -1)), axis=1)  # one per logit
+    return (
+        squares
+        if squares.shape == logits.shape
+        else tf.reduce_sum(tf.reshape(squares, (tf.shape(logits)[0], -1)), axis=1)
+    )  # one per logit
 
 
 def _root(squares: tf.Tensor) -> tf.Tensor:

@@ -22,8 +22,10 @@ def input_gradient(critic: Critic, images: Tensor) -> tuple[Tensor, Tensor]:
         raise ValueError(f"images has shape {tuple(images.shape)}; accepted: (N, ...), two axes or more")
     logits, pullback = torch.func.vjp(critic, images)  # type: ignore[misc]  # of PyTorch's annotation: two or three
     if logits.ndim != 1 or len(images) % max(len(logits), 1):
-        raise ValueError(f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
-                         f"here ({images.shape[0]},), or (N/m,) of m images together")
+        raise ValueError(
+            f"critic returned shape {tuple(logits.shape)}; accepted: logits of shape (N,), "
+            f"here ({images.shape[0]},), or (N/m,) of m images together"
+        )
     (gradient,) = pullback(torch.ones_like(logits))
     return logits, gradient
 
@@ -43,8 +45,10 @@ def r2(critic: Critic, fake: Tensor) -> tuple[Tensor, Tensor]:
 def wgan_gp(critic: Critic, real: Tensor, fake: Tensor, weights: Tensor) -> Tensor:
     """The twin of :func:`ganbook.gradient_descent.step.penalties_numpy.wgan_gp`."""
     if real.shape != fake.shape or weights.shape != real.shape[:1]:
-        raise ValueError(f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
-                         f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)")
+        raise ValueError(
+            f"real has shape {tuple(real.shape)}, fake {tuple(fake.shape)} and weights "
+            f"{tuple(weights.shape)}; accepted: two equal shapes (N, ...) and weights of shape (N,)"
+        )
     weights = weights.reshape(-1, *(1,) * (real.ndim - 1))
     logits, gradient = input_gradient(critic, weights * real + (1.0 - weights) * fake)
     return torch.mean((_root(_squared_norms(gradient, logits)) - 1.0).square())

@@ -47,8 +47,10 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
         for role, tape in tapes.items():
             tape.watch(weights[role])
         values, report = objectives(weights)
-    return {role: tape.gradient(values[role], weights[role], unconnected_gradients=tf.UnconnectedGradients.ZERO)
-            for role, tape in tapes.items()}, report
+    return {
+        role: tape.gradient(values[role], weights[role], unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        for role, tape in tapes.items()
+    }, report
 
 
 def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
@@ -57,8 +59,9 @@ def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) ->
     return gradients(objectives, weights)
 
 
-def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor, inputs: Inputs
-                            ) -> tuple[tf.Tensor, Report]:
+def discriminator_objective(
+    recipe: Recipe, discriminator: Call, fake: tf.Tensor, inputs: Inputs
+) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.discriminator_objective`."""
     real, masks, rates = inputs["real"], inputs["masks"], inputs["rates"]
     statistics: Tensors = {}
@@ -87,14 +90,19 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: tf.Tensor
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
         # the images, so one image, or one pack of them, moves them on.
         one = {name: mask[:1] for name, mask in masks["real"].items()}
-        discriminator(real[:recipe.packing], training=True, masks=one, statistics=statistics)
+        discriminator(real[: recipe.packing], training=True, masks=one, statistics=statistics)
     loss = discriminator_loss(recipe.loss, real_logits, fake_logits)
     report = {"loss": loss, "penalty": penalty, "real_logits": real_logits, "fake_logits": fake_logits}
     return loss + penalty, report | {"statistics": statistics}
 
 
-def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, inputs: Inputs,
-                        look_ahead: Callable[[tf.Tensor], Call] | None = None) -> tuple[tf.Tensor, Report]:
+def generator_objective(
+    recipe: Recipe,
+    generator: Call,
+    discriminator: Call,
+    inputs: Inputs,
+    look_ahead: Callable[[tf.Tensor], Call] | None = None,
+) -> tuple[tf.Tensor, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.generator_objective`."""
     masks = inputs["masks"]
     statistics: Tensors = {}
@@ -109,30 +117,38 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, in
     return loss, {"loss": loss, "statistics": statistics}
 
 
-def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                       differentiate: Gradients = gradients) -> tuple[State, Report]:
+def discriminator_step(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.discriminator_step`."""
-    fake = networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"],
-                              tensors=state["generator"])
+    fake = networks.generator(
+        inputs["noise"], training=True, masks=inputs["masks"]["generator"], tensors=state["generator"]
+    )
 
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
         objective, report = discriminator_objective(
-            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+        )
         return {"discriminator": objective}, report
 
     found, report = differentiate(objectives, _weights(state, "discriminator"))
     return _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"]), report
 
 
-def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                   differentiate: Gradients = gradients) -> tuple[State, Report]:
+def generator_step(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.generator_step`."""
     look_ahead = functools.partial(unrolled, recipe, networks, state, inputs) if recipe.unrolled else None
 
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
         objective, report = generator_objective(
-            recipe, _bound(networks, state, "generator", weights), _bound(networks, state, "discriminator"), inputs,
-            look_ahead)
+            recipe,
+            _bound(networks, state, "generator", weights),
+            _bound(networks, state, "discriminator"),
+            inputs,
+            look_ahead,
+        )
         return {"generator": objective}, report
 
     found, report = differentiate(objectives, _weights(state, "generator"))
@@ -140,15 +156,24 @@ def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inp
     return ema_update(state, inputs["rates"]["decay"]), report
 
 
-def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, generator_rates: Inputs,
-                      differentiate: Gradients = gradients) -> tuple[State, Report]:
+def simultaneous_step(
+    recipe: Recipe,
+    networks: Networks,
+    state: State,
+    inputs: Inputs,
+    generator_rates: Inputs,
+    differentiate: Gradients = gradients,
+) -> tuple[State, Report]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.simultaneous_step`."""
+
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, tf.Tensor], Report]:
         statistics: Tensors = {}
         fake = _bound(networks, state, "generator", weights)(
-            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics)
+            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics
+        )
         objective, report = discriminator_objective(
-            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+        )
         loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
         report |= {"generator_loss": loss, "generator_statistics": statistics}
         return {"discriminator": objective, "generator": loss}, report
@@ -159,12 +184,14 @@ def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: 
     return ema_update(state, generator_rates["decay"]), report
 
 
-def one_iteration(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                  differentiate: Gradients = gradients) -> tuple[State, tf.Tensor]:
+def one_iteration(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, tf.Tensor]:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.one_iteration`."""
     if recipe.order == "simultaneous":
-        state, report = simultaneous_step(recipe, networks, state, inputs["discriminator"][0],
-                                          inputs["generator"]["rates"], differentiate)
+        state, report = simultaneous_step(
+            recipe, networks, state, inputs["discriminator"][0], inputs["generator"]["rates"], differentiate
+        )
         loss = report["generator_loss"]
     else:
         for step in inputs["discriminator"]:
@@ -178,9 +205,11 @@ def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, f
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.unrolled`."""
     inputs = {**inputs, **inputs["ahead"]}
     for k in range(recipe.unrolled):
+
         def objectives(weights: dict[str, Tensors], state: State = state) -> tuple[dict[str, tf.Tensor], Report]:
             objective, report = discriminator_objective(
-                recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+                recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+            )
             return {"discriminator": objective}, report
 
         found, report = functional_gradients(objectives, _weights(state, "discriminator"))
@@ -191,8 +220,9 @@ def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, f
 
 def ema_update(state: State, decay: Any) -> State:
     """The twin of :func:`ganbook.gradient_descent.step.steps_torch.ema_update`."""
-    return state | {"ema": {name: decay * old + (1.0 - decay) * state["generator"][name]
-                            for name, old in state["ema"].items()}}
+    return state | {
+        "ema": {name: decay * old + (1.0 - decay) * state["generator"][name] for name, old in state["ema"].items()}
+    }
 
 
 def _bound(networks: Networks, state: State, role: str, weights: Mapping[str, Tensors] | None = None) -> Call:
@@ -206,11 +236,18 @@ def _weights(state: State, *roles: str) -> dict[str, Tensors]:
     return {role: {name: state[role][name] for name in state["optimiser"][role]} for role in roles}
 
 
-def _updated(recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors,
-             rates: Mapping[str, Any]) -> State:
+def _updated(
+    recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors, rates: Mapping[str, Any]
+) -> State:
     """The state after one update of one player."""
-    weights, memory = update_all(getattr(recipe, f"{role}_optimiser"), state[role], found[role],
-                                 state["optimiser"][role], rates["t"], rates["learning_rate"])
+    weights, memory = update_all(
+        getattr(recipe, f"{role}_optimiser"),
+        state[role],
+        found[role],
+        state["optimiser"][role],
+        rates["t"],
+        rates["learning_rate"],
+    )
     if role == "discriminator" and recipe.clip:
         weights = clip_weights(weights, recipe.clip)
     return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

@@ -60,13 +60,17 @@ def gradients(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict
 
     Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
     """
-    leaves = {role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
-              for role, group in weights.items()}
+    leaves = {
+        role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
+        for role, group in weights.items()
+    }
     with torch.enable_grad():
         values, report = objectives(leaves)
     *first, last = leaves
-    found = {role: torch.autograd.grad(values[role], list(leaves[role].values()), retain_graph=role != last)
-             for role in (*first, last)}
+    found = {
+        role: torch.autograd.grad(values[role], list(leaves[role].values()), retain_graph=role != last)
+        for role in (*first, last)
+    }
     return {role: dict(zip(leaves[role], parts, strict=True)) for role, parts in found.items()}, report
 
 
@@ -75,12 +79,18 @@ def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) ->
     # PyTorch's annotation does not know that the auxiliary output makes them three.
     values, pullback, report = torch.func.vjp(objectives, weights, has_aux=True)  # type: ignore[misc]
     # The compiler drops what a call computes and nobody uses.
-    return {role: pullback({other: torch.ones_like(value) if other == role else torch.zeros_like(value)
-                            for other, value in values.items()})[0][role] for role in values}, report
+    return {
+        role: pullback(
+            {
+                other: torch.ones_like(value) if other == role else torch.zeros_like(value)
+                for other, value in values.items()
+            }
+        )[0][role]
+        for role in values
+    }, report
 
 
-def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, inputs: Inputs
-                            ) -> tuple[Tensor, Report]:
+def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, inputs: Inputs) -> tuple[Tensor, Report]:
     r"""What the discriminator minimises: its loss plus the penalties on its gradient.
 
     .. math:: L_D + \frac{\gamma_1}{2} E|\nabla D(x)|^2 + \frac{\gamma_2}{2} E|\nabla D(G(z))|^2
@@ -134,14 +144,19 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, i
         # Inside a penalty a forward pass may leave nothing behind.  Spectral normalisation's vectors do not depend on
         # the images, so one image, or one pack of them, moves them on.
         one = {name: mask[:1] for name, mask in masks["real"].items()}
-        discriminator(real[:recipe.packing], training=True, masks=one, statistics=statistics)
+        discriminator(real[: recipe.packing], training=True, masks=one, statistics=statistics)
     loss = discriminator_loss(recipe.loss, real_logits, fake_logits)
     report = {"loss": loss, "penalty": penalty, "real_logits": real_logits, "fake_logits": fake_logits}
     return loss + penalty, report | {"statistics": statistics}
 
 
-def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, inputs: Inputs,
-                        look_ahead: Callable[[Tensor], Call] | None = None) -> tuple[Tensor, Report]:
+def generator_objective(
+    recipe: Recipe,
+    generator: Call,
+    discriminator: Call,
+    inputs: Inputs,
+    look_ahead: Callable[[Tensor], Call] | None = None,
+) -> tuple[Tensor, Report]:
     r"""What the generator minimises: its loss on one batch of fakes, judged now or a few updates ahead.
 
     .. math:: L_G(D(x), D(G(z)))
@@ -172,8 +187,9 @@ def generator_objective(recipe: Recipe, generator: Call, discriminator: Call, in
     return loss, {"loss": loss, "statistics": statistics}
 
 
-def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                       differentiate: Gradients = gradients) -> tuple[State, Report]:
+def discriminator_step(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, Report]:
     """Update the discriminator once, on real examples and on fakes that the generator makes without learning.
 
     Args:
@@ -195,20 +211,23 @@ def discriminator_step(recipe: Recipe, networks: Networks, state: State, inputs:
 
     Reference: Goodfellow et al., 2014, algorithm 1, arXiv:1406.2661.
     """
-    fake = networks.generator(inputs["noise"], training=True, masks=inputs["masks"]["generator"],
-                              tensors=state["generator"])
+    fake = networks.generator(
+        inputs["noise"], training=True, masks=inputs["masks"]["generator"], tensors=state["generator"]
+    )
 
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
         objective, report = discriminator_objective(
-            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+        )
         return {"discriminator": objective}, report
 
     found, report = differentiate(objectives, _weights(state, "discriminator"))
     return _updated(recipe, "discriminator", state, found, report["statistics"], inputs["rates"]), report
 
 
-def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                   differentiate: Gradients = gradients) -> tuple[State, Report]:
+def generator_step(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, Report]:
     """Update the generator once, against the discriminator as it is now, or as it would be some updates ahead.
 
     Args:
@@ -234,8 +253,12 @@ def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inp
 
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
         objective, report = generator_objective(
-            recipe, _bound(networks, state, "generator", weights), _bound(networks, state, "discriminator"), inputs,
-            look_ahead)
+            recipe,
+            _bound(networks, state, "generator", weights),
+            _bound(networks, state, "discriminator"),
+            inputs,
+            look_ahead,
+        )
         return {"generator": objective}, report
 
     found, report = differentiate(objectives, _weights(state, "generator"))
@@ -243,8 +266,14 @@ def generator_step(recipe: Recipe, networks: Networks, state: State, inputs: Inp
     return ema_update(state, inputs["rates"]["decay"]), report
 
 
-def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, generator_rates: Inputs,
-                      differentiate: Gradients = gradients) -> tuple[State, Report]:
+def simultaneous_step(
+    recipe: Recipe,
+    networks: Networks,
+    state: State,
+    inputs: Inputs,
+    generator_rates: Inputs,
+    differentiate: Gradients = gradients,
+) -> tuple[State, Report]:
     """Update both players from gradients at the same point; the fakes are made and judged once.
 
     Args:
@@ -256,12 +285,15 @@ def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: 
 
     Reference: Nowozin, Cseke and Tomioka, 2016, algorithm 1, arXiv:1606.00709.
     """
+
     def objectives(weights: dict[str, Tensors]) -> tuple[dict[str, Tensor], Report]:
         statistics: Tensors = {}
         fake = _bound(networks, state, "generator", weights)(
-            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics)
+            inputs["noise"], training=True, masks=inputs["masks"]["generator"], statistics=statistics
+        )
         objective, report = discriminator_objective(
-            recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+            recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+        )
         loss = generator_loss(recipe.loss, report["real_logits"], report["fake_logits"])
         report |= {"generator_loss": loss, "generator_statistics": statistics}
         return {"discriminator": objective, "generator": loss}, report
@@ -272,8 +304,9 @@ def simultaneous_step(recipe: Recipe, networks: Networks, state: State, inputs: 
     return ema_update(state, generator_rates["decay"]), report
 
 
-def one_iteration(recipe: Recipe, networks: Networks, state: State, inputs: Inputs,
-                  differentiate: Gradients = gradients) -> tuple[State, Tensor]:
+def one_iteration(
+    recipe: Recipe, networks: Networks, state: State, inputs: Inputs, differentiate: Gradients = gradients
+) -> tuple[State, Tensor]:
     """One iteration: the discriminator's steps and the generator's, in the recipe's order.
 
     Args:
@@ -285,8 +318,9 @@ def one_iteration(recipe: Recipe, networks: Networks, state: State, inputs: Inpu
         those of the last.
     """
     if recipe.order == "simultaneous":
-        state, report = simultaneous_step(recipe, networks, state, inputs["discriminator"][0],
-                                          inputs["generator"]["rates"], differentiate)
+        state, report = simultaneous_step(
+            recipe, networks, state, inputs["discriminator"][0], inputs["generator"]["rates"], differentiate
+        )
         loss = report["generator_loss"]
     else:
         for step in inputs["discriminator"]:
@@ -319,9 +353,11 @@ def unrolled(recipe: Recipe, networks: Networks, state: State, inputs: Inputs, f
     """
     inputs = {**inputs, **inputs["ahead"]}
     for k in range(recipe.unrolled):
+
         def objectives(weights: dict[str, Tensors], state: State = state) -> tuple[dict[str, Tensor], Report]:
             objective, report = discriminator_objective(
-                recipe, _bound(networks, state, "discriminator", weights), fake, inputs)
+                recipe, _bound(networks, state, "discriminator", weights), fake, inputs
+            )
             return {"discriminator": objective}, report
 
         found, report = functional_gradients(objectives, _weights(state, "discriminator"))
@@ -344,8 +380,9 @@ def ema_update(state: State, decay: Any) -> State:
 
     Reference: Karras et al., 2018, arXiv:1710.10196.
     """
-    return state | {"ema": {name: decay * old + (1.0 - decay) * state["generator"][name]
-                            for name, old in state["ema"].items()}}
+    return state | {
+        "ema": {name: decay * old + (1.0 - decay) * state["generator"][name] for name, old in state["ema"].items()}
+    }
 
 
 def _bound(networks: Networks, state: State, role: str, weights: Mapping[str, Tensors] | None = None) -> Call:
@@ -359,11 +396,18 @@ def _weights(state: State, *roles: str) -> dict[str, Tensors]:
     return {role: {name: state[role][name] for name in state["optimiser"][role]} for role in roles}
 
 
-def _updated(recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors,
-             rates: Mapping[str, Any]) -> State:
+def _updated(
+    recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors, rates: Mapping[str, Any]
+) -> State:
     """The state after one update of one player."""
-    weights, memory = update_all(getattr(recipe, f"{role}_optimiser"), state[role], found[role],
-                                 state["optimiser"][role], rates["t"], rates["learning_rate"])
+    weights, memory = update_all(
+        getattr(recipe, f"{role}_optimiser"),
+        state[role],
+        found[role],
+        state["optimiser"][role],
+        rates["t"],
+        rates["learning_rate"],
+    )
     if role == "discriminator" and recipe.clip:
         weights = clip_weights(weights, recipe.clip)
     return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

@@ -30,8 +30,9 @@ class TrainState:
         if recipe.averaging:
             self.average = build(recipe.generator, 0, recipe.dtype, self.device)
             self.average.load(self.generator.export())
-        self.optimiser_state = {role: _initial(getattr(recipe, f"{role}_optimiser"), getattr(self, role))
-                                for role in ROLES}
+        self.optimiser_state = {
+            role: _initial(getattr(recipe, f"{role}_optimiser"), getattr(self, role)) for role in ROLES
+        }
 
         # One graph for a whole iteration: run eagerly, a small step costs twenty times as much.
         self._graph = tf.function(self.one_iteration, autograph=False)
@@ -42,8 +43,12 @@ class TrainState:
 
     def tensors(self) -> State:
         memory = tf.nest.map_structure(tf.convert_to_tensor, self.optimiser_state)
-        return {"generator": state_tensors(self.generator), "discriminator": state_tensors(self.discriminator),
-                "ema": {} if self.average is None else state_tensors(self.average), "optimiser": memory}
+        return {
+            "generator": state_tensors(self.generator),
+            "discriminator": state_tensors(self.discriminator),
+            "ema": {} if self.average is None else state_tensors(self.average),
+            "optimiser": memory,
+        }
 
     def assign(self, state: State) -> None:
         self.generator.assign(state["generator"])
@@ -96,8 +101,10 @@ class TrainState:
             native = {moment: network.convert(group) for moment, group in parts.items()}
             for moment, tensors in native.items():
                 if set(tensors) != set(memory):
-                    raise ValueError(f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
-                                     f"{', '.join(sorted(memory))}")
+                    raise ValueError(
+                        f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
+                        f"{', '.join(sorted(memory))}"
+                    )
             for name, variables in memory.items():
                 for moment, variable in variables.items():
                     variable.assign(native[moment][name])
@@ -106,22 +113,29 @@ class TrainState:
 def native(inputs: Inputs, dtype: str, device: str) -> Inputs:
     """The twin of :func:`ganbook.gradient_descent.step.train_state_torch.native`."""
     # Rates become scalar tensors: for each new number tf.function would trace anew.
-    return {key: {name: tf.constant(rate, parameter_dtype(dtype)) for name, rate in value.items()} if key == "rates"
-            else [native(step, dtype, device) for step in value] if isinstance(value, list)
-            else native(value, dtype, device) if isinstance(value, dict)
-            else to_native(value, dtype, device) for key, value in inputs.items()}
+    return {
+        key: {name: tf.constant(rate, parameter_dtype(dtype)) for name, rate in value.items()}
+        if key == "rates"
+        else [native(step, dtype, device) for step in value]
+        if isinstance(value, list)
+        else native(value, dtype, device)
+        if isinstance(value, dict)
+        else to_native(value, dtype, device)
+        for key, value in inputs.items()
+    }
 
 
 def state_tensors(network: Network) -> Tensors:
     """The twin of :func:`ganbook.gradient_descent.step.train_state_torch.state_tensors`."""
-    return {name: tf.convert_to_tensor(variable)
-            for name, variable in (network.trainable() | network.moving()).items()}
+    return {name: tf.convert_to_tensor(variable) for name, variable in (network.trainable() | network.moving()).items()}
 
 
 def _initial(settings: Optimiser, network: Network) -> dict[str, dict[str, tf.Variable]]:
     with tf.device(find_device(network.device_name)):
-        return {name: {moment: tf.Variable(zeros) for moment, zeros in initial_state(settings, weight).items()}
-                for name, weight in network.trainable().items()}
+        return {
+            name: {moment: tf.Variable(zeros) for moment, zeros in initial_state(settings, weight).items()}
+            for name, weight in network.trainable().items()
+        }
 
 
 def _moments(memory: Mapping[str, Mapping[str, tf.Variable]]) -> list[str]:

@@ -40,8 +40,9 @@ class TrainState:
         if recipe.averaging:
             self.average = build(recipe.generator, 0, recipe.dtype, self.device)
             self.average.load(self.generator.export())
-        self.optimiser_state = {role: _initial(getattr(recipe, f"{role}_optimiser"), getattr(self, role))
-                                for role in ROLES}
+        self.optimiser_state = {
+            role: _initial(getattr(recipe, f"{role}_optimiser"), getattr(self, role)) for role in ROLES
+        }
 
     @property
     def networks(self) -> Networks:
@@ -50,8 +51,12 @@ class TrainState:
 
     def tensors(self) -> State:
         """The state, as the steps take it; its tensors are those of the networks until :meth:`assign`."""
-        return {"generator": state_tensors(self.generator), "discriminator": state_tensors(self.discriminator),
-                "ema": {} if self.average is None else state_tensors(self.average), "optimiser": self.optimiser_state}
+        return {
+            "generator": state_tensors(self.generator),
+            "discriminator": state_tensors(self.discriminator),
+            "ema": {} if self.average is None else state_tensors(self.average),
+            "optimiser": self.optimiser_state,
+        }
 
     def assign(self, state: State) -> None:
         """Take over what the steps gave."""
@@ -126,10 +131,13 @@ class TrainState:
             native = {moment: network.convert(group) for moment, group in parts.items()}
             for moment, tensors in native.items():
                 if set(tensors) != set(memory):
-                    raise ValueError(f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
-                                     f"{', '.join(sorted(memory))}")
-            self.optimiser_state[role] = {name: {moment: native[moment][name] for moment in parts}
-                                          for name, parts in memory.items()}
+                    raise ValueError(
+                        f"{moment} of the {role} has {', '.join(sorted(tensors))}; accepted: "
+                        f"{', '.join(sorted(memory))}"
+                    )
+            self.optimiser_state[role] = {
+                name: {moment: native[moment][name] for moment in parts} for name, parts in memory.items()
+            }
 
 
 def native(inputs: Inputs, dtype: str, device: str) -> Inputs:
@@ -140,9 +148,16 @@ def native(inputs: Inputs, dtype: str, device: str) -> Inputs:
         dtype: one of ``DTYPES``.
         device: ``cpu``, ``gpu`` or ``gpu:N``.
     """
-    return {key: value if key == "rates" else [native(step, dtype, device) for step in value]
-            if isinstance(value, list) else native(value, dtype, device) if isinstance(value, dict)
-            else to_native(value, dtype, device) for key, value in inputs.items()}
+    return {
+        key: value
+        if key == "rates"
+        else [native(step, dtype, device) for step in value]
+        if isinstance(value, list)
+        else native(value, dtype, device)
+        if isinstance(value, dict)
+        else to_native(value, dtype, device)
+        for key, value in inputs.items()
+    }
 
 
 def state_tensors(network: Network) -> Tensors:

@@ -23,8 +23,9 @@ ADAM = Optimiser()
 Sampler = Callable[[np.random.Generator, int], np.ndarray]
 
 
-def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, gradient_penalty: float,
-                  clip: float | None, r1: float) -> Recipe:
+def critic_recipe(
+    network: Any, *, loss: str, steps: int, optimiser: Optimiser, gradient_penalty: float, clip: float | None, r1: float
+) -> Recipe:
     """The recipe whose discriminator objective a critic alone minimises.
 
     Args:
@@ -38,19 +39,34 @@ def critic_recipe(network: Any, *, loss: str, steps: int, optimiser: Optimiser, 
         ValueError: a value outside its range, an unknown loss, or a penalty with batch normalisation.
     """
     if getattr(network, "output_shape_", None) != ():
-        raise ValueError(f"network has outputs of shape {getattr(network, 'output_shape_', None)}; accepted: (), as of "
-                         "a discriminator, which gives one logit per example")
+        raise ValueError(
+            f"network has outputs of shape {getattr(network, 'output_shape_', None)}; accepted: (), as of "
+            "a discriminator, which gives one logit per example"
+        )
     if not isinstance(optimiser, Optimiser):
         raise ValueError(f"optimiser is {optimiser!r}; accepted: an Optimiser")
     if network.blueprint.packing > 1:
-        raise ValueError(f"network has packing {network.blueprint.packing}; accepted: 1, since a critic gives each "
-                         "example a number of its own")
+        raise ValueError(
+            f"network has packing {network.blueprint.packing}; accepted: 1, since a critic gives each "
+            "example a number of its own"
+        )
     check_range("r1", r1, 0.0)
-    settings = {"batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
-                "spectral_norm": any(name.endswith(".u") for name in network.moving())}
-    return Recipe("critic", discriminator=Architecture("ConvDiscriminator", settings), loss=loss, r1=r1, r2=0.0,
-                  gradient_penalty=gradient_penalty, clip=0.0 if clip is None else clip,
-                  discriminator_optimiser=optimiser, steps=steps, dtype=network.dtype_name)
+    settings = {
+        "batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
+        "spectral_norm": any(name.endswith(".u") for name in network.moving()),
+    }
+    return Recipe(
+        "critic",
+        discriminator=Architecture("ConvDiscriminator", settings),
+        loss=loss,
+        r1=r1,
+        r2=0.0,
+        gradient_penalty=gradient_penalty,
+        clip=0.0 if clip is None else clip,
+        discriminator_optimiser=optimiser,
+        steps=steps,
+        dtype=network.dtype_name,
+    )
 
 
 def as_examples(name: str, values: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -105,12 +121,15 @@ class CriticSampler:
             if not callable(side):
                 object.__setattr__(self, name, as_examples(name, side, self.network.input_shape_))
             elif self.batch is None:
-                raise ValueError(f"batch is None and {name} is a sampler; accepted with a sampler: a whole number of "
-                                 "at least 1")
+                raise ValueError(
+                    f"batch is None and {name} is a sampler; accepted with a sampler: a whole number of at least 1"
+                )
         pairs = self.batch is None and (self.recipe.pairs or self.recipe.gradient_penalty)
         if pairs and not (callable(self.real) or callable(self.fake)) and len(self.real) != len(self.fake):
-            raise ValueError(f"real has {len(self.real)} examples and fake {len(self.fake)}; accepted with the "
-                             "relativistic loss and with gradient_penalty, which join them in pairs: as many of both")
+            raise ValueError(
+                f"real has {len(self.real)} examples and fake {len(self.fake)}; accepted with the "
+                "relativistic loss and with gradient_penalty, which join them in pairs: as many of both"
+            )
 
     def draw(self, step: int, rng: np.random.Generator) -> Inputs:
         """Draw step ``step``, counted from 0.
@@ -128,8 +147,11 @@ class CriticSampler:
         inputs["masks"] = {name: dropout_masks(layers, len(inputs[name]), rng) for name in ("real", "fake")}
         if recipe.gradient_penalty:
             inputs["weights"] = rng.random(len(inputs["real"]))
-        inputs["rates"] = {"learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
-                          "t": float(step + 1), "r1": recipe.r1.value(step, recipe.steps)}
+        inputs["rates"] = {
+            "learning_rate": recipe.discriminator_optimiser.learning_rate.value(step, recipe.steps),
+            "t": float(step + 1),
+            "r1": recipe.r1.value(step, recipe.steps),
+        }
         return inputs
 
     def _examples(self, name: str, rng: np.random.Generator) -> np.ndarray:

@@ -22,12 +22,24 @@ from ganbook.tensors.networks_tensorflow import Network, to_native, to_numpy
 Examples = np.ndarray | Sampler
 
 
-def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = "non_saturating", steps: int,
-               batch: int | None = None, optimiser: Optimiser = ADAM, gradient_penalty: float = 0.0,
-               clip: float | None = None, r1: float = 0.0, seed: int = 0) -> np.ndarray:
+def fit_critic(
+    network: Network,
+    real: Examples,
+    fake: Examples,
+    *,
+    loss: str = "non_saturating",
+    steps: int,
+    batch: int | None = None,
+    optimiser: Optimiser = ADAM,
+    gradient_penalty: float = 0.0,
+    clip: float | None = None,
+    r1: float = 0.0,
+    seed: int = 0,
+) -> np.ndarray:
     """The twin of :func:`ganbook.gradient_descent.studies.critics_torch.fit_critic`."""
-    recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
-                           clip=clip, r1=r1)
+    recipe = critic_recipe(
+        network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty, clip=clip, r1=r1
+    )
     sampler, rng = CriticSampler(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
     state = {name: initial_state(optimiser, weight) for name, weight in network.trainable().items()}
     # One graph for a step: run eagerly, a small one costs twenty times as much.
@@ -53,8 +65,9 @@ def _step(network: Network, recipe: Recipe, state: dict[str, Any], inputs: Input
         objective, report = discriminator_objective(recipe, network, inputs["fake"], inputs)
     weights, rates = network.trainable(), inputs["rates"]
     gradients = dict(zip(weights, tape.gradient(objective, list(weights.values())), strict=True))
-    new, state = update_all(recipe.discriminator_optimiser, weights, gradients, state, rates["t"],
-                            rates["learning_rate"])
+    new, state = update_all(
+        recipe.discriminator_optimiser, weights, gradients, state, rates["t"], rates["learning_rate"]
+    )
     if recipe.clip:
         new = clip_weights(new, recipe.clip)
     network.assign(new | report["statistics"])

@@ -23,9 +23,20 @@ from ganbook.tensors.networks_torch import Network, to_native, to_numpy
 Examples = np.ndarray | Sampler
 
 
-def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = "non_saturating", steps: int,
-               batch: int | None = None, optimiser: Optimiser = ADAM, gradient_penalty: float = 0.0,
-               clip: float | None = None, r1: float = 0.0, seed: int = 0) -> np.ndarray:
+def fit_critic(
+    network: Network,
+    real: Examples,
+    fake: Examples,
+    *,
+    loss: str = "non_saturating",
+    steps: int,
+    batch: int | None = None,
+    optimiser: Optimiser = ADAM,
+    gradient_penalty: float = 0.0,
+    clip: float | None = None,
+    r1: float = 0.0,
+    seed: int = 0,
+) -> np.ndarray:
     r"""Train a discriminator between two fixed sides, by the objective of the GAN's own discriminator step.
 
     .. math:: \min_D\; L_D(D(x), D(y)) + \frac{\gamma}{2} E|\nabla D(x)|^2 + \lambda E(|\nabla D(\hat x)| - 1)^2,
@@ -63,8 +74,9 @@ def fit_critic(network: Network, real: Examples, fake: Examples, *, loss: str = 
     Reference: Goodfellow et al., 2014, algorithm 1 and proposition 1, arXiv:1406.2661; Gulrajani et al., 2017,
     algorithm 1, arXiv:1704.00028.
     """
-    recipe = critic_recipe(network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty,
-                           clip=clip, r1=r1)
+    recipe = critic_recipe(
+        network, loss=loss, steps=steps, optimiser=optimiser, gradient_penalty=gradient_penalty, clip=clip, r1=r1
+    )
     sampler, rng = CriticSampler(recipe, network, real, fake, batch), np.random.default_rng(check_int("seed", seed, 0))
     state = {name: initial_state(optimiser, weight) for name, weight in network.trainable().items()}
     losses = []
@@ -107,8 +119,9 @@ def _step(network: Network, recipe: Recipe, state: dict[str, Any], inputs: Input
     weights, rates = network.trainable(), inputs["rates"]
     gradients = dict(zip(weights, torch.autograd.grad(objective, list(weights.values())), strict=True))
     with torch.no_grad():
-        new, state = update_all(recipe.discriminator_optimiser, weights, gradients, state, rates["t"],
-                             rates["learning_rate"])
+        new, state = update_all(
+            recipe.discriminator_optimiser, weights, gradients, state, rates["t"], rates["learning_rate"]
+        )
         if recipe.clip:
             new = clip_weights(new, recipe.clip)
         network.assign(new | report["statistics"])

@@ -40,8 +40,9 @@ class Problem:
     start: np.ndarray
 
 
-def quadratic(hessian: ArrayLike, minimum: ArrayLike | None = None, start: ArrayLike | None = None,
-              name: str = "quadratic") -> Problem:
+def quadratic(
+    hessian: ArrayLike, minimum: ArrayLike | None = None, start: ArrayLike | None = None, name: str = "quadratic"
+) -> Problem:
     r"""A quadratic function of a given Hessian.
 
     .. math:: f(x) = \tfrac12 (x - x_*)^\mathsf{T} A\, (x - x_*), \qquad \nabla f(x) = A\, (x - x_*)
@@ -112,8 +113,15 @@ def problem(name: str) -> Problem:
     return _rosenbrock() if name == "rosenbrock" else _double_well()
 
 
-def descend(gradient: Callable[[np.ndarray], ArrayLike], start: ArrayLike, settings: Optimiser, steps: int,
-            learning_rate: float | None = None, *, noise: ArrayLike | None = None) -> np.ndarray:
+def descend(
+    gradient: Callable[[np.ndarray], ArrayLike],
+    start: ArrayLike,
+    settings: Optimiser,
+    steps: int,
+    learning_rate: float | None = None,
+    *,
+    noise: ArrayLike | None = None,
+) -> np.ndarray:
     r"""Run an update rule on a gradient and return the whole path.
 
     .. math:: (x_t, s_t) = \mathrm{rule}\bigl(x_{t-1},\; \nabla f(x_{t-1}) + \xi_t,\; s_{t-1},\; t,\; \eta\bigr)
@@ -264,8 +272,9 @@ def momentum_matrix(curvature: float, learning_rate: float, beta: float) -> np.n
     return np.array([[1.0 + beta - learning_rate * curvature, -beta], [1.0, 0.0]])
 
 
-def stationary_variance(curvature: float, learning_rate: float, noise_variance: float, *, batch: int = 1,
-                        beta: float = 0.0) -> float:
+def stationary_variance(
+    curvature: float, learning_rate: float, noise_variance: float, *, batch: int = 1, beta: float = 0.0
+) -> float:
     r"""The variance around the minimum that minibatch descent with a constant step settles at, in one dimension.
 
     .. math:: V = \frac{\eta\, s^2 / B}{\lambda (2 - \eta \lambda)} \quad (\beta = 0), \qquad

@@ -153,16 +153,20 @@ class DiracGAN:
         """
         theta, psi = _coordinates(point)
         if self.gradient_penalty and not psi.all():
-            raise ValueError("point has psi 0; accepted with gradient_penalty: any other, since the penalty "
-                             "(|psi| - 1)^2 has no derivative there")
+            raise ValueError(
+                "point has psi 0; accepted with gradient_penalty: any other, since the penalty "
+                "(|psi| - 1)^2 has no derivative there"
+            )
         real, fake, by_real, by_fake, by_generator = self._terms(theta)
         s = psi[..., None]
         r, t = s * real, s * fake
         rows = [
             [-(by_generator[1](t) * s * s).mean(-1), -(by_generator[1](t) * s * fake + by_generator[0](t)).mean(-1)],
-            [-(by_fake[1](t) * s * fake + by_fake[0](t)).mean(-1),
-             -(by_real[1](r) * real**2 + by_fake[1](t) * fake**2).mean(-1)
-             - (self.r1 + self.r2 + 2 * self.gradient_penalty)],
+            [
+                -(by_fake[1](t) * s * fake + by_fake[0](t)).mean(-1),
+                -(by_real[1](r) * real**2 + by_fake[1](t) * fake**2).mean(-1)
+                - (self.r1 + self.r2 + 2 * self.gradient_penalty),
+            ],
         ]
         return np.stack([np.stack(row, axis=-1) for row in rows], axis=-2)
 
@@ -211,8 +215,9 @@ def eigenvalues(game: Game, point: ArrayLike = (0.0, 0.0), rates: float | Sequen
     return np.array(sorted(values, key=lambda value: (-value.imag, -value.real)))
 
 
-def rule_matrix(jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *, first: int = 0,
-                strength: float = 1.0) -> np.ndarray:
+def rule_matrix(
+    jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *, first: int = 0, strength: float = 1.0
+) -> np.ndarray:
     r"""The matrix by which one update of a rule multiplies the distance to a point of rest.
 
     With :math:`A = \operatorname{diag}(h)\, J` and :math:`P_1, P_2` that keep one player's coordinate:
@@ -288,8 +293,9 @@ def spectral_radius(matrix: ArrayLike) -> float:
     return float(np.abs(np.linalg.eigvals(matrix)).max())
 
 
-def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *,
-             strength: float = 1.0) -> np.ndarray:
+def simulate(
+    game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *, strength: float = 1.0
+) -> np.ndarray:
     r"""The path of a game under an update rule.
 
     .. math::
@@ -343,8 +349,9 @@ def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | 
     return np.array(path)
 
 
-def check_run(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float],
-              strength: float) -> tuple[np.ndarray, np.ndarray]:
+def check_run(
+    game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], strength: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Check what :func:`simulate` is given, here and in the twins.
 
     Args:
@@ -379,12 +386,21 @@ def game_recipe(game: Game, order: str, rate: ArrayLike) -> Recipe:
     h = _rates(rate)
     linear = {"shape": (1,), "hidden": ()}
     return Recipe(
-        name="game", loss=game.loss, r1=game.r1, r2=game.r2, gradient_penalty=game.gradient_penalty, clip=game.clip,
+        name="game",
+        loss=game.loss,
+        r1=game.r1,
+        r2=game.r2,
+        gradient_penalty=game.gradient_penalty,
+        clip=game.clip,
         generator=Architecture("MLPGenerator", {"latent": 1, **linear, "output_activation": None}),
         discriminator=Architecture("MLPDiscriminator", {**linear, "bias": False}),
         generator_optimiser=Optimiser("sgd", float(h[1 - game.discriminator])),
         discriminator_optimiser=Optimiser("sgd", float(h[game.discriminator])),
-        order=order, batch=len(game.batch()[0]), averaging=0.0, dtype="float64")
+        order=order,
+        batch=len(game.batch()[0]),
+        averaging=0.0,
+        dtype="float64",
+    )
 
 
 def game_inputs(game: Game, rate: ArrayLike) -> dict:
@@ -401,11 +417,17 @@ def game_inputs(game: Game, rate: ArrayLike) -> dict:
         ValueError: a rate of 0 or below.
     """
     h, (real, noise) = _rates(rate), game.batch()
-    step = {"real": real[:, None], "noise": noise[:, None], "masks": {"generator": {}, "real": {}, "fake": {}},
-            "weights": np.full(len(real), 0.5)}
+    step = {
+        "real": real[:, None],
+        "noise": noise[:, None],
+        "masks": {"generator": {}, "real": {}, "fake": {}},
+        "weights": np.full(len(real), 0.5),
+    }
     rates = {"t": 1.0, "r1": game.r1, "r2": game.r2, "decay": 0.0}
-    return {"discriminator": [step | {"rates": rates | {"learning_rate": float(h[game.discriminator])}}],
-            "generator": step | {"rates": rates | {"learning_rate": float(h[1 - game.discriminator])}}}
+    return {
+        "discriminator": [step | {"rates": rates | {"learning_rate": float(h[game.discriminator])}}],
+        "generator": step | {"rates": rates | {"learning_rate": float(h[1 - game.discriminator])}},
+    }
 
 
 def _one_moves(game: Game, w: np.ndarray, h: np.ndarray, coordinate: int) -> np.ndarray:
@@ -464,8 +486,11 @@ _CURVES: dict[str, tuple[_Curve, _Curve, _Curve]] = {
     "minimax": (_DOWN, _UP, (lambda x: -_sigmoid(x), lambda x: -_bump(x))),
     "non_saturating": (_DOWN, _UP, _DOWN),
     "least_squares": (_line(1.0), _line(0.0), _line(1.0)),
-    "hinge": ((lambda x: -1.0 * (x < 1.0), np.zeros_like), (lambda x: 1.0 * (x > -1.0), np.zeros_like),
-              _constant(-1.0)),
+    "hinge": (
+        (lambda x: -1.0 * (x < 1.0), np.zeros_like),
+        (lambda x: 1.0 * (x > -1.0), np.zeros_like),
+        _constant(-1.0),
+    ),
     "wasserstein": (_constant(-1.0), _constant(1.0), _constant(-1.0)),
     "relativistic": (_constant(0.0), _UP, _DOWN),
 }

@@ -30,6 +30,7 @@ def game_state(game: Game, start: ArrayLike, rate: ArrayLike, order: str = "simu
 
 def consensus_gradients(strength: float) -> Gradients:
     """The twin of :func:`ganbook.gradient_descent.studies.games_torch.consensus_gradients`."""
+
     def differentiate(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -37,11 +38,13 @@ def consensus_gradients(strength: float) -> Gradients:
             half_square = sum(tf.reduce_sum(part**2) for group in field.values() for part in group.values()) / 2
         slopes = tape.gradient(half_square, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return tf.nest.map_structure(lambda part, slope: part + strength * slope, field, slopes), report
+
     return differentiate
 
 
-def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *,
-             strength: float = 1.0) -> np.ndarray:
+def simulate(
+    game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *, strength: float = 1.0
+) -> np.ndarray:
     """The twin of :func:`ganbook.gradient_descent.studies.games_torch.simulate`."""
     start, rates = check_run(game, rule, start, steps, rate, strength)
     inputs = [game_inputs(game, rates)]

@@ -57,23 +57,40 @@ def consensus_gradients(strength: float) -> Gradients:
 
     Reference: Mescheder, Nowozin and Geiger, 2017, equation 11, arXiv:1705.10461.
     """
+
     def differentiate(objectives: Objectives, weights: dict[str, Tensors]) -> tuple[dict[str, Tensors], Report]:
-        leaves = {role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
-                  for role, group in weights.items()}
+        leaves = {
+            role: {name: weight.detach().requires_grad_() for name, weight in group.items()}
+            for role, group in weights.items()
+        }
         values, report = objectives(leaves)
-        field = {role: torch.autograd.grad(value, list(leaves[role].values()), create_graph=True)
-                 for role, value in values.items()}
+        field = {
+            role: torch.autograd.grad(value, list(leaves[role].values()), create_graph=True)
+            for role, value in values.items()
+        }
         # Of no parts at all the sum would be the number 0.
         half_square = torch.as_tensor(sum(part.square().sum() for parts in field.values() for part in parts) / 2)
-        return {role: {name: part + strength * slope for name, part, slope in zip(
-            leaves[role], parts, torch.autograd.grad(half_square, list(leaves[role].values()), retain_graph=True,
-                                                     materialize_grads=True), strict=True)}
-                for role, parts in field.items()}, report
+        return {
+            role: {
+                name: part + strength * slope
+                for name, part, slope in zip(
+                    leaves[role],
+                    parts,
+                    torch.autograd.grad(
+                        half_square, list(leaves[role].values()), retain_graph=True, materialize_grads=True
+                    ),
+                    strict=True,
+                )
+            }
+            for role, parts in field.items()
+        }, report
+
     return differentiate
 
 
-def simulate(game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *,
-             strength: float = 1.0) -> np.ndarray:
+def simulate(
+    game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], *, strength: float = 1.0
+) -> np.ndarray:
     """The path of a game under an update rule, made by this framework's training steps.
 
     The extragradient and the optimistic rule are put together from displacements of simultaneous steps.

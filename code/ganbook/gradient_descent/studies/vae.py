@@ -48,9 +48,18 @@ class VariationalAutoencoder:
     Reference: Kingma and Welling, 2014, section 3, arXiv:1312.6114.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
-                 sigma: float, rng: np.random.Generator, dtype: str, device: str | None,
-                 build: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent: int,
+        hidden: tuple[int, ...],
+        learning_rate: float,
+        sigma: float,
+        rng: np.random.Generator,
+        dtype: str,
+        device: str | None,
+        build: Callable[..., Any],
+    ) -> None:
         self.shape, self.latent = tuple(shape), check_int("latent", latent, 1)
         self.sigma = check_range("sigma", sigma, 0.0, open_low=True)
         check_range("learning_rate", learning_rate, 0.0, open_low=True)
@@ -58,12 +67,30 @@ class VariationalAutoencoder:
         pixels = math.prod(self.shape)
         # A stack of dense layers that ends in plain numbers; the first latent columns are m, the others l.  A small
         # last layer lets the encoder start close to the standard normal distribution.
-        self.encoder = build(Architecture("MLPGenerator", {
-            "latent": pixels, "shape": (2 * latent,), "hidden": hidden, "output_activation": None,
-            "last_gain": 0.1}), rng, dtype, device)
-        self.decoder = build(Architecture("MLPGenerator", {
-            "latent": latent, "shape": (pixels,), "hidden": tuple(hidden)[::-1],
-            "output_activation": "tanh"}), rng, dtype, device)
+        self.encoder = build(
+            Architecture(
+                "MLPGenerator",
+                {
+                    "latent": pixels,
+                    "shape": (2 * latent,),
+                    "hidden": hidden,
+                    "output_activation": None,
+                    "last_gain": 0.1,
+                },
+            ),
+            rng,
+            dtype,
+            device,
+        )
+        self.decoder = build(
+            Architecture(
+                "MLPGenerator",
+                {"latent": latent, "shape": (pixels,), "hidden": tuple(hidden)[::-1], "output_activation": "tanh"},
+            ),
+            rng,
+            dtype,
+            device,
+        )
         self.history: dict[str, list[float]] = {name: [] for name in ("step", *HISTORY)}
 
     def encode(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -79,7 +106,7 @@ class VariationalAutoencoder:
             ValueError: pictures of another shape.
         """
         output = self.apply_network("encoder", self.rows(images))
-        return output[:, :self.latent], output[:, self.latent:]
+        return output[:, : self.latent], output[:, self.latent :]
 
     def decode(self, latents: np.ndarray) -> np.ndarray:
         """The decoder's mean picture of each latent: shape (N, latent) to (N, H, W, C) in [-1, 1].

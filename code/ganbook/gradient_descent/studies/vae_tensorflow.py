@@ -19,15 +19,29 @@ from ganbook.tensors.networks_tensorflow import build, find_device, to_native, t
 class VAE(VariationalAutoencoder):
     """The twin of :class:`ganbook.gradient_descent.studies.vae_torch.VAE`."""
 
-    def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
-                 sigma: float, rng: np.random.Generator, dtype: str, device: str | None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent: int,
+        hidden: tuple[int, ...],
+        learning_rate: float,
+        sigma: float,
+        rng: np.random.Generator,
+        dtype: str,
+        device: str | None,
+    ) -> None:
         super().__init__(shape, latent, hidden, learning_rate, sigma, rng, dtype, device, build)
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
         with tf.device(find_device(self.encoder.device_name)):
-            self.optimiser_state = {role: {name: {moment: tf.Variable(zeros)
-                                        for moment, zeros in initial_state(self.optimiser, weight).items()}
-                                 for name, weight in network.trainable().items()}
-                          for role, network in self.networks.items()}
+            self.optimiser_state = {
+                role: {
+                    name: {
+                        moment: tf.Variable(zeros) for moment, zeros in initial_state(self.optimiser, weight).items()
+                    }
+                    for name, weight in network.trainable().items()
+                }
+                for role, network in self.networks.items()
+            }
         # One graph for a whole step: run eagerly, so small a step costs many times as much.
         self._graph_step = tf.function(self._step, autograph=False)
 
@@ -49,8 +63,14 @@ class VAE(VariationalAutoencoder):
         weights = {role: network.trainable() for role, network in self.networks.items()}
         gradients = tape.gradient(loss, weights)
         for role, network in self.networks.items():
-            new, state = update_all(self.optimiser, weights[role], gradients[role], self.optimiser_state[role], t,
-                                    self.optimiser.learning_rate.start)
+            new, state = update_all(
+                self.optimiser,
+                weights[role],
+                gradients[role],
+                self.optimiser_state[role],
+                t,
+                self.optimiser.learning_rate.start,
+            )
             network.assign(new)
             for name, values in state.items():
                 for moment, value in values.items():
@@ -62,16 +82,30 @@ class VAE(VariationalAutoencoder):
 
     def _terms(self, rows: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         output = self.encoder(rows, training=True)
-        mean, log_variance = output[:, :self.latent], output[:, self.latent:]
+        mean, log_variance = output[:, : self.latent], output[:, self.latent :]
         reconstruction = self.decoder(reparameterise(mean, log_variance, noise), training=True)
-        return tf.stack([negative_elbo(rows, reconstruction, mean, log_variance, self.sigma),
-                            tf.reduce_mean(reconstruction_loss(rows, reconstruction, self.sigma)),
-                            tf.reduce_mean(gaussian_kl(mean, log_variance))])
+        return tf.stack(
+            [
+                negative_elbo(rows, reconstruction, mean, log_variance, self.sigma),
+                tf.reduce_mean(reconstruction_loss(rows, reconstruction, self.sigma)),
+                tf.reduce_mean(gaussian_kl(mean, log_variance)),
+            ]
+        )
 
 
-def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 256), steps: int = 2000,
-              batch: int = 128, learning_rate: float = 1e-3, sigma: float = 0.25, seed: int = 0,
-              dtype: str = "float32", device: str | None = None) -> VAE:
+def train_vae(
+    data: Images,
+    *,
+    latent: int = 8,
+    hidden: tuple[int, ...] = (256, 256),
+    steps: int = 2000,
+    batch: int = 128,
+    learning_rate: float = 1e-3,
+    sigma: float = 0.25,
+    seed: int = 0,
+    dtype: str = "float32",
+    device: str | None = None,
+) -> VAE:
     """The twin of :func:`ganbook.gradient_descent.studies.vae_torch.train_vae`."""
     rng = np.random.default_rng(check_int("seed", seed, 0))
     vae = VAE(data.shape, latent, hidden, learning_rate, sigma, rng, dtype, device)

@@ -24,14 +24,24 @@ class VAE(VariationalAutoencoder):
         shape, latent, hidden, learning_rate, sigma, rng, dtype, device: as of the class it extends.
     """
 
-    def __init__(self, shape: tuple[int, int, int], latent: int, hidden: tuple[int, ...], learning_rate: float,
-                 sigma: float, rng: np.random.Generator, dtype: str, device: str | None) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        latent: int,
+        hidden: tuple[int, ...],
+        learning_rate: float,
+        sigma: float,
+        rng: np.random.Generator,
+        dtype: str,
+        device: str | None,
+    ) -> None:
         """Build both networks."""
         super().__init__(shape, latent, hidden, learning_rate, sigma, rng, dtype, device, build)
         self.networks = {"encoder": self.encoder, "decoder": self.decoder}
-        self.optimiser_state = {role: {name: initial_state(self.optimiser, weight.detach())
-                             for name, weight in network.trainable().items()}
-                      for role, network in self.networks.items()}
+        self.optimiser_state = {
+            role: {name: initial_state(self.optimiser, weight.detach()) for name, weight in network.trainable().items()}
+            for role, network in self.networks.items()
+        }
 
     def apply_network(self, name: str, rows: np.ndarray) -> np.ndarray:
         """What the network of that name, ``encoder`` or ``decoder``, makes of rows, in NumPy."""
@@ -51,8 +61,13 @@ class VAE(VariationalAutoencoder):
         with torch.no_grad():
             for role, network in self.networks.items():
                 new, self.optimiser_state[role] = update_all(
-                    self.optimiser, weights[role], dict(zip(weights[role], gradients, strict=False)),
-                    self.optimiser_state[role], t, self.optimiser.learning_rate.start)
+                    self.optimiser,
+                    weights[role],
+                    dict(zip(weights[role], gradients, strict=False)),
+                    self.optimiser_state[role],
+                    t,
+                    self.optimiser.learning_rate.start,
+                )
                 network.assign(new)
         return terms.tolist()
 
@@ -61,16 +76,30 @@ class VAE(VariationalAutoencoder):
 
     def _terms(self, rows: Tensor, noise: Tensor) -> Tensor:
         output = self.encoder(rows, training=True)
-        mean, log_variance = output[:, :self.latent], output[:, self.latent:]
+        mean, log_variance = output[:, : self.latent], output[:, self.latent :]
         reconstruction = self.decoder(reparameterise(mean, log_variance, noise), training=True)
-        return torch.stack([negative_elbo(rows, reconstruction, mean, log_variance, self.sigma),
-                            torch.mean(reconstruction_loss(rows, reconstruction, self.sigma)),
-                            torch.mean(gaussian_kl(mean, log_variance))])
+        return torch.stack(
+            [
+                negative_elbo(rows, reconstruction, mean, log_variance, self.sigma),
+                torch.mean(reconstruction_loss(rows, reconstruction, self.sigma)),
+                torch.mean(gaussian_kl(mean, log_variance)),
+            ]
+        )
 
 
-def train_vae(data: Images, *, latent: int = 8, hidden: tuple[int, ...] = (256, 256), steps: int = 2000,
-              batch: int = 128, learning_rate: float = 1e-3, sigma: float = 0.25, seed: int = 0,
-              dtype: str = "float32", device: str | None = None) -> VAE:
+def train_vae(
+    data: Images,
+    *,
+    latent: int = 8,
+    hidden: tuple[int, ...] = (256, 256),
+    steps: int = 2000,
+    batch: int = 128,
+    learning_rate: float = 1e-3,
+    sigma: float = 0.25,
+    seed: int = 0,
+    dtype: str = "float32",
+    device: str | None = None,
+) -> VAE:
     r"""Train a variational autoencoder on pictures.
 
     .. math:: \min\; E\big[ -\ln p(x|z) + KL(q(z|x) \,\|\, N(0, I)) \big], \quad z = m(x) + e^{l(x)/2}\, \epsilon

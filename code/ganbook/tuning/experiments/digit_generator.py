@@ -29,9 +29,15 @@ from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, p
 FIELDS = (*results.FIELDS, "sha256", "samples", "distance", "floor", "command")
 
 
-def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None, samples: int | None = None,
-                    out: str | Path = "results", device: str | None = None,
-                    report: Callable[[str], None] = print) -> dict[str, Any]:
+def digit_generator(
+    framework: str = "pytorch",
+    *,
+    recipe: Recipe | None = None,
+    samples: int | None = None,
+    out: str | Path = "results",
+    device: str | None = None,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Train the quickstart's recipe, and write the generator's averaged weights and their record.
 
     Args:
@@ -58,19 +64,27 @@ def digit_generator(framework: str = "pytorch", *, recipe: Recipe | None = None,
     network = run.state.average if run.state.average is not None else run.generator
     content = safetensors.numpy.save({name: array.astype(np.float16) for name, array in network.export().items()})
     record = {
-        "experiment": "digit_generator", "framework": framework, "recipe": json.loads(recipe.to_json()),
-        "seed": recipe.seed, **results.provenance(framework), "seconds": round(time.perf_counter() - started, 1),
-        "sha256": hashlib.sha256(content).hexdigest(), "samples": count,
+        "experiment": "digit_generator",
+        "framework": framework,
+        "recipe": json.loads(recipe.to_json()),
+        "seed": recipe.seed,
+        **results.provenance(framework),
+        "seconds": round(time.perf_counter() - started, 1),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "samples": count,
         "distance": distance(recipe, _wide(safetensors.numpy.load(content)), count, framework),
         "floor": float(np.mean([half_split_floor(pixels(digits.images), np.random.default_rng(k)) for k in range(20)])),
         "command": f"python -m ganbook experiment digit_generator --framework {framework} --steps {recipe.steps} "
-        f"--seed {recipe.seed}"}
+        f"--seed {recipe.seed}",
+    }
     path = Path(out) / f"digit_generator_{framework}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)
     results.write_result(path.with_suffix(".json"), record, FIELDS)
-    report(f"{recipe.steps:,} steps: distance {record['distance']:.2f} from the digits; half of them lies "
-           f"{record['floor']:.2f} from the other half")
+    report(
+        f"{recipe.steps:,} steps: distance {record['distance']:.2f} from the digits; half of them lies "
+        f"{record['floor']:.2f} from the other half"
+    )
     return record
 
 
@@ -97,13 +111,19 @@ def load_generator(framework: str = "pytorch", folder: str | Path | None = None)
     record = results.read_result(path.with_suffix(".json"), FIELDS)
     content = path.read_bytes() if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != record["sha256"]:
-        raise results.ResultError(f"{path} is not the file that its record names; accepted: what {record['command']} "
-                                  "writes")
+        raise results.ResultError(
+            f"{path} is not the file that its record names; accepted: what {record['command']} writes"
+        )
     return _wide(safetensors.numpy.load(content)), record
 
 
-def generated(recipe: Recipe, arrays: Mapping[str, np.ndarray], noise: np.ndarray, framework: str = "pytorch",
-              dtype: str = "float32") -> np.ndarray:
+def generated(
+    recipe: Recipe,
+    arrays: Mapping[str, np.ndarray],
+    noise: np.ndarray,
+    framework: str = "pytorch",
+    dtype: str = "float32",
+) -> np.ndarray:
     """Pictures of the recipe's generator with the weights given.
 
     Args:

@@ -69,44 +69,104 @@ class Method:
     source: str = "radford2016"
 
 
-METHODS: Mapping[str, Method] = MappingProxyType({
-    "minimax": Method("minimax", "minimax"),
-    "non_saturating": Method("non-saturating", "non_saturating"),
-    "least_squares": Method("least squares", "least_squares", source="mao2017"),
-    "hinge": Method("hinge", "hinge"),
-    "wgan_clip": Method("WGAN, clipping", "wasserstein", "rmsprop", 0.0, 0.99, clip=0.01, discriminator_steps=5,
-                        source="arjovsky2017"),
-    "wgan_gp": Method("WGAN-GP", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0, discriminator_steps=5,
-                      source="gulrajani2017"),
-    "wgan_gp_one": Method("WGAN-GP, one step", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0,
-                          source="lucic2018"),
-    "spectral_norm": Method("hinge, spectral norm", "hinge", beta1=0.0, beta2=0.9, discriminator_steps=5,
-                            spectral_norm=True, source="miyato2018"),
-    "r1": Method("non-saturating, R1", "non_saturating", beta1=0.0, beta2=0.99, r1=10.0, source="mescheder2018"),
-    "relativistic": Method("relativistic, R1 + R2", "relativistic", beta1=0.0, beta2=0.99, r1=1.0, r2=1.0,
-                           source="huang2024"),
-})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "minimax": Method("minimax", "minimax"),
+        "non_saturating": Method("non-saturating", "non_saturating"),
+        "least_squares": Method("least squares", "least_squares", source="mao2017"),
+        "hinge": Method("hinge", "hinge"),
+        "wgan_clip": Method(
+            "WGAN, clipping",
+            "wasserstein",
+            "rmsprop",
+            0.0,
+            0.99,
+            clip=0.01,
+            discriminator_steps=5,
+            source="arjovsky2017",
+        ),
+        "wgan_gp": Method(
+            "WGAN-GP",
+            "wasserstein",
+            beta1=0.0,
+            beta2=0.9,
+            gradient_penalty=10.0,
+            discriminator_steps=5,
+            source="gulrajani2017",
+        ),
+        "wgan_gp_one": Method(
+            "WGAN-GP, one step", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0, source="lucic2018"
+        ),
+        "spectral_norm": Method(
+            "hinge, spectral norm",
+            "hinge",
+            beta1=0.0,
+            beta2=0.9,
+            discriminator_steps=5,
+            spectral_norm=True,
+            source="miyato2018",
+        ),
+        "r1": Method("non-saturating, R1", "non_saturating", beta1=0.0, beta2=0.99, r1=10.0, source="mescheder2018"),
+        "relativistic": Method(
+            "relativistic, R1 + R2", "relativistic", beta1=0.0, beta2=0.99, r1=1.0, r2=1.0, source="huang2024"
+        ),
+    }
+)
 
 _WIDTH = 8
 #: By data set, everything that is equal for all methods.
-SETTINGS: Mapping[str, Recipe] = MappingProxyType({
-    "digits": Recipe(name="losses", data="digits", steps=1000, batch=128, averaging=AVERAGING, r1=0.0, r2=0.0),
-    "mnist": Recipe(
-        name="losses", data="mnist", split="test", steps=600, batch=64, averaging=AVERAGING, r1=0.0, r2=0.0,
-        generator=CONFIGURATIONS["recommended_generator"].with_(width=_WIDTH),
-        discriminator=CONFIGURATIONS["recommended_discriminator"].with_(channels=(_WIDTH, 2 * _WIDTH, 4 * _WIDTH))),
-})
+SETTINGS: Mapping[str, Recipe] = MappingProxyType(
+    {
+        "digits": Recipe(name="losses", data="digits", steps=1000, batch=128, averaging=AVERAGING, r1=0.0, r2=0.0),
+        "mnist": Recipe(
+            name="losses",
+            data="mnist",
+            split="test",
+            steps=600,
+            batch=64,
+            averaging=AVERAGING,
+            r1=0.0,
+            r2=0.0,
+            generator=CONFIGURATIONS["recommended_generator"].with_(width=_WIDTH),
+            discriminator=CONFIGURATIONS["recommended_discriminator"].with_(channels=(_WIDTH, 2 * _WIDTH, 4 * _WIDTH)),
+        ),
+    }
+)
 #: XLA makes small dense networks several times faster, and small convolutions on a processor slower.
 COMPILED = MappingProxyType({"digits": True, "mnist": False})
 #: The rate of each method that won the search, see ``RATE_TABLES``.
-CHOSEN: Mapping[str, Mapping[str, float]] = MappingProxyType({
-    "digits": MappingProxyType({
-        "minimax": 6e-4, "non_saturating": 2e-4, "least_squares": 2e-3, "hinge": 6e-4, "wgan_clip": 2e-4,
-        "wgan_gp": 6e-4, "wgan_gp_one": 6e-4, "spectral_norm": 6e-4, "r1": 2e-3, "relativistic": 6e-4}),
-    "mnist": MappingProxyType({
-        "minimax": 2e-3, "non_saturating": 2e-2, "least_squares": 6e-3, "hinge": 6e-3, "wgan_clip": 6e-4,
-        "wgan_gp": 6e-3, "wgan_gp_one": 6e-3, "spectral_norm": 2e-2, "r1": 2e-3, "relativistic": 6e-3}),
-})
+CHOSEN: Mapping[str, Mapping[str, float]] = MappingProxyType(
+    {
+        "digits": MappingProxyType(
+            {
+                "minimax": 6e-4,
+                "non_saturating": 2e-4,
+                "least_squares": 2e-3,
+                "hinge": 6e-4,
+                "wgan_clip": 2e-4,
+                "wgan_gp": 6e-4,
+                "wgan_gp_one": 6e-4,
+                "spectral_norm": 6e-4,
+                "r1": 2e-3,
+                "relativistic": 6e-4,
+            }
+        ),
+        "mnist": MappingProxyType(
+            {
+                "minimax": 2e-3,
+                "non_saturating": 2e-2,
+                "least_squares": 6e-3,
+                "hinge": 6e-3,
+                "wgan_clip": 6e-4,
+                "wgan_gp": 6e-3,
+                "wgan_gp_one": 6e-3,
+                "spectral_norm": 2e-2,
+                "r1": 2e-3,
+                "relativistic": 6e-3,
+            }
+        ),
+    }
+)
 #: Last steps that the losses are averaged over.
 TAIL = 50
 _SCORES = ("pixel_frechet", "feature_frechet", "precision", "recall", "coverage")
@@ -139,9 +199,17 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
     if own.spectral_norm:
         discriminator = discriminator.with_(spectral_norm=True)
     return common.replace(
-        loss=own.loss, r1=own.r1, r2=own.r2, gradient_penalty=own.gradient_penalty, clip=own.clip, seed=seed,
-        discriminator_steps=own.discriminator_steps, discriminator=discriminator, generator_optimiser=optimiser,
-        discriminator_optimiser=optimiser)
+        loss=own.loss,
+        r1=own.r1,
+        r2=own.r2,
+        gradient_penalty=own.gradient_penalty,
+        clip=own.clip,
+        seed=seed,
+        discriminator_steps=own.discriminator_steps,
+        discriminator=discriminator,
+        generator_optimiser=optimiser,
+        discriminator_optimiser=optimiser,
+    )
 
 
 def halves(data: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -157,7 +225,7 @@ def halves(data: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
     images = training.load_source(SETTINGS[check_choice("data", data, tuple(SETTINGS))]).images
     order = np.random.default_rng(seed).permutation(len(images))
     half = len(images) // 2
-    return images[order[:half]], images[order[half:2 * half]]
+    return images[order[:half]], images[order[half : 2 * half]]
 
 
 def measure(run: training.Run) -> dict[str, float]:
@@ -176,16 +244,22 @@ def measure(run: training.Run) -> dict[str, float]:
     real, other = halves(run.recipe.data, run.recipe.seed)
     reader = _reader(run.framework, real.shape[1])
     features = [frechet.pixels(real), reader.features(real)]
-    sets = {"": run.sample(len(real), run.recipe.seed), "_real": other,
-            "_last": run.sample(len(real), run.recipe.seed, use_average=False)}
+    sets = {
+        "": run.sample(len(real), run.recipe.seed),
+        "_real": other,
+        "_last": run.sample(len(real), run.recipe.seed, use_average=False),
+    }
     found: dict[str, float] = {}
     for ending, images in sets.items():
         compared = [frechet.pixels(images), reader.features(images)]
         near = measure_neighbourhoods(features[1], compared[1])
-        found |= {f"pixel_frechet{ending}": frechet.frechet_distance(features[0], compared[0]),
-                  f"feature_frechet{ending}": frechet.frechet_distance(features[1], compared[1]),
-                  f"precision{ending}": near.precision, f"recall{ending}": near.recall,
-                  f"coverage{ending}": near.coverage}
+        found |= {
+            f"pixel_frechet{ending}": frechet.frechet_distance(features[0], compared[0]),
+            f"feature_frechet{ending}": frechet.frechet_distance(features[1], compared[1]),
+            f"precision{ending}": near.precision,
+            f"recall{ending}": near.recall,
+            f"coverage{ending}": near.coverage,
+        }
     return found | {name: float(np.mean(run.history[name][-TAIL:])) for name in training.LOSSES}
 
 
@@ -196,10 +270,19 @@ def _reader(framework: str, side: int) -> Any:
 
 def _table(data: str) -> Table:
     """Every method with its rate, one seed after the other, so that a part of the table is balanced too."""
-    cells = [Cell(name, "tensorflow", recipe(name, data, rate, seed))
-             for seed in SEEDS for name, rate in CHOSEN[data].items()]
-    return Table(f"losses_{data}", f"Every loss and penalty at one budget on {data}", tuple(cells), MEASURES, measure,
-                 COMPILED[data])
+    cells = [
+        Cell(name, "tensorflow", recipe(name, data, rate, seed))
+        for seed in SEEDS
+        for name, rate in CHOSEN[data].items()
+    ]
+    return Table(
+        f"losses_{data}",
+        f"Every loss and penalty at one budget on {data}",
+        tuple(cells),
+        MEASURES,
+        measure,
+        COMPILED[data],
+    )
 
 
 def rate_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[float, float]]:
@@ -223,8 +306,9 @@ def rate_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[float, f
         name, _, rate = record["method"].partition("-")
         distance = math.inf if record["failed"] else record["pixel_frechet"]
         found.setdefault(name, {}).setdefault(float(rate), []).append(distance)
-    return {name: {rate: statistics.median(distances) for rate, distances in rates.items()}
-            for name, rates in found.items()}
+    return {
+        name: {rate: statistics.median(distances) for rate, distances in rates.items()} for name, rates in found.items()
+    }
 
 
 def _search_measure(run: training.Run) -> dict[str, float]:
@@ -235,10 +319,20 @@ def _search_measure(run: training.Run) -> dict[str, float]:
 
 def _search(data: str) -> Table:
     """The search for the learning rates: every method gets the same ones, the same seeds and the same steps."""
-    cells = [Cell(f"{name}-{rate:g}", "tensorflow", recipe(name, data, rate, seed).replace(steps=SEARCH_STEPS[data]))
-             for seed in SEARCH_SEEDS for name in METHODS for rate in RATES]
-    return Table(f"losses_{data}_rates", f"Learning rates for every loss and penalty on {data}", tuple(cells),
-                 ("pixel_frechet",), _search_measure, COMPILED[data])
+    cells = [
+        Cell(f"{name}-{rate:g}", "tensorflow", recipe(name, data, rate, seed).replace(steps=SEARCH_STEPS[data]))
+        for seed in SEARCH_SEEDS
+        for name in METHODS
+        for rate in RATES
+    ]
+    return Table(
+        f"losses_{data}_rates",
+        f"Learning rates for every loss and penalty on {data}",
+        tuple(cells),
+        ("pixel_frechet",),
+        _search_measure,
+        COMPILED[data],
+    )
 
 
 RATE_TABLES = MappingProxyType({data: _search(data) for data in SETTINGS})

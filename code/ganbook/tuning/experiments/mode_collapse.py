@@ -77,21 +77,41 @@ def _fading(data: str) -> Schedule:
     return RECIPES[data].r1
 
 
-METHODS: Mapping[str, Method] = MappingProxyType({
-    "plain": Method("non-saturating", "radford2016"),
-    "packing_2": Method("packing, 2 samples", "lin2018", packing=2),
-    "packing_4": Method("packing, 4 samples", "lin2018", packing=4),
-    "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}, share=0.1),
-    "wgan_gp": Method("WGAN-GP", "gulrajani2017", {
-        "loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5}, beta1=0.5, beta2=0.9),
-    "r1": Method("non-saturating, R1", "mescheder2018", {"r1": _fading}, beta1=0.0, beta2=0.99),
-    "relativistic": Method("relativistic, R1 + R2", "huang2024", {
-        "loss": "relativistic", "r1": _fading, "r2": _fading}, beta1=0.0, beta2=0.99),
-})
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        "plain": Method("non-saturating", "radford2016"),
+        "packing_2": Method("packing, 2 samples", "lin2018", packing=2),
+        "packing_4": Method("packing, 4 samples", "lin2018", packing=4),
+        "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}, share=0.1),
+        "wgan_gp": Method(
+            "WGAN-GP",
+            "gulrajani2017",
+            {"loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5},
+            beta1=0.5,
+            beta2=0.9,
+        ),
+        "r1": Method("non-saturating, R1", "mescheder2018", {"r1": _fading}, beta1=0.0, beta2=0.99),
+        "relativistic": Method(
+            "relativistic, R1 + R2",
+            "huang2024",
+            {"loss": "relativistic", "r1": _fading, "r2": _fading},
+            beta1=0.0,
+            beta2=0.99,
+        ),
+    }
+)
 #: By method, the rate of ``RATES`` that its search found best.
-CHOSEN: Mapping[str, float] = MappingProxyType({
-    "plain": 6e-3, "packing_2": 6e-3, "packing_4": 2e-2, "unrolled": 2e-3, "wgan_gp": 2e-2, "r1": 6e-3,
-    "relativistic": 6e-3})
+CHOSEN: Mapping[str, float] = MappingProxyType(
+    {
+        "plain": 6e-3,
+        "packing_2": 6e-3,
+        "packing_4": 2e-2,
+        "unrolled": 2e-3,
+        "wgan_gp": 2e-2,
+        "r1": 6e-3,
+        "relativistic": 6e-3,
+    }
+)
 
 
 def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> Recipe:
@@ -113,13 +133,23 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
     own = METHODS[check_choice("method", method, tuple(METHODS))]
     common = RECIPES[check_choice("data", data, NAMES)]
     rate = CHOSEN[method] if rate is None else rate
-    adam, slow = (Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
-                  for start in (rate, own.share * rate))
+    adam, slow = (
+        Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
+        for start in (rate, own.share * rate)
+    )
     fields = {"loss": "non_saturating", "r1": 0.0, "r2": 0.0}
     fields |= {name: value(data) if callable(value) else value for name, value in own.fields.items()}
     discriminator = common.discriminator.with_(packing=own.packing) if own.packing > 1 else common.discriminator
-    return common.replace(name=f"{data}-{method}", discriminator=discriminator, generator_optimiser=adam,
-                          discriminator_optimiser=slow, averaging=0.0, steps=COMPARED_STEPS, seed=seed, **fields)
+    return common.replace(
+        name=f"{data}-{method}",
+        discriminator=discriminator,
+        generator_optimiser=adam,
+        discriminator_optimiser=slow,
+        averaging=0.0,
+        steps=COMPARED_STEPS,
+        seed=seed,
+        **fields,
+    )
 
 
 def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
@@ -160,15 +190,25 @@ def measure(run: training.Run) -> dict[str, float]:
     check_choice("data", run.recipe.data, NAMES)
     mixture, points = training.load_source(run.recipe), run.sample(SAMPLES, NOISE)
     measured: dict[str, float] = {}
-    for prefix, part in (("", points), ("protocol_", points[:mixture_modes.SAMPLES])):
+    for prefix, part in (("", points), ("protocol_", points[: mixture_modes.SAMPLES])):
         found = mixture_modes.measure_mixture(mixture, part)
-        measured |= {f"{prefix}modes": found.modes, f"{prefix}high_quality": found.high_quality,
-                     f"{prefix}reverse_kl": found.reverse_kl}
+        measured |= {
+            f"{prefix}modes": found.modes,
+            f"{prefix}high_quality": found.high_quality,
+            f"{prefix}reverse_kl": found.reverse_kl,
+        }
     return measured
 
 
-def snapshots(recipe: Recipe, framework: str = "pytorch", *, every: int, samples: int = mixture_modes.SAMPLES,
-              compiled: bool = False, device: str | None = None) -> dict[int, np.ndarray]:
+def snapshots(
+    recipe: Recipe,
+    framework: str = "pytorch",
+    *,
+    every: int,
+    samples: int = mixture_modes.SAMPLES,
+    compiled: bool = False,
+    device: str | None = None,
+) -> dict[int, np.ndarray]:
     """Train, and stop every so many steps to look at samples of the same noise.
 
     Args:
@@ -217,20 +257,38 @@ def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
         0.005
     """
     quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
-    return recipe("plain", data, seed=seed).replace(name=f"{data}-lopsided", generator_optimiser=quick,
-                                                    discriminator_optimiser=slow, steps=400, dtype="float64")
+    return recipe("plain", data, seed=seed).replace(
+        name=f"{data}-lopsided", generator_optimiser=quick, discriminator_optimiser=slow, steps=400, dtype="float64"
+    )
 
 
 def _table(name: str, title: str, cells: list[Cell]) -> Table:
     return Table(name, title, tuple(cells), MEASURES, measure)
 
 
-MIXTURES = _table("mixtures", "Ring and grid: the recipes of the book, a minute of one thread each", [
-    Cell("relativistic", framework, RECIPES[data].replace(steps=STEPS[framework], seed=seed))
-    for framework in reversed(FRAMEWORKS) for data in NAMES for seed in SEEDS])
-RATES_TABLE = _table("mode_collapse_rates", "Ring and grid: learning rates of seven methods", [
-    Cell(f"{name}-{rate:g}", "tensorflow", recipe(name, data, rate, SEARCH_SEED).replace(steps=SEARCH_STEPS))
-    for name in METHODS for rate in RATES for data in NAMES])
+MIXTURES = _table(
+    "mixtures",
+    "Ring and grid: the recipes of the book, a minute of one thread each",
+    [
+        Cell("relativistic", framework, RECIPES[data].replace(steps=STEPS[framework], seed=seed))
+        for framework in reversed(FRAMEWORKS)
+        for data in NAMES
+        for seed in SEEDS
+    ],
+)
+RATES_TABLE = _table(
+    "mode_collapse_rates",
+    "Ring and grid: learning rates of seven methods",
+    [
+        Cell(f"{name}-{rate:g}", "tensorflow", recipe(name, data, rate, SEARCH_SEED).replace(steps=SEARCH_STEPS))
+        for name in METHODS
+        for rate in RATES
+        for data in NAMES
+    ],
+)
 #: Seed by seed, so that a table that was stopped still compares all methods alike.
-COMPARISON = _table("mode_collapse", "Ring and grid: seven methods for equal steps", [
-    Cell(name, "tensorflow", recipe(name, data, seed=seed)) for seed in SEEDS for data in NAMES for name in METHODS])
+COMPARISON = _table(
+    "mode_collapse",
+    "Ring and grid: seven methods for equal steps",
+    [Cell(name, "tensorflow", recipe(name, data, seed=seed)) for seed in SEEDS for data in NAMES for name in METHODS],
+)

@@ -42,8 +42,10 @@ def value(data: np.ndarray, generated: np.ndarray, logits: np.ndarray) -> float:
     data, generated = probabilities("data", data), probabilities("generated", generated)
     logits = np.asarray(logits, np.float64)
     if not data.shape == generated.shape == logits.shape:
-        raise ValueError(f"data, generated and logits have shapes {data.shape}, {generated.shape} and {logits.shape}; "
-                         "accepted: one shape (K,)")
+        raise ValueError(
+            f"data, generated and logits have shapes {data.shape}, {generated.shape} and {logits.shape}; "
+            "accepted: one shape (K,)"
+        )
     return float(-(data @ np.logaddexp(0, -logits)) - generated @ np.logaddexp(0, logits))
 
 
@@ -105,8 +107,9 @@ def packs(distribution: np.ndarray, examples: int) -> np.ndarray:
     """
     distribution = probabilities("distribution", distribution)
     if len(distribution) ** check_int("examples", examples, 1) > MOST_PACKS:
-        raise ValueError(f"examples is {examples} with {len(distribution)} places; accepted: at most {MOST_PACKS:,} "
-                         "packs")
+        raise ValueError(
+            f"examples is {examples} with {len(distribution)} places; accepted: at most {MOST_PACKS:,} packs"
+        )
     made = distribution
     for _ in range(examples - 1):
         made = np.outer(made, distribution).ravel()

@@ -28,11 +28,21 @@ from ganbook.tensors.exchange import keras_weights
 STEPS, BATCH = 50, 16
 #: Arrays that are smaller than this are compared by their difference alone.
 SMALLEST = 1e-6
-PROGRAMS = ("quickstart", "tensors.first_gan", "probability.colour_dcgan", "gradient_descent.training_step",
-            "tuning.own_images")
+PROGRAMS = (
+    "quickstart",
+    "tensors.first_gan",
+    "probability.colour_dcgan",
+    "gradient_descent.training_step",
+    "tuning.own_images",
+)
 #: A small size, width and number of channels for each program.
-SMALL = {"quickstart": (8, 16, 1), "tensors.first_gan": (20, 16, 1), "probability.colour_dcgan": (12, 4, 3),
-         "gradient_descent.training_step": (12, 8, 1), "tuning.own_images": (32, 2, 3)}
+SMALL = {
+    "quickstart": (8, 16, 1),
+    "tensors.first_gan": (20, 16, 1),
+    "probability.colour_dcgan": (12, 4, 3),
+    "gradient_descent.training_step": (12, 8, 1),
+    "tuning.own_images": (32, 2, 3),
+}
 _NORM = {"slope": 0.25, "epsilon": 1e-3, "momentum": 0.9}
 
 
@@ -40,19 +50,34 @@ def _networks(stem: str, width: int) -> tuple[tuple[str, dict[str, Any]], tuple[
     """Generator and discriminator by the package's names, with the settings that are not its defaults."""
     w = width
     dense = {"hidden": (w, w), "slope": 0.25}
-    dcgan = (("DCGANGenerator", {"channels": (4 * w, 2 * w, w), **_NORM}),
-             ("DCGANDiscriminator", {"channels": (w, 2 * w), "slope": 0.25, "dropout": 0.0}))
+    dcgan = (
+        ("DCGANGenerator", {"channels": (4 * w, 2 * w, w), **_NORM}),
+        ("DCGANDiscriminator", {"channels": (w, 2 * w), "slope": 0.25, "dropout": 0.0}),
+    )
     return {
         "quickstart": (("MLPGenerator", {"latent": 32, **dense}), ("MLPDiscriminator", dense)),
         "tensors.first_gan": (
             ("MLPGenerator", {"latent": 100, "hidden": (w, 2 * w), "slope": 0.25}),
-            ("ConvDiscriminator", {"channels": (w // 4, w // 2), "kernel": 5, "stride": 2, "padding": (1, 0),
-                                   "slope": 0.25})),
+            (
+                "ConvDiscriminator",
+                {"channels": (w // 4, w // 2), "kernel": 5, "stride": 2, "padding": (1, 0), "slope": 0.25},
+            ),
+        ),
         "probability.colour_dcgan": dcgan,
         "gradient_descent.training_step": (
             ("MLPGenerator", {"latent": 100, "hidden": (w, w), "activation": "relu"}),
-            ("ConvDiscriminator", {"channels": (w // 2, w // 2), "kernel": 3, "stride": 2, "padding": "same",
-                                   "hidden": (w,), "activation": "relu"})),
+            (
+                "ConvDiscriminator",
+                {
+                    "channels": (w // 2, w // 2),
+                    "kernel": 3,
+                    "stride": 2,
+                    "padding": "same",
+                    "hidden": (w,),
+                    "activation": "relu",
+                },
+            ),
+        ),
         "tuning.own_images": dcgan,
     }[stem]
 
@@ -127,8 +152,12 @@ def train_torch(stem: str, size: int | None = None, *, as_keras: bool = True) ->
         pixels = torch.from_numpy(real).permute(0, 3, 1, 2).contiguous()
         numbers.append(source.train_step(*players, pixels, torch.from_numpy(noise)).numpy())
     generator, discriminator, average, *_ = players
-    return Trained(np.array(numbers), keras_weights(generator.layers), keras_weights(discriminator.layers),
-                   keras_weights(average.module.layers))
+    return Trained(
+        np.array(numbers),
+        keras_weights(generator.layers),
+        keras_weights(discriminator.layers),
+        keras_weights(average.module.layers),
+    )
 
 
 def _adam_of_keras(source: ModuleType) -> Callable[[Any, int], None]:
@@ -147,8 +176,10 @@ def _adam_of_keras(source: ModuleType) -> Callable[[Any, int], None]:
         first, second = group["betas"]
         rounded_first, rounded_second = map(float, np.array(group["betas"], np.float32))
         bias = (1 - first**t) / (1 - second**t) ** 0.5
-        group.update(lr=rate * bias * (1 - rounded_second**t) ** 0.5 / (1 - rounded_first**t),
-                     eps=epsilon / (1 - second**t) ** 0.5)
+        group.update(
+            lr=rate * bias * (1 - rounded_second**t) ** 0.5 / (1 - rounded_first**t),
+            eps=epsilon / (1 - second**t) ** 0.5,
+        )
 
     return adjust
 
@@ -168,8 +199,9 @@ def double() -> Iterator[None]:
         keras.config.set_dtype_policy(before[1])
 
 
-def train_keras(stem: str, size: int | None = None,
-                carry: Callable[[Any], list[np.ndarray]] = keras_weights) -> Trained:
+def train_keras(
+    stem: str, size: int | None = None, carry: Callable[[Any], list[np.ndarray]] = keras_weights
+) -> Trained:
     """Fifty steps of the Keras program, from the initial weights of the PyTorch program."""
     import tensorflow as tf
 
@@ -179,15 +211,22 @@ def train_keras(stem: str, size: int | None = None,
         players = source.make_players(size or side, width)
         for network, weights in zip(players[:3], (start[0], start[1], start[0]), strict=True):
             network.set_weights(carry(weights.layers))
-        numbers = [source.train_step(*players, tf.constant(real), tf.constant(noise)).numpy()
-                   for real, noise in zip(*batches(stem, size), strict=True)]
+        numbers = [
+            source.train_step(*players, tf.constant(real), tf.constant(noise)).numpy()
+            for real, noise in zip(*batches(stem, size), strict=True)
+        ]
     return Trained(np.array(numbers), *(network.get_weights() for network in players[:3]))
 
 
 def names(layers: Any) -> list[str]:
     """The package's name of each array that :func:`ganbook.tensors.exchange.keras_weights` gives."""
-    kinds = {"Linear": "dense", "Conv2d": "conv", "ConvTranspose2d": "conv_transpose", "BatchNorm1d": "batch_norm",
-             "BatchNorm2d": "batch_norm"}
+    kinds = {
+        "Linear": "dense",
+        "Conv2d": "conv",
+        "ConvTranspose2d": "conv_transpose",
+        "BatchNorm1d": "batch_norm",
+        "BatchNorm2d": "batch_norm",
+    }
     norm = {"weight": "gamma", "bias": "beta", "running_mean": "moving_mean", "running_var": "moving_variance"}
     found, counts = [], dict.fromkeys(kinds.values(), 0)
     for layer in layers:
@@ -218,11 +257,22 @@ def recipe(stem: str, size: int | None = None, width: int | None = None, **chang
     source, group = program(stem, "pytorch"), torch_players(stem)[3].param_groups[0]
     beta1, beta2 = group["betas"]
     adam = Optimiser("adam", group["lr"], beta1, beta2, group["eps"])
-    generator, discriminator = (Architecture(kind, {"shape": (size, size, channels), **settings})
-                                for kind, settings in _networks(stem, width))
-    described = Recipe(generator=generator, discriminator=discriminator, loss="non_saturating", r1=source.GAMMA, r2=0.0,
-                       generator_optimiser=adam, discriminator_optimiser=adam, batch=BATCH, steps=STEPS,
-                       averaging=source.DECAY, dtype="float64")
+    generator, discriminator = (
+        Architecture(kind, {"shape": (size, size, channels), **settings}) for kind, settings in _networks(stem, width)
+    )
+    described = Recipe(
+        generator=generator,
+        discriminator=discriminator,
+        loss="non_saturating",
+        r1=source.GAMMA,
+        r2=0.0,
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        batch=BATCH,
+        steps=STEPS,
+        averaging=source.DECAY,
+        dtype="float64",
+    )
     return described.replace(**changes)
 
 
@@ -245,17 +295,25 @@ def train_recipe(stem: str, framework: str = "pytorch") -> Trained:
     for t, (real, noise) in enumerate(zip(*batches(stem), strict=True), 1):
         # The package draws noise for each player; a program gives both the same.
         judged = {"real": real, "noise": noise, "masks": masks | {"real": {}}, "rates": rates | {"t": float(t)}}
-        made = {"noise": noise, "masks": masks,
-                "rates": {"learning_rate": rate, "t": float(t), "decay": source.DECAY}}
+        made = {"noise": noise, "masks": masks, "rates": {"learning_rate": rate, "t": float(t), "decay": source.DECAY}}
         iterations.append({"discriminator": [judged], "generator": made})
     losses = state.run(iterations)
     exported = [network.export() for network in (state.generator, state.discriminator, state.average)]
-    return Trained(losses, *([arrays[name] for name in order[role]] for arrays, role in zip(
-        exported, ("generator", "discriminator", "generator"), strict=True)))
+    return Trained(
+        losses,
+        *(
+            [arrays[name] for name in order[role]]
+            for arrays, role in zip(exported, ("generator", "discriminator", "generator"), strict=True)
+        ),
+    )
 
 
-def difference(one: Trained, other: Trained, columns: tuple[tuple[int, ...], tuple[int, ...]] = ((0, 1), (0, 1)),
-               skipped: list[bool] | None = None) -> float:
+def difference(
+    one: Trained,
+    other: Trained,
+    columns: tuple[tuple[int, ...], tuple[int, ...]] = ((0, 1), (0, 1)),
+    skipped: list[bool] | None = None,
+) -> float:
     """The largest difference of numbers and of arrays, each relative to its largest.
 
     Args:

@@ -87,14 +87,24 @@ class Plan:
 
 
 #: What the programs add to the plain loss, and the constants of a program that lacks it.
-ADDITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
-    "r1": {"GAMMA": 0.0}, "large_steps": {"RATE": 2e-4}, "forgetting": {"BETAS": (0.5, 0.999)},
-    "average": {"DECAY": 0.0}})
+ADDITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "r1": {"GAMMA": 0.0},
+        "large_steps": {"RATE": 2e-4},
+        "forgetting": {"BETAS": (0.5, 0.999)},
+        "average": {"DECAY": 0.0},
+    }
+)
 #: Constants of short runs: as they are, without one addition, without all of them, and with R1 at other strengths.
-VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
-    "short": {}, **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
-    "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
-    "r1_tenth": {"GAMMA": 0.1}, "r1_tenfold": {"GAMMA": 10.0}})
+VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "short": {},
+        **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
+        "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
+        "r1_tenth": {"GAMMA": 0.1},
+        "r1_tenfold": {"GAMMA": 10.0},
+    }
+)
 #: Those that show what each addition is worth.
 LEFT_OUT = tuple(name for name in VARIANTS if not name.startswith("r1_"))
 #: Every program at the width of its article.
@@ -108,18 +118,29 @@ FULL = (
     Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
 )
 #: What a page can afford, in several variants.
-SHORT = tuple(dataclasses.replace(plan, variant=variant) for plan in (
-    Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
-    Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
-    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
-) for variant in LEFT_OUT) + tuple(
+SHORT = tuple(
+    dataclasses.replace(plan, variant=variant)
+    for plan in (
+        Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
+        Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
+        Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
+    )
+    for variant in LEFT_OUT
+) + tuple(
     Plan("tuning.own_images", "emoji", 32, 3, 16, 1_600, 16, variant)
-    for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold"))
+    for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold")
+)
 PLANS = FULL + SHORT
 
 
-def run_programs(*, only: str = "*", minutes: float | None = None, out: str | Path = "results/programs",
-                 plans: Sequence[Plan] = PLANS, report: Callable[[str], None] = print) -> None:
+def run_programs(
+    *,
+    only: str = "*",
+    minutes: float | None = None,
+    out: str | Path = "results/programs",
+    plans: Sequence[Plan] = PLANS,
+    report: Callable[[str], None] = print,
+) -> None:
     """Make every run that is not there yet, and keep each as it is finished.
 
     Args:
@@ -133,11 +154,18 @@ def run_programs(*, only: str = "*", minutes: float | None = None, out: str | Pa
         ValueError: no run matches.
         ResultError: a file is of another plan, or is being written by another process.
     """
-    chosen = [(plan, framework, seed) for plan in plans for framework in FRAMEWORKS for seed in SEEDS
-              if fnmatch.fnmatch(f"{plan.name}/{framework}/{seed}", only)]
+    chosen = [
+        (plan, framework, seed)
+        for plan in plans
+        for framework in FRAMEWORKS
+        for seed in SEEDS
+        if fnmatch.fnmatch(f"{plan.name}/{framework}/{seed}", only)
+    ]
     if not chosen:
-        raise ValueError(f"only is {only!r}; accepted: a pattern that a run matches, such as "
-                         f"'{plans[0].name}/{FRAMEWORKS[0]}/{SEEDS[0]}'")
+        raise ValueError(
+            f"only is {only!r}; accepted: a pattern that a run matches, such as "
+            f"'{plans[0].name}/{FRAMEWORKS[0]}/{SEEDS[0]}'"
+        )
     started = time.perf_counter()
     for plan, framework, seed in chosen:
         path = Path(out) / f"{plan.name}_{framework}.json"
@@ -151,8 +179,10 @@ def run_programs(*, only: str = "*", minutes: float | None = None, out: str | Pa
                     return
                 run = _run(plan, framework, seed, content or _begin(plan, framework), path)
                 read = "" if run["read"][-1] is None else f", {run['read'][-1]:.2f} read"
-                report(f"{plan.name}/{framework}/{seed}: distance {run['distance'][-1]:.2f}{read}, "
-                       f"{run['seconds'][-1]:.0f} s")
+                report(
+                    f"{plan.name}/{framework}/{seed}: distance {run['distance'][-1]:.2f}{read}, "
+                    f"{run['seconds'][-1]:.0f} s"
+                )
         except Timeout:
             raise results.ResultError(f"{path} is being written by another process; accepted: one at a time") from None
 
@@ -180,8 +210,10 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
     path = (results.results_folder() / "programs" if folder is None else Path(folder)) / f"{plan.name}_{framework}.json"
     content = results.read_result(path, FIELDS)
     if content["settings"] != dataclasses.asdict(plan) or content["framework"] != framework:
-        raise results.ResultError(f"{path} has runs with {content['settings']} in {content['framework']}; accepted: "
-                                  f"those of {plan}. Move the file away to make the runs anew")
+        raise results.ResultError(
+            f"{path} has runs with {content['settings']} in {content['framework']}; accepted: "
+            f"those of {plan}. Move the file away to make the runs anew"
+        )
     return content
 
 
@@ -257,14 +289,26 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
             continue
         content = read_runs(plan, framework)
         if not rows:
-            rows = [(YARDSTICKS[label], f"{score['distance']:.2f}",
-                     f"{score['read']:.2f}" if plan.data in DIGITS else "", "")
-                    for label, score in content["yardsticks"].items()]
+            rows = [
+                (
+                    YARDSTICKS[label],
+                    f"{score['distance']:.2f}",
+                    f"{score['read']:.2f}" if plan.data in DIGITS else "",
+                    "",
+                )
+                for label, score in content["yardsticks"].items()
+            ]
         ends = {measure: [run[measure][-1] for run in content["runs"]] for measure in ("distance", "read", "seconds")}
         read = _spread(ends["read"]) if plan.data in DIGITS else ""
         count = len(content["runs"])
-        rows.append((f"{TITLES[framework]}, {count} run{'s' * (count > 1)}", _spread(ends["distance"]), read,
-                     f"{np.median(ends['seconds']) / 60:.1f}"))
+        rows.append(
+            (
+                f"{TITLES[framework]}, {count} run{'s' * (count > 1)}",
+                _spread(ends["distance"]),
+                read,
+                f"{np.median(ends['seconds']) / 60:.1f}",
+            )
+        )
     return rows
 
 
@@ -299,9 +343,15 @@ def _begin(plan: Plan, framework: str) -> dict[str, Any]:
     judge, reference = _judge(plan, framework)
     others = data.load(plan.data.removeprefix(COLOURED), split="train", size=plan.size)
     scores = judge.yardsticks(others, SAMPLES)
-    return {"program": plan.program, "data": plan.data, "framework": framework, "settings": dataclasses.asdict(plan),
-            "reference": {"data": reference, "images": len(judge.real)},
-            "yardsticks": {name: dataclasses.asdict(score) for name, score in scores.items()}, "runs": []}
+    return {
+        "program": plan.program,
+        "data": plan.data,
+        "framework": framework,
+        "settings": dataclasses.asdict(plan),
+        "reference": {"data": reference, "images": len(judge.real)},
+        "yardsticks": {name: dataclasses.asdict(score) for name, score in scores.items()},
+        "runs": [],
+    }
 
 
 def _judge(plan: Plan, framework: str) -> tuple[DigitJudge, str]:
@@ -333,14 +383,15 @@ def _run(plan: Plan, framework: str, seed: int, content: dict[str, Any], path: P
         if step in plan.steps_filmed:
             film.append(images[:ROW])
         if step == plan.steps and not plan.variant:
-            save_grid_png(images[:SIDE**2], path.with_name(f"{path.stem}_{seed}.png"), SIDE)
+            save_grid_png(images[: SIDE**2], path.with_name(f"{path.stem}_{seed}.png"), SIDE)
         clock.start()
 
     images = images_for(plan.data, "train", plan.size, plan.channels)
     clock.start()
     with _changed(twin(f"ganbook.{plan.program}", framework), VARIANTS.get(plan.variant, {})) as program:
-        program.train(images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown,
-                      samples=SAMPLES)
+        program.train(
+            images, plan.width, plan.steps, plan.batch, seed, show=show, shown=plan.steps_shown, samples=SAMPLES
+        )
     if not (plan.variant and seed):
         save_grid_png(np.concatenate(film), path.with_name(f"{path.stem}_{seed}_film.png"), ROW)
     content["runs"].append({"seed": seed, **results.provenance(framework), **curve})

@@ -32,11 +32,23 @@ from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 
 #: Shape of one example of each data set, before any resizing.
-SHAPES = MappingProxyType({
-    "digits": (8, 8, 1), "mnist_5k": (28, 28, 1), "mnist": (28, 28, 1), "fashion_mnist": (28, 28, 1),
-    "cifar10": (32, 32, 3), "emoji": (64, 64, 3), "coloured_mnist_5k": (28, 28, 3),
-    "coloured_mnist": (28, 28, 3), "stacked_digits": (8, 8, 3),
-    "stacked_mnist_5k": (28, 28, 3), "stacked_mnist": (28, 28, 3), "ring": (2,), "grid": (2,)})
+SHAPES = MappingProxyType(
+    {
+        "digits": (8, 8, 1),
+        "mnist_5k": (28, 28, 1),
+        "mnist": (28, 28, 1),
+        "fashion_mnist": (28, 28, 1),
+        "cifar10": (32, 32, 3),
+        "emoji": (64, 64, 3),
+        "coloured_mnist_5k": (28, 28, 3),
+        "coloured_mnist": (28, 28, 3),
+        "stacked_digits": (8, 8, 3),
+        "stacked_mnist_5k": (28, 28, 3),
+        "stacked_mnist": (28, 28, 3),
+        "ring": (2,),
+        "grid": (2,),
+    }
+)
 #: What the points of a mixture are divided by, so that they spread about as far as the noise does.
 SCALES = MappingProxyType({"ring": 0.707, "grid": 2.828})
 
@@ -51,8 +63,17 @@ _FADING = Optimiser("adam", Schedule(4e-3, 1e-4, "cosine"), beta1=0.0, beta2=0.9
 def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str, Any]:
     """The non-saturating loss with Adam and nothing else."""
     adam = Optimiser("adam", Schedule(learning_rate), beta1=0.5, beta2=0.999)
-    return {"loss": "non_saturating", "r1": 0.0, "r2": 0.0, "averaging": 0.0, "order": order, "batch": batch,
-            "steps": steps, "generator_optimiser": adam, "discriminator_optimiser": adam}
+    return {
+        "loss": "non_saturating",
+        "r1": 0.0,
+        "r2": 0.0,
+        "averaging": 0.0,
+        "order": order,
+        "batch": batch,
+        "steps": steps,
+        "generator_optimiser": adam,
+        "discriminator_optimiser": adam,
+    }
 
 
 def _mixture(name: str, last_gamma: float) -> Recipe:
@@ -61,42 +82,90 @@ def _mixture(name: str, last_gamma: float) -> Recipe:
     gamma = Schedule(0.1, last_gamma, "cosine")
     adam = Optimiser("adam", Schedule(2e-3, 2e-5, "cosine"), beta1=0.0, beta2=0.99)
     return Recipe(
-        name=name, data=name, scale=SCALES[name],
+        name=name,
+        data=name,
+        scale=SCALES[name],
         generator=Architecture("MLPGenerator", {"latent": 8, "output_activation": None, **layers}),
         discriminator=Architecture("MLPDiscriminator", layers),
-        r1=gamma, r2=gamma, generator_optimiser=adam, discriminator_optimiser=adam, steps=80_000, averaging=0.0)
+        r1=gamma,
+        r2=gamma,
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        steps=80_000,
+        averaging=0.0,
+    )
 
 
-RECIPES = MappingProxyType({recipe.name: recipe for recipe in (
-    Recipe(),
-    Recipe(name="article-000", data="digits", size=28, batch=32, steps=1600, averaging=0.99,
-           generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
-           discriminator=CONFIGURATIONS["article_000_discriminator"].with_(padding=(1, 0)),
-           loss="non_saturating", r1=1.0, r2=0.0, generator_optimiser=_FADING, discriminator_optimiser=_FADING),
-    Recipe(name="dcgan", data="mnist",
-           generator=CONFIGURATIONS["article_001_generator"].with_(shape=(28, 28, 1)),
-           discriminator=CONFIGURATIONS["article_001_discriminator"].with_(shape=(28, 28, 1)),
-           **_plain(1e-4, 128, "simultaneous", 5000)),
-    Recipe(name="recommended", data="mnist", generator=CONFIGURATIONS["recommended_generator"],
-           discriminator=CONFIGURATIONS["recommended_discriminator"], loss="relativistic", r1=1.0, r2=1.0, batch=64,
-           steps=6000, generator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99),
-           discriminator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99)),
-    _mixture("ring", 1e-4),
-    _mixture("grid", 5e-4),
-    Recipe(name="colour-dcgan", data="stacked_digits", split="test", size=28,
-           generator=CONFIGURATIONS["article_001_generator"],
-           discriminator=CONFIGURATIONS["article_001_discriminator"],
-           **_plain(2e-4, 128, "alternating", 3000) | {"generator_optimiser": _RMSPROP,
-                                                       "discriminator_optimiser": _RMSPROP}),
-    Recipe(name="article-004", data="stacked_digits", split="test", size=32,
-           generator=CONFIGURATIONS["article_004_generator"],
-           discriminator=CONFIGURATIONS["article_004_discriminator"],
-           **_plain(2e-4, 64, "alternating", 1200) | {"generator_optimiser": _ADAM, "discriminator_optimiser": _ADAM}),
-)})
+RECIPES = MappingProxyType(
+    {
+        recipe.name: recipe
+        for recipe in (
+            Recipe(),
+            Recipe(
+                name="article-000",
+                data="digits",
+                size=28,
+                batch=32,
+                steps=1600,
+                averaging=0.99,
+                generator=CONFIGURATIONS["article_000_generator"].with_(output_activation="tanh"),
+                discriminator=CONFIGURATIONS["article_000_discriminator"].with_(padding=(1, 0)),
+                loss="non_saturating",
+                r1=1.0,
+                r2=0.0,
+                generator_optimiser=_FADING,
+                discriminator_optimiser=_FADING,
+            ),
+            Recipe(
+                name="dcgan",
+                data="mnist",
+                generator=CONFIGURATIONS["article_001_generator"].with_(shape=(28, 28, 1)),
+                discriminator=CONFIGURATIONS["article_001_discriminator"].with_(shape=(28, 28, 1)),
+                **_plain(1e-4, 128, "simultaneous", 5000),
+            ),
+            Recipe(
+                name="recommended",
+                data="mnist",
+                generator=CONFIGURATIONS["recommended_generator"],
+                discriminator=CONFIGURATIONS["recommended_discriminator"],
+                loss="relativistic",
+                r1=1.0,
+                r2=1.0,
+                batch=64,
+                steps=6000,
+                generator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99),
+                discriminator_optimiser=Optimiser("adam", 1e-3, 0.0, 0.99),
+            ),
+            _mixture("ring", 1e-4),
+            _mixture("grid", 5e-4),
+            Recipe(
+                name="colour-dcgan",
+                data="stacked_digits",
+                split="test",
+                size=28,
+                generator=CONFIGURATIONS["article_001_generator"],
+                discriminator=CONFIGURATIONS["article_001_discriminator"],
+                **_plain(2e-4, 128, "alternating", 3000)
+                | {"generator_optimiser": _RMSPROP, "discriminator_optimiser": _RMSPROP},
+            ),
+            Recipe(
+                name="article-004",
+                data="stacked_digits",
+                split="test",
+                size=32,
+                generator=CONFIGURATIONS["article_004_generator"],
+                discriminator=CONFIGURATIONS["article_004_discriminator"],
+                **_plain(2e-4, 64, "alternating", 1200)
+                | {"generator_optimiser": _ADAM, "discriminator_optimiser": _ADAM},
+            ),
+        )
+    }
+)
 
 
-def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = None,
-            channels: int | None = None) -> Recipe:
+def on_data(
+    recipe: Recipe, data: str | Path | None = None, size: int | None = None, channels: int | None = None
+) -> Recipe:
     """The same recipe on other data, or at another size of the images.
 
     Images are resized to the side that the networks have, or both to ``size``; the networks get as many channels as
@@ -123,8 +192,10 @@ def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = N
     made = blueprint_of(recipe.generator).output_shape
     alike = tuple(name for name, shape in SHAPES.items() if len(shape) == len(made))
     if data not in alike and not (is_folder(data) and len(made) == 3):
-        raise ValueError(f"data is {data!r}; accepted with recipe {recipe.name!r}, whose examples have shape {made}: "
-                         f"{', '.join(alike)}" + (", or the path of a folder of images" if len(made) == 3 else ""))
+        raise ValueError(
+            f"data is {data!r}; accepted with recipe {recipe.name!r}, whose examples have shape {made}: "
+            f"{', '.join(alike)}" + (", or the path of a folder of images" if len(made) == 3 else "")
+        )
     name = recipe.name if data == recipe.data else f"{recipe.name}-{_word(data)}"
     if is_folder(data):
         return _with_shape(recipe.replace(name=name, data=data), *_folder_shape(recipe, data, size, channels))
@@ -137,7 +208,8 @@ def on_data(recipe: Recipe, data: str | Path | None = None, size: int | None = N
     height, _, channels = SHAPES[data]
     side = made[0] if size is None else check_int("size", size, 1)
     return _with_shape(recipe.replace(name=name, data=data), side, channels).replace(
-        size=None if side == height else side)
+        size=None if side == height else side
+    )
 
 
 def _word(data: str) -> str:
@@ -162,5 +234,6 @@ def _folder_shape(recipe: Recipe, data: str, size: int | None, channels: int | N
 def _with_shape(recipe: Recipe, side: int, channels: int) -> Recipe:
     """The recipe with square images, and networks for them."""
     shape = (side, side, channels)
-    return recipe.replace(size=side, generator=recipe.generator.with_(shape=shape),
-                          discriminator=recipe.discriminator.with_(shape=shape))
+    return recipe.replace(
+        size=side, generator=recipe.generator.with_(shape=shape), discriminator=recipe.discriminator.with_(shape=shape)
+    )

@@ -15,8 +15,19 @@ from ganbook.tuning.experiments import loss_methods, mode_collapse, stacked_digi
 from ganbook.tuning.experiments.tables import Table
 
 #: By name, the tables of many runs, each filled by the same command.
-TABLES: Mapping[str, Table] = MappingProxyType({table.name: table for table in (
-    mode_collapse.MIXTURES, mode_collapse.RATES_TABLE, mode_collapse.COMPARISON,
-    *loss_methods.RATE_TABLES.values(), *loss_methods.TABLES.values(),
-    stacked_digits.STACKED_DIGITS, stacked_digits.STACKED_DIGITS_METHODS,
-    stacked_digits.ARTICLE_001, stacked_digits.ARTICLE_004)})
+TABLES: Mapping[str, Table] = MappingProxyType(
+    {
+        table.name: table
+        for table in (
+            mode_collapse.MIXTURES,
+            mode_collapse.RATES_TABLE,
+            mode_collapse.COMPARISON,
+            *loss_methods.RATE_TABLES.values(),
+            *loss_methods.TABLES.values(),
+            stacked_digits.STACKED_DIGITS,
+            stacked_digits.STACKED_DIGITS_METHODS,
+            stacked_digits.ARTICLE_001,
+            stacked_digits.ARTICLE_004,
+        )
+    }
+)

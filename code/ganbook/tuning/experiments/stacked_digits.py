@@ -40,13 +40,18 @@ from ganbook.tuning.experiments.tables import Cell, Table
 from ganbook.tuning.metrics import modes
 
 #: By name, the fields of a recipe that a method sets, besides packing.
-METHODS: Mapping[str, Mapping[str, Any]] = MappingProxyType({
-    "relativistic_r1_r2": {"loss": "relativistic", "r1": Schedule(1.0, 0.3, "cosine"),
-                           "r2": Schedule(1.0, 0.3, "cosine")},
-    "r1": {"loss": "non_saturating", "r1": Schedule(1.0, 0.3, "cosine"), "r2": 0.0},
-    "packing": {"loss": "non_saturating", "r1": 0.0, "r2": 0.0},
-    "non_saturating": {"loss": "non_saturating", "r1": 0.0, "r2": 0.0},
-})
+METHODS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "relativistic_r1_r2": {
+            "loss": "relativistic",
+            "r1": Schedule(1.0, 0.3, "cosine"),
+            "r2": Schedule(1.0, 0.3, "cosine"),
+        },
+        "r1": {"loss": "non_saturating", "r1": Schedule(1.0, 0.3, "cosine"), "r2": 0.0},
+        "packing": {"loss": "non_saturating", "r1": 0.0, "r2": 0.0},
+        "non_saturating": {"loss": "non_saturating", "r1": 0.0, "r2": 0.0},
+    }
+)
 BEST = "relativistic_r1_r2"
 #: Of the runs of the best method.
 SEEDS = (0, 1, 2)
@@ -88,11 +93,20 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
     layers = {"shape": (8, 8, n), "hidden": (UNITS[n],) * 3, "slope": 0.2, "initialiser": "he"}
     adam = Optimiser("adam", Schedule(RATE[n], 2e-5, "cosine"), beta1=0.0, beta2=0.99)
     return Recipe(
-        name=f"stacked-{n}-{method.replace('_', '-')}", data="stacked_digits", split="test",
+        name=f"stacked-{n}-{method.replace('_', '-')}",
+        data="stacked_digits",
+        split="test",
         generator=Architecture("MLPGenerator", {"latent": 32, **layers}),
         discriminator=Architecture("MLPDiscriminator", layers | ({"packing": PACKING} if method == "packing" else {})),
-        generator_optimiser=adam, discriminator_optimiser=adam, batch=BATCH[n], averaging=0.999, dequantisation=0.125,
-        steps=STEPS[n] if steps is None else steps, seed=seed, **fields)
+        generator_optimiser=adam,
+        discriminator_optimiser=adam,
+        batch=BATCH[n],
+        averaging=0.999,
+        dequantisation=0.125,
+        steps=STEPS[n] if steps is None else steps,
+        seed=seed,
+        **fields,
+    )
 
 
 def _check_digits(n: int) -> None:
@@ -146,8 +160,10 @@ def limits(n: int = 2) -> Limits:
     return Limits(
         classifier().accuracy,
         modes.Coverage(modes=round(modes.expected_modes(**shared)), kl=modes.expected_kl(**shared), **shared),
-        modes.ceiling(classifier(), training.load_source(recipe), rng), modes.measure(classifier(), control),
-        float(classifier().readable(control).mean()))
+        modes.ceiling(classifier(), training.load_source(recipe), rng),
+        modes.measure(classifier(), control),
+        float(classifier().readable(control).mean()),
+    )
 
 
 def measure_stacks(run: training.Run) -> dict[str, float]:
@@ -170,8 +186,11 @@ def measure_stacks(run: training.Run) -> dict[str, float]:
         samples = modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2]
         stacks = run.sample(samples, NOISE, use_average=use_average)
         covered = modes.measure(classifier(), stacks)
-        found |= {f"{prefix}modes": covered.modes, f"{prefix}kl": covered.kl,
-                  f"{prefix}readable": float(classifier().readable(stacks).mean())}
+        found |= {
+            f"{prefix}modes": covered.modes,
+            f"{prefix}kl": covered.kl,
+            f"{prefix}readable": float(classifier().readable(stacks).mean()),
+        }
     return found
 
 
@@ -179,8 +198,11 @@ def measure_dcgan(run: training.Run) -> dict[str, float]:
     """What a run of full size covers, by 26 samples of each mode: modes, divergence in nats and readable share."""
     stacks = run.sample(modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2], run.recipe.seed)
     covered = modes.measure(classifier(run.recipe.size), stacks)
-    return {"modes": covered.modes, "kl": covered.kl,
-            "readable": float(classifier(run.recipe.size).readable(stacks).mean())}
+    return {
+        "modes": covered.modes,
+        "kl": covered.kl,
+        "readable": float(classifier(run.recipe.size).readable(stacks).mean()),
+    }
 
 
 def dcgan_limits(recipe: Recipe) -> dict[str, Any]:
@@ -194,10 +216,12 @@ def dcgan_limits(recipe: Recipe) -> dict[str, Any]:
     shared = {"possible": ceiling.possible, "samples": ceiling.samples}
     stacks = modes.gaussian_stacks(data.load("digits", split="test", size=recipe.size), 3, ceiling.samples, rng)
     control = modes.measure(reader, stacks)
-    return {"accuracy": reader.accuracy,
-            "floor": {"modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
-            "ceiling": {"modes": ceiling.modes, "kl": ceiling.kl, "readable": modes.READABLE},
-            "control": {"modes": control.modes, "kl": control.kl, "readable": float(reader.readable(stacks).mean())}}
+    return {
+        "accuracy": reader.accuracy,
+        "floor": {"modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
+        "ceiling": {"modes": ceiling.modes, "kl": ceiling.kl, "readable": modes.READABLE},
+        "control": {"modes": control.modes, "kl": control.kl, "readable": float(reader.readable(stacks).mean())},
+    }
 
 
 def examples(run: training.Run) -> np.ndarray:
@@ -207,19 +231,37 @@ def examples(run: training.Run) -> np.ndarray:
 
 def _as_listed(name: str, recipe: Recipe, frameworks: tuple[str, ...], every: int) -> Table:
     cells = tuple(Cell("as_listed", framework, recipe) for framework in frameworks)
-    return Table(name, f"Stacks of three digits: the DCGAN of article {name[-3:]} at full width", cells,
-                 ("modes", "kl", "readable"), measure_dcgan, compiled=False, every=every, limits=dcgan_limits,
-                 picture=examples)
+    return Table(
+        name,
+        f"Stacks of three digits: the DCGAN of article {name[-3:]} at full width",
+        cells,
+        ("modes", "kl", "readable"),
+        measure_dcgan,
+        compiled=False,
+        every=every,
+        limits=dcgan_limits,
+        picture=examples,
+    )
 
 
 #: As far as half an hour of a thread brings the one, and as many steps as the other asks for.
 ARTICLE_001 = _as_listed("article_001", RECIPES["colour-dcgan"].replace(steps=1250), FRAMEWORKS, 250)
 ARTICLE_004 = _as_listed("article_004", RECIPES["article-004"], ("tensorflow",), 300)
 STACKED_DIGITS = Table(
-    "stacked_digits", "Stacks of three digits: the best method in both frameworks",
-    tuple(Cell(BEST, framework, stacked_recipe(3, seed=seed)) for seed in SEEDS for framework in FRAMEWORKS), MEASURES,
-    measure_stacks)
+    "stacked_digits",
+    "Stacks of three digits: the best method in both frameworks",
+    tuple(Cell(BEST, framework, stacked_recipe(3, seed=seed)) for seed in SEEDS for framework in FRAMEWORKS),
+    MEASURES,
+    measure_stacks,
+)
 STACKED_DIGITS_METHODS = Table(
-    "stacked_digits_methods", f"Stacks of three digits: four methods, {COMPARED_STEPS:,} steps each",
-    tuple(Cell(method, framework, stacked_recipe(3, method, COMPARED_STEPS)) for method in METHODS
-          for framework in FRAMEWORKS), MEASURES, measure_stacks)
+    "stacked_digits_methods",
+    f"Stacks of three digits: four methods, {COMPARED_STEPS:,} steps each",
+    tuple(
+        Cell(method, framework, stacked_recipe(3, method, COMPARED_STEPS))
+        for method in METHODS
+        for framework in FRAMEWORKS
+    ),
+    MEASURES,
+    measure_stacks,
+)

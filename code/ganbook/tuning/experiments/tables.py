@@ -93,8 +93,9 @@ class Table:
         keys = [cell.key for cell in self.cells]
         twice = sorted({key for key in keys if keys.count(key) > 1})
         if twice:
-            raise ValueError(f"cells has the keys {', '.join(twice)} more than once; accepted: cells with keys of "
-                             "their own")
+            raise ValueError(
+                f"cells has the keys {', '.join(twice)} more than once; accepted: cells with keys of their own"
+            )
 
     def cell(self, key: str) -> Cell:
         """The cell with this key.
@@ -105,8 +106,9 @@ class Table:
         for cell in self.cells:
             if cell.key == key:
                 return cell
-        raise ValueError(f"key is {key!r}; accepted: that of a cell of table {self.name!r}, such as "
-                         f"{self.cells[0].key!r}")
+        raise ValueError(
+            f"key is {key!r}; accepted: that of a cell of table {self.name!r}, such as {self.cells[0].key!r}"
+        )
 
 
 def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, Any]:
@@ -127,8 +129,14 @@ def run_cell(table: Table, cell: Cell, device: str | None = None) -> dict[str, A
         ValueError: ``measure`` gives other names than the table announces, or a number that is not finite.
     """
     run = training.start_run(cell.recipe, cell.framework, device=device)
-    record = {"data": cell.recipe.data, "method": cell.method, "framework": cell.framework, "seed": cell.recipe.seed,
-              "early_losses": None, "failed": None}
+    record = {
+        "data": cell.recipe.data,
+        "method": cell.method,
+        "framework": cell.framework,
+        "seed": cell.recipe.seed,
+        "early_losses": None,
+        "failed": None,
+    }
     curve: dict[str, list[float]] = {}
     runner, looking = training.make_runner(run, table.compiled), 0.0
     if table.every:
@@ -179,16 +187,24 @@ def early_losses(cell: Cell, device: str | None = None) -> list[float]:
 def _measured(table: Table, cell: Cell, run: training.Run) -> dict[str, float]:
     measured = {name: float(value) for name, value in table.measure(run).items()}
     if set(measured) != set(table.measures):
-        raise ValueError(f"measure gives {', '.join(sorted(measured))} for {cell.key}; accepted: "
-                         f"{', '.join(sorted(table.measures))}")
+        raise ValueError(
+            f"measure gives {', '.join(sorted(measured))} for {cell.key}; accepted: {', '.join(sorted(table.measures))}"
+        )
     for name, value in measured.items():
         check_range(f"{name} of {cell.key}", value, -np.inf)
     return measured
 
 
-def run_table(table: Table, out: str | Path = "results", *, only: str = "*", jobs: int = 1,
-              minutes: float | None = None, device: str | None = None,
-              report: Callable[[str], None] = print) -> list[dict[str, Any]]:
+def run_table(
+    table: Table,
+    out: str | Path = "results",
+    *,
+    only: str = "*",
+    jobs: int = 1,
+    minutes: float | None = None,
+    device: str | None = None,
+    report: Callable[[str], None] = print,
+) -> list[dict[str, Any]]:
     """Run the cells that the file of a table lacks, one after another or in several processes.
 
     Args:
@@ -228,8 +244,10 @@ def run_table(table: Table, out: str | Path = "results", *, only: str = "*", job
                 results.write_result(path, content, FIELDS)
                 report(f"{number} of {len(left)}: {_line(table, cell, record)}")
     except Timeout:
-        raise results.ResultError(f"{path} is being written by another process; accepted: one at a time, or --jobs "
-                                  "for several processes at once") from None
+        raise results.ResultError(
+            f"{path} is being written by another process; accepted: one at a time, or --jobs "
+            "for several processes at once"
+        ) from None
     return content["records"]
 
 
@@ -249,8 +267,9 @@ def picture_of(table: Table, cell: Cell, folder: str | Path | None = None) -> Pa
     return folder / f"{table.name}_{cell.method}_{cell.framework}_{cell.recipe.seed}.png"
 
 
-def _records(table: Table, cells: Sequence[Cell], jobs: int, budget: float,
-             device: str | None) -> Iterator[tuple[Cell, dict[str, Any]]]:
+def _records(
+    table: Table, cells: Sequence[Cell], jobs: int, budget: float, device: str | None
+) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Cells with their records, as they are finished; none is begun after the time is up."""
     started = time.perf_counter()
     if jobs == 1:
@@ -259,8 +278,9 @@ def _records(table: Table, cells: Sequence[Cell], jobs: int, budget: float,
                 return
             yield cell, run_cell(table, cell, device)
         return
-    with concurrent.futures.ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"),
-                                                max_tasks_per_child=CELLS_PER_PROCESS) as pool:
+    with concurrent.futures.ProcessPoolExecutor(
+        jobs, multiprocessing.get_context("spawn"), max_tasks_per_child=CELLS_PER_PROCESS
+    ) as pool:
         waiting = list(reversed(cells))
         running: dict[concurrent.futures.Future[dict[str, Any]], Cell] = {}
         while True:
@@ -278,8 +298,14 @@ def _content(table: Table, path: Path) -> dict[str, Any]:
     """What the file holds, or what a new one starts with."""
     if path.exists():
         return _checked(table, path)
-    return {"table": table.name, "title": table.title, "measures": list(table.measures), "recipes": {},
-            "provenance": [], "records": []}
+    return {
+        "table": table.name,
+        "title": table.title,
+        "measures": list(table.measures),
+        "recipes": {},
+        "provenance": [],
+        "records": [],
+    }
 
 
 def read_table(table: Table, folder: str | Path | None = None) -> list[dict[str, Any]]:
@@ -328,21 +354,27 @@ def _checked(table: Table, path: Path) -> dict[str, Any]:
     content = results.read_result(path, FIELDS)
     cells = {cell.key: cell for cell in table.cells}
     if content["table"] != table.name or content["measures"] != list(table.measures):
-        raise results.ResultError(f"{path} holds table {content['table']!r} with {', '.join(content['measures'])}; "
-                                  f"accepted: {table.name!r} with {', '.join(table.measures)}")
+        raise results.ResultError(
+            f"{path} holds table {content['table']!r} with {', '.join(content['measures'])}; "
+            f"accepted: {table.name!r} with {', '.join(table.measures)}"
+        )
     for record in content["records"]:
         missing = [name for name in (*RECORD, *table.measures) if name not in record]
         if missing:
-            raise results.ResultError(f"{path} has a record without {', '.join(missing)}; accepted: records with all "
-                                      "fields")
+            raise results.ResultError(
+                f"{path} has a record without {', '.join(missing)}; accepted: records with all fields"
+            )
         if _key(record) not in cells:
-            raise results.ResultError(f"{path} has a record {_key(record)}; accepted: the cells of table "
-                                      f"{table.name!r}")
+            raise results.ResultError(
+                f"{path} has a record {_key(record)}; accepted: the cells of table {table.name!r}"
+            )
     for name, recipe in content["recipes"].items():
         now = next((cell for cell in table.cells if _group(cell) == name), None)
         if now is None or up_to_date(recipe) != json.loads(now.recipe.replace(seed=Recipe().seed).to_json()):
-            raise results.ResultError(f"{path} has runs of another recipe {name}; accepted: that of table "
-                                      f"{table.name!r}. Move the file away to run the table anew")
+            raise results.ResultError(
+                f"{path} has runs of another recipe {name}; accepted: that of table "
+                f"{table.name!r}. Move the file away to run the table anew"
+            )
     return content
 
 
@@ -397,8 +429,9 @@ class Summary:
     largest: float
 
 
-def summarise(records: Iterable[Mapping[str, Any]], measure: str,
-              by: Sequence[str] = ("data", "method", "framework")) -> dict[tuple[str, ...], Summary]:
+def summarise(
+    records: Iterable[Mapping[str, Any]], measure: str, by: Sequence[str] = ("data", "method", "framework")
+) -> dict[tuple[str, ...], Summary]:
     """Median, quartiles and extremes of one measure, for each group of records.
 
     Args:
@@ -457,7 +490,11 @@ def text(headers: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
         if len(line) != len(headers):
             raise ValueError(f"rows has one of {len(line)} values; accepted: {len(headers)}, one for each header")
     widths = [max(len(line[column]) for line in lines) for column in range(len(headers))]
-    shown = ["  ".join(value.ljust(width) if column == 0 else value.rjust(width)
-                       for column, (value, width) in enumerate(zip(line, widths, strict=True))).rstrip()
-             for line in lines]
+    shown = [
+        "  ".join(
+            value.ljust(width) if column == 0 else value.rjust(width)
+            for column, (value, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in lines
+    ]
     return "\n".join([shown[0], "-" * (sum(widths) + 2 * (len(widths) - 1)), *shown[1:]])

@@ -24,13 +24,18 @@ def checked(name: str, features: np.ndarray, rows: int = 2) -> np.ndarray:
         raise ValueError(f"{name} has shape {features.shape}; accepted: (N, D) with N at least {rows} and D at least 1")
     if not np.isfinite(features).all():
         count = int((~np.isfinite(features)).any(1).sum())
-        raise ValueError(f"{name} has values that are not finite, in {count} of its {len(features)} rows; accepted: "
-                         "finite features")
+        raise ValueError(
+            f"{name} has values that are not finite, in {count} of its {len(features)} rows; accepted: finite features"
+        )
     return features
 
 
-def checked_pair(x: np.ndarray, y: np.ndarray, rows: int = 2, names: tuple[str, str] = ("x", "y"),
-                 ) -> tuple[np.ndarray, np.ndarray]:
+def checked_pair(
+    x: np.ndarray,
+    y: np.ndarray,
+    rows: int = 2,
+    names: tuple[str, str] = ("x", "y"),
+) -> tuple[np.ndarray, np.ndarray]:
     """Two sets of features of one width as float64.
 
     Args:
@@ -42,8 +47,9 @@ def checked_pair(x: np.ndarray, y: np.ndarray, rows: int = 2, names: tuple[str, 
     """
     x, y = checked(names[0], x, rows), checked(names[1], y, rows)
     if x.shape[1] != y.shape[1]:
-        raise ValueError(f"{names[0]} has {x.shape[1]} features and {names[1]} has {y.shape[1]}; accepted: as many in "
-                         "both")
+        raise ValueError(
+            f"{names[0]} has {x.shape[1]} features and {names[1]} has {y.shape[1]}; accepted: as many in both"
+        )
     return x, y
 
 
@@ -62,8 +68,9 @@ def planes_of(images: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     images = np.asarray(images)
     if images.ndim != 4 or images.shape[1:3] != shape or 0 in images.shape:
-        raise ValueError(f"images has shape {images.shape}; accepted: (N, {shape[0]}, {shape[1]}, C), at least one "
-                         "image")
+        raise ValueError(
+            f"images has shape {images.shape}; accepted: (N, {shape[0]}, {shape[1]}, C), at least one image"
+        )
     if not (images.min() >= -1 and images.max() <= 1):  # false for NaN as well
         raise ValueError(f"images has values from {images.min()} to {images.max()}; accepted: -1 to 1")
     return np.moveaxis(images, -1, 1).reshape(-1, *shape, 1)

@@ -41,11 +41,13 @@ CLASSES = 10
 #: Features of one channel.
 WIDTH = 64
 #: By side of the image: channels, kernel and stride of each convolution.
-CONVOLUTIONS = MappingProxyType({
-    8: ((16, 3, 1), (24, 3, 2)),
-    28: ((8, 5, 2), (16, 3, 2), (24, 3, 2)),
-    32: ((8, 5, 2), (16, 3, 2), (24, 3, 2)),
-})
+CONVOLUTIONS = MappingProxyType(
+    {
+        8: ((16, 3, 1), (24, 3, 2)),
+        28: ((8, 5, 2), (16, 3, 2), (24, 3, 2)),
+        32: ((8, 5, 2), (16, 3, 2), (24, 3, 2)),
+    }
+)
 SIDES = tuple(CONVOLUTIONS)
 #: What the JSON beside the weights has besides the fields of every result.
 FIELDS = (*results.FIELDS, "side", "sha256", "accuracy", "train", "held_out", "command")
@@ -85,8 +87,13 @@ SOURCES = MappingProxyType({"digits": ("all", 0.5), "mnist_5k": ("all", 0.2), "m
 PART_OF = MappingProxyType({"mnist_5k": "mnist"})
 #: By side.  Digits shrunk to 8x8 pixels from 28x28 keep a margin that those of 8x8 lack, and a network this small
 #: reads one kind or the other; the larger ones read both.
-TRAININGS = MappingProxyType({8: Training(("digits",), 4000, shift=1), 28: Training(("digits", "mnist"), 5000),
-                              32: Training(("digits", "mnist"), 5000)})
+TRAININGS = MappingProxyType(
+    {
+        8: Training(("digits",), 4000, shift=1),
+        28: Training(("digits", "mnist"), 5000),
+        32: Training(("digits", "mnist"), 5000),
+    }
+)
 
 
 def digit_network(side: int) -> Blueprint:
@@ -98,11 +105,17 @@ def digit_network(side: int) -> Blueprint:
     shape: tuple[int, ...] = (check_side(side), side, 1)
     layers: list[Layer] = []
     for number, (channels, kernel, stride) in enumerate(CONVOLUTIONS[side], 1):
-        layers += [Conv2D(f"conv_{number}", shape[-1], channels, kernel, stride),
-                   Activation(f"activation_{number}", "leaky_relu")]
+        layers += [
+            Conv2D(f"conv_{number}", shape[-1], channels, kernel, stride),
+            Activation(f"activation_{number}", "leaky_relu"),
+        ]
         shape = layers[-2].output_shape(shape)
-    layers += [Flatten("flatten_1"), Dense("dense_1", math.prod(shape), WIDTH),
-               Activation(f"activation_{len(CONVOLUTIONS[side]) + 1}", "leaky_relu"), Dense("dense_2", WIDTH, CLASSES)]
+    layers += [
+        Flatten("flatten_1"),
+        Dense("dense_1", math.prod(shape), WIDTH),
+        Activation(f"activation_{len(CONVOLUTIONS[side]) + 1}", "leaky_relu"),
+        Dense("dense_2", WIDTH, CLASSES),
+    ]
     return Blueprint(tuple(layers), (side, side, 1), (CLASSES,))
 
 
@@ -113,8 +126,10 @@ def check_side(side: int) -> int:
         ClassifierError: there is none; names those that there are.
     """
     if side not in SIDES:
-        raise ClassifierError(f"side is {side!r}; accepted: {', '.join(map(str, SIDES))}, the sides in pixels that a "
-                              "digit classifier was trained for")
+        raise ClassifierError(
+            f"side is {side!r}; accepted: {', '.join(map(str, SIDES))}, the sides in pixels that a "
+            "digit classifier was trained for"
+        )
     return side
 
 
@@ -138,12 +153,15 @@ def load_weights(side: int, folder: str | Path | None = None) -> tuple[dict[str,
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise ClassifierError(f"{path} cannot be read ({error.strerror}); accepted: the file that {make} "
-                              "writes") from error
+        raise ClassifierError(
+            f"{path} cannot be read ({error.strerror}); accepted: the file that {make} writes"
+        ) from error
     found = hashlib.sha256(content).hexdigest()
     if found != record["sha256"]:
-        raise ClassifierError(f"{path} is not the file that its JSON records: its SHA-256 is {found} instead of "
-                              f"{record['sha256']}; fetch both again, or make both by {make}")
+        raise ClassifierError(
+            f"{path} is not the file that its JSON records: its SHA-256 is {found} instead of "
+            f"{record['sha256']}; fetch both again, or make both by {make}"
+        )
     return safetensors.numpy.load(content), record
 
 
@@ -200,8 +218,9 @@ class Classifier:
     def _read(self, images: np.ndarray, which: int) -> np.ndarray:
         """Features or logits of every channel of every image: shape (N C, 64) or (N C, 10)."""
         planes = planes_of(images, (self.side, self.side))
-        return np.concatenate([self.activations(part)[which]
-                               for part in np.array_split(planes, math.ceil(len(planes) / PART))])
+        return np.concatenate(
+            [self.activations(part)[which] for part in np.array_split(planes, math.ceil(len(planes) / PART))]
+        )
 
     def activations(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, 64) and logits (N, 10) of single-channel images (N, side, side, 1), in NumPy."""
@@ -261,9 +280,16 @@ def _varied(images: np.ndarray, shift: int, noise: float, rng: np.random.Generat
     return np.clip(moved + noise * rng.standard_normal(moved.shape), -1, 1).astype(np.float32)
 
 
-def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, steps: int | None = None,
-                    out: str | Path = "results", device: str | None = None,
-                    report: Callable[[str], None] = print) -> dict[str, Any]:
+def make_classifier(
+    side: int,
+    framework: str = "pytorch",
+    *,
+    seed: int = 0,
+    steps: int | None = None,
+    out: str | Path = "results",
+    device: str | None = None,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Train a classifier from new weights and write them and their record.
 
     Args:
@@ -289,7 +315,8 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
     parts = {name: held_out_split(name, side) for name in plan.data}
     known = [train for train, _ in parts.values()]
     reader = twin("ganbook.tuning.metrics.features", framework).DigitClassifier(
-        side, "float32", device, initial_arrays(digit_network(side).layers, rng))
+        side, "float32", device, initial_arrays(digit_network(side).layers, rng)
+    )
     for t in range(1, plan.steps + 1):
         loss = reader.step(*_batch(plan, known, rng), plan.optimiser.learning_rate.value(t - 1, plan.steps), t)
         if t % max(1, plan.steps // 10) == 0:
@@ -297,13 +324,20 @@ def make_classifier(side: int, framework: str = "pytorch", *, seed: int = 0, ste
             report(f"step {t:,} of {plan.steps:,}: loss {loss:.4f}; held-out digits read rightly: {right}")
     content = safetensors.numpy.save(_in_unit(reader, np.concatenate([train.images for train in known])))
     record = {
-        "experiment": "classifier", "framework": framework, "recipe": dataclasses.asdict(plan), "seed": seed,
-        **results.provenance(framework), "seconds": round(time.perf_counter() - started, 1), "side": side,
-        "sha256": hashlib.sha256(content).hexdigest(), "accuracy": _accuracy(reader, parts),
+        "experiment": "classifier",
+        "framework": framework,
+        "recipe": dataclasses.asdict(plan),
+        "seed": seed,
+        **results.provenance(framework),
+        "seconds": round(time.perf_counter() - started, 1),
+        "side": side,
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "accuracy": _accuracy(reader, parts),
         "train": {name: len(train) for name, (train, _) in parts.items()},
         "held_out": {name: len(held_out) for name, (_, held_out) in parts.items()},
         "command": f"python -m ganbook classifier --side {side} --framework {framework} --seed {seed} "
-        f"--steps {plan.steps}"}
+        f"--steps {plan.steps}",
+    }
     path = Path(out) / f"classifier_{side}.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_atomically(path, content)

@@ -28,16 +28,22 @@ class DigitNetwork(Network):
 class DigitClassifier(Classifier):
     """The twin of :class:`ganbook.tuning.metrics.features_torch.DigitClassifier`."""
 
-    def __init__(self, side: int, dtype: str = "float64", device: str | None = None,
-                 arrays: Mapping[str, np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        side: int,
+        dtype: str = "float64",
+        device: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         super().__init__(side, arrays)
         self.network = DigitNetwork(digit_network(side), 0, dtype, device)
         self.network.load(self.arrays)
         self.optimiser = TRAININGS[side].optimiser
         with tf.device(find_device(self.network.device_name)):
-            self.optimiser_state = {name: {moment: tf.Variable(zeros)
-                                 for moment, zeros in initial_state(self.optimiser, weight).items()}
-                          for name, weight in self.network.trainable().items()}
+            self.optimiser_state = {
+                name: {moment: tf.Variable(zeros) for moment, zeros in initial_state(self.optimiser, weight).items()}
+                for name, weight in self.network.trainable().items()
+            }
         # One graph for a whole step: run eagerly, so small a step costs many times as much.
         self._graph_step = tf.function(self._step, autograph=False)
 
@@ -55,8 +61,9 @@ class DigitClassifier(Classifier):
             _, logits = self.network(planes)
             loss = -tf.reduce_mean(tf.reduce_sum(targets * tf.nn.log_softmax(logits, axis=1), axis=1))
         weights = self.network.trainable()
-        new, state = update_all(self.optimiser, weights, tape.gradient(loss, weights), self.optimiser_state, t,
-                                learning_rate)
+        new, state = update_all(
+            self.optimiser, weights, tape.gradient(loss, weights), self.optimiser_state, t, learning_rate
+        )
         self.network.assign(new)
         for name, values in state.items():
             for moment, value in values.items():

@@ -51,15 +51,21 @@ class DigitClassifier(Classifier):
         ValueError: another dtype or device, or weights of other names or shapes.
     """
 
-    def __init__(self, side: int, dtype: str = "float64", device: str | None = None,
-                 arrays: Mapping[str, np.ndarray] | None = None) -> None:
+    def __init__(
+        self,
+        side: int,
+        dtype: str = "float64",
+        device: str | None = None,
+        arrays: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
         """Build the network and load its weights."""
         super().__init__(side, arrays)
         self.network = DigitNetwork(digit_network(side), 0, dtype, device)
         self.network.load(self.arrays)
         self.optimiser = TRAININGS[side].optimiser
-        self.optimiser_state = {name: initial_state(self.optimiser, weight.detach())
-                      for name, weight in self.network.trainable().items()}
+        self.optimiser_state = {
+            name: initial_state(self.optimiser, weight.detach()) for name, weight in self.network.trainable().items()
+        }
 
     def activations(self, planes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Features (N, 64) and logits (N, 10) of single-channel images (N, side, side, 1), in NumPy."""
@@ -74,8 +80,14 @@ class DigitClassifier(Classifier):
         weights = self.network.trainable()
         gradients = torch.autograd.grad(loss, list(weights.values()))
         with torch.no_grad():
-            new, self.optimiser_state = update_all(self.optimiser, weights, dict(zip(weights, gradients, strict=True)),
-                                         self.optimiser_state, t, learning_rate)
+            new, self.optimiser_state = update_all(
+                self.optimiser,
+                weights,
+                dict(zip(weights, gradients, strict=True)),
+                self.optimiser_state,
+                t,
+                learning_rate,
+            )
             self.network.assign(new)
         return loss.item()
 

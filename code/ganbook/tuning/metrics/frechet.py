@@ -159,13 +159,16 @@ def frechet_infinite(x: np.ndarray, y: np.ndarray, rng: np.random.Generator) -> 
     x, y = checked_pair(x, y, 2 * BLOCKS)
     x, y = x[rng.permutation(len(x))], y[rng.permutation(len(y))]
     counts = np.arange(1, BLOCKS + 1)
-    means = [np.mean([frechet_distance(*pair) for pair in zip(np.array_split(x, k), np.array_split(y, k), strict=True)])
-             for k in counts]
+    means = [
+        np.mean([frechet_distance(*pair) for pair in zip(np.array_split(x, k), np.array_split(y, k), strict=True)])
+        for k in counts
+    ]
     return float(np.polyfit(counts, means, 1)[1])
 
 
-def half_splits(metric: Callable[[np.ndarray, np.ndarray], Any], features: np.ndarray, rng: np.random.Generator,
-                repeats: int) -> np.ndarray:
+def half_splits(
+    metric: Callable[[np.ndarray, np.ndarray], Any], features: np.ndarray, rng: np.random.Generator, repeats: int
+) -> np.ndarray:
     """What a metric gives for two random halves of one set: the score, and its scatter, of a perfect generator.
 
     Args:

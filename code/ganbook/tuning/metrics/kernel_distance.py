@@ -120,7 +120,7 @@ def kernel_distance_noise(features: np.ndarray, n: int, m: int) -> float:
     means = np.concatenate([rows.mean(1) for rows in _rows(features, features)])
     mean, squares, start = means.mean(), 0.0, 0
     for rows in _rows(features, features):
-        centred = rows - means[start:start + len(rows), None] - means + mean
+        centred = rows - means[start : start + len(rows), None] - means + mean
         own = np.arange(len(rows))
         centred[own, start + own] = 0
         squares += (centred**2).sum()
@@ -128,8 +128,9 @@ def kernel_distance_noise(features: np.ndarray, n: int, m: int) -> float:
     return math.sqrt(pairs * squares / (len(features) * (len(features) - 1)))
 
 
-def gaussian_kernel_distance(mean_x: np.ndarray, covariance_x: np.ndarray, mean_y: np.ndarray,
-                             covariance_y: np.ndarray) -> float:
+def gaussian_kernel_distance(
+    mean_x: np.ndarray, covariance_x: np.ndarray, mean_y: np.ndarray, covariance_y: np.ndarray
+) -> float:
     r"""The kernel distance of two Gaussians, exactly.
 
     With a and b the means, S and T the covariances of two independent Gaussian vectors,
@@ -157,8 +158,10 @@ def gaussian_kernel_distance(mean_x: np.ndarray, covariance_x: np.ndarray, mean_
     x, y = ([np.asarray(moment, float) for moment in pair] for pair in ((mean_x, covariance_x), (mean_y, covariance_y)))
     d = x[0].size
     if any(mean.shape != (d,) or covariance.shape != (d, d) for mean, covariance in (x, y)):
-        raise ValueError(f"means and covariances have the shapes {x[0].shape}, {x[1].shape}, {y[0].shape} and "
-                         f"{y[1].shape}; accepted: (D,), (D, D), (D,) and (D, D)")
+        raise ValueError(
+            f"means and covariances have the shapes {x[0].shape}, {x[1].shape}, {y[0].shape} and "
+            f"{y[1].shape}; accepted: (D,), (D, D), (D,) and (D, D)"
+        )
     return _expected_kernel(*x, *x) + _expected_kernel(*y, *y) - 2 * _expected_kernel(*x, *y)
 
 
@@ -173,7 +176,7 @@ def _expected_kernel(a: np.ndarray, s: np.ndarray, b: np.ndarray, t: np.ndarray)
 def _rows(x: np.ndarray, y: np.ndarray) -> Iterator[np.ndarray]:
     """The kernel matrix of x and y, some rows at a time."""
     for start in range(0, len(x), ROWS):
-        base = x[start:start + ROWS] @ y.T / x.shape[1] + 1
+        base = x[start : start + ROWS] @ y.T / x.shape[1] + 1
         yield base * base * base  # ten times as fast as a power
 
 

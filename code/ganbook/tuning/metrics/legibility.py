@@ -65,8 +65,10 @@ class DigitJudge:
         Raises:
             ValueError: images of another shape, or a value outside the range.
         """
-        return Legibility(frechet_distance(self._features, self.reader.features(images)),
-                          float((self._confidence(images) > self._threshold).mean()))
+        return Legibility(
+            frechet_distance(self._features, self.reader.features(images)),
+            float((self._confidence(images) > self._threshold).mean()),
+        )
 
     def yardsticks(self, others: Images, count: int) -> dict[str, Legibility]:
         """What sets that no generator made score.

@@ -91,7 +91,7 @@ def measure_mixture(mixture: Mixture, points: np.ndarray) -> MixtureCoverage:
 
 def ideal_high_quality() -> float:
     """Share of a Gaussian of the plane within three standard deviations of its mean: 1 - e^{-3²/2} = 0.98889..."""
-    return -math.expm1(-RADIUS**2 / 2)
+    return -math.expm1(-(RADIUS**2) / 2)
 
 
 def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
@@ -124,8 +124,10 @@ def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
     possible, share = len(mixture.means), ideal_high_quality()
     gaps = np.linalg.norm(mixture.means[:, None] - mixture.means, axis=2)[~np.eye(possible, dtype=bool)]
     if len(gaps) and gaps.min() < APART * mixture.sigma:
-        raise ValueError(f"mixture has means {gaps.min() / mixture.sigma:.3g} standard deviations apart; accepted: at "
-                         f"least {APART:g}")
+        raise ValueError(
+            f"mixture has means {gaps.min() / mixture.sigma:.3g} standard deviations apart; accepted: at "
+            f"least {APART:g}"
+        )
     # Numbers of high-quality samples outside this range together weigh less than one in 10^15.
     low, high = (int(binom.ppf(tail, samples, share)) for tail in (1e-16, 1 - 1e-16))
     counts = np.arange(low, high + 1)

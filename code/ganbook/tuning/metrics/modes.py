@@ -108,8 +108,10 @@ def fit_classifier(train: Images, held_out: Images) -> ModeClassifier:
 
     for name, images in (("train", train), ("held_out", held_out)):
         if images.shape != (*train.shape[:2], 1) or images.labels.max() >= DIGITS:
-            raise ValueError(f"{name} has images of shape {images.shape} and labels up to {images.labels.max()}; "
-                             f"accepted: {(*train.shape[:2], 1)} and labels 0 to 9")
+            raise ValueError(
+                f"{name} has images of shape {images.shape} and labels up to {images.labels.max()}; "
+                f"accepted: {(*train.shape[:2], 1)} and labels 0 to 9"
+            )
     missing = sorted(set(range(DIGITS)) - set(train.labels.tolist()))
     if missing:
         raise ValueError(f"train has no image with the labels {missing}; accepted: every label from 0 to 9")
@@ -163,8 +165,9 @@ def coverage(modes: np.ndarray, possible: int) -> Coverage:
     modes = np.asarray(modes)
     check_int("possible", possible, 1)
     if modes.ndim != 1 or not len(modes) or not np.issubdtype(modes.dtype, np.integer):
-        raise ValueError(f"modes has shape {modes.shape} and type {modes.dtype}; accepted: (N,), at least one whole "
-                         "number")
+        raise ValueError(
+            f"modes has shape {modes.shape} and type {modes.dtype}; accepted: (N,), at least one whole number"
+        )
     if modes.min() < 0 or modes.max() >= possible:
         raise ValueError(f"modes has numbers from {modes.min()} to {modes.max()}; accepted: 0 to {possible - 1}")
     counts = np.bincount(modes, minlength=possible)
@@ -189,8 +192,9 @@ def measure(classifier: ModeClassifier, stacks: np.ndarray) -> Coverage:
     return coverage(classifier.modes(stacks), DIGITS ** np.shape(stacks)[3])
 
 
-def ceiling(classifier: ModeClassifier, real: StackedImages, rng: np.random.Generator,
-            samples: int | None = None) -> Coverage:
+def ceiling(
+    classifier: ModeClassifier, real: StackedImages, rng: np.random.Generator, samples: int | None = None
+) -> Coverage:
     """What real stacks score: the best that a generator can hope for under this classifier.
 
     Args:

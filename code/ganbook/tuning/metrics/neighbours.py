@@ -77,13 +77,14 @@ def measure_neighbourhoods(real: np.ndarray, fake: np.ndarray) -> Neighbourhoods
     recalled = covered = start = 0
     for distances in pairwise_distances_chunked(real, fake, working_memory=64):
         squares = distances**2
-        held = squares < of_reals[start:start + len(squares), None]
+        held = squares < of_reals[start : start + len(squares), None]
         holders += held.sum(0)
         covered += held.any(1).sum()
         recalled += (squares < of_fakes).any(1).sum()
         start += len(squares)
-    return Neighbourhoods(float((holders > 0).mean()), float(recalled / len(real)), float(holders.mean() / K),
-                          float(covered / len(real)))
+    return Neighbourhoods(
+        float((holders > 0).mean()), float(recalled / len(real)), float(holders.mean() / K), float(covered / len(real))
+    )
 
 
 def expected_coverage(n: int, m: int) -> float:

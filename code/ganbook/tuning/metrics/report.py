@@ -97,12 +97,22 @@ class Report:
 
     def text(self) -> str:
         """The report as lines to read."""
-        cells = [(row.metric, _number(row.value), _number(row.reference),
-                  "" if row.spread is None else f"± {_number(row.spread)}", row.meaning) for row in self.rows]
+        cells = [
+            (
+                row.metric,
+                _number(row.value),
+                _number(row.reference),
+                "" if row.spread is None else f"± {_number(row.spread)}",
+                row.meaning,
+            )
+            for row in self.rows
+        ]
         head = ("metric", "generated", "real", "", "")
         widths = [max(len(cell[i]) for cell in (head, *cells)) for i in range(4)]
-        lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}} {d:<{widths[3]}}  {e}".rstrip()
-                 for a, b, c, d, e in (head, *cells)]
+        lines = [
+            f"{a:<{widths[0]}}  {b:>{widths[1]}}  {c:>{widths[2]}} {d:<{widths[3]}}  {e}".rstrip()
+            for a, b, c, d, e in (head, *cells)
+        ]
         out = [f"left out: {name}: {reason}" for name, reason in self.left_out]
         return "\n".join([self.title, "", *lines, *([""] if out or self.notes else []), *self.notes, *out])
 
@@ -114,9 +124,16 @@ class Report:
             OSError: the disk refuses; an older report is still whole.
         """
         check_target(path, self.record["recipe"])
-        results.write_result(path, self.record | {
-            "rows": [dataclasses.asdict(row) for row in self.rows], "notes": list(self.notes),
-            "left_out": [{"metrics": name, "reason": reason} for name, reason in self.left_out]}, FIELDS)
+        results.write_result(
+            path,
+            self.record
+            | {
+                "rows": [dataclasses.asdict(row) for row in self.rows],
+                "notes": list(self.notes),
+                "left_out": [{"metrics": name, "reason": reason} for name, reason in self.left_out],
+            },
+            FIELDS,
+        )
 
 
 def check_target(path: str | Path, recipe: dict[str, Any]) -> None:
@@ -131,8 +148,9 @@ def check_target(path: str | Path, recipe: dict[str, Any]) -> None:
     # With a folder before it, a bare name is not looked for among the project's results.
     there = results.read_result(path.absolute(), FIELDS)
     if there["experiment"] != "evaluate" or up_to_date(there["recipe"]) != recipe:
-        raise results.ResultError(f"{path} holds another run's report; accepted: a new file, or one that holds a "
-                                  "report of the same recipe")
+        raise results.ResultError(
+            f"{path} holds another run's report; accepted: a new file, or one that holds a report of the same recipe"
+        )
 
 
 def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any = None) -> Report:
@@ -164,16 +182,21 @@ def evaluate_run(run: Run, count: int | None = None, seed: int = 0, source: Any 
     most = min(LARGEST, max(MOST_NUMBERS // math.prod(source.shape), FEWEST))
     limit = min(len(source), most) if isinstance(source, Images) else most
     if isinstance(source, Images) and len(source) < 2 * (K + 1):
-        raise ValueError(f"{record['name']} has {len(source)} images; accepted: at least {2 * (K + 1)}, to be compared "
-                         "with each other")
+        raise ValueError(
+            f"{record['name']} has {len(source)} images; accepted: at least {2 * (K + 1)}, to be compared "
+            "with each other"
+        )
     count = limit if count is None else check_int("count", count, 1)
     if count < least:
-        raise ValueError(f"count is {count}; accepted: at least {least}, the fewest examples that all metrics of "
-                         f"{run.recipe.data} can do with")
+        raise ValueError(
+            f"count is {count}; accepted: at least {least}, the fewest examples that all metrics of "
+            f"{run.recipe.data} can do with"
+        )
     seed = check_int("seed", seed, 0)
     rng = np.random.default_rng(seed)
-    measuring = _Measuring(run, source, record, _generate(run, count, seed),
-                           *_real(source, record["name"], most, rng), rng)
+    measuring = _Measuring(
+        run, source, record, _generate(run, count, seed), *_real(source, record["name"], most, rng), rng
+    )
     (measuring.points if len(source.shape) == 1 else measuring.images)()
     return measuring.report(seed)
 
@@ -185,8 +208,10 @@ def _generate(run: Run, count: int, seed: int) -> np.ndarray:
     examples = exact.sample(count, seed)
     finite = np.isfinite(examples).reshape(count, -1).all(1)
     if not finite.all():
-        raise ValueError(f"the generator makes {count - finite.sum()} of {count} examples with values that are "
-                         "infinite or not a number; accepted: finite examples")
+        raise ValueError(
+            f"the generator makes {count - finite.sum()} of {count} examples with values that are "
+            "infinite or not a number; accepted: finite examples"
+        )
     return examples
 
 
@@ -204,8 +229,16 @@ def _real(source: Any, name: str | None, most: int, rng: np.random.Generator) ->
 class _Measuring:
     """A report that is being made."""
 
-    def __init__(self, run: Run, source: Any, record: dict[str, Any], fake: np.ndarray, real: np.ndarray, which: str,
-                 rng: np.random.Generator) -> None:
+    def __init__(
+        self,
+        run: Run,
+        source: Any,
+        record: dict[str, Any],
+        fake: np.ndarray,
+        real: np.ndarray,
+        which: str,
+        rng: np.random.Generator,
+    ) -> None:
         self.run, self.source, self.record, self.rng = run, source, record, rng
         self.fake, self.real, self.which = fake, real, which
         #: Of the data set, of stacks that of the images in their channels.
@@ -213,12 +246,15 @@ class _Measuring:
         self.rows: list[Row] = []
         self.left_out: list[tuple[str, str]] = []
         self.share = len(fake) / (len(fake) + len(real))
-        self.notes = [f"real: what real ones score in place of the generated ones, as the line says, else in {SPLITS} "
-                      "splits of the real ones in two, mean ± standard deviation"]
+        self.notes = [
+            f"real: what real ones score in place of the generated ones, as the line says, else in {SPLITS} "
+            "splits of the real ones in two, mean ± standard deviation"
+        ]
 
     def add(self, metric: str, value: float, reference: float, spread: float | None, meaning: str) -> None:
-        self.rows.append(Row(metric, float(value), float(reference), None if spread is None else float(spread),
-                             meaning))
+        self.rows.append(
+            Row(metric, float(value), float(reference), None if spread is None else float(spread), meaning)
+        )
 
     def among_real(self, metric: Callable[..., Any], features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Mean and standard deviation of a metric between two random parts of the real ones, split as n to N."""
@@ -235,8 +271,13 @@ class _Measuring:
         (n + N) / N times as large.
         """
         mean, spread = self.among_real(frechet_distance, real)
-        self.add(f"{space}-space Frechet distance", frechet_distance(fake, real), float(mean * (1 - self.share)),
-                 float(spread * (1 - self.share)), meaning)
+        self.add(
+            f"{space}-space Frechet distance",
+            frechet_distance(fake, real),
+            float(mean * (1 - self.share)),
+            float(spread * (1 - self.share)),
+            meaning,
+        )
 
     def points(self) -> None:
         self.frechet("coordinate", self.fake, self.real, "lower is better; compares mean and covariance alone")
@@ -245,10 +286,20 @@ class _Measuring:
             return
         found, ideal = measure_mixture(self.source, self.fake), ideal_mixture(self.source, len(self.fake))
         self.add(f"modes of {found.possible}", found.modes, ideal.modes, None, "captured; real: expected")
-        self.add("high-quality share", found.high_quality, ideal.high_quality, None,
-                 "within 3 sigma of a mode; higher is better; real: expected")
-        self.add("reverse KL", found.reverse_kl, ideal.reverse_kl, None,
-                 "histogram of modes from uniform, in nats; lower is better; real: expected")
+        self.add(
+            "high-quality share",
+            found.high_quality,
+            ideal.high_quality,
+            None,
+            "within 3 sigma of a mode; higher is better; real: expected",
+        )
+        self.add(
+            "reverse KL",
+            found.reverse_kl,
+            ideal.reverse_kl,
+            None,
+            "histogram of modes from uniform, in nats; lower is better; real: expected",
+        )
 
     def images(self) -> None:
         outside = np.abs(self.fake) > 1
@@ -270,18 +321,26 @@ class _Measuring:
         try:
             known = classifier.TRAININGS[classifier.check_side(side)].data
             if classifier.PART_OF.get(base, base) not in known:
-                raise classifier.ClassifierError(f"the classifier of {side}x{side} images was trained on "
-                                                 f"{' and '.join(known)}, not on {base}")
+                raise classifier.ClassifierError(
+                    f"the classifier of {side}x{side} images was trained on {' and '.join(known)}, not on {base}"
+                )
             reader = twin("ganbook.tuning.metrics.features", self.run.framework).DigitClassifier(
-                side, device=self.run.generator.device_name)
+                side, device=self.run.generator.device_name
+            )
         except classifier.ClassifierError as error:
-            self.left_out.append(("feature-space Frechet distance, kernel distance, " + ", ".join(NEIGHBOURS),
-                                  str(error)))
+            self.left_out.append(
+                ("feature-space Frechet distance, kernel distance, " + ", ".join(NEIGHBOURS), str(error))
+            )
             return
         real, fake = reader.features(self.real), reader.features(self.fake)
         self.frechet("feature", fake, real, "lower is better; not comparable with other features")
-        self.add("kernel distance", kernel_distance(fake, real), 0.0,
-                 kernel_distance_noise(real, len(fake), len(real)), "lower is better; no bias, so 0 on average")
+        self.add(
+            "kernel distance",
+            kernel_distance(fake, real),
+            0.0,
+            kernel_distance_noise(real, len(fake), len(real)),
+            "lower is better; no bias, so 0 on average",
+        )
         found = measure_neighbourhoods(real, fake)
         mean, spread = self.among_real(lambda x, y: dataclasses.astuple(measure_neighbourhoods(y, x)), real)
         for i, (name, meaning) in enumerate(NEIGHBOURS.items()):
@@ -292,8 +351,12 @@ class _Measuring:
         stacked = isinstance(self.source, StackedImages)
         base = self.source.base if stacked else self.source
         if base.images.size > MOST_KNOWN:
-            self.left_out.append(("nearest training image", f"the training images are {base.images.size:,} numbers; "
-                                                            f"accepted: at most {MOST_KNOWN:,}"))
+            self.left_out.append(
+                (
+                    "nearest training image",
+                    f"the training images are {base.images.size:,} numbers; accepted: at most {MOST_KNOWN:,}",
+                )
+            )
             return
         known = pixels(base.images)
         planes = pixels(planes_of(self.fake, base.shape[:2]) if stacked else self.fake)
@@ -303,13 +366,22 @@ class _Measuring:
             own, real = _to_next(known, self.rng), "their own"
         else:
             own, real = nearest_known(pixels(others.images), known)[0], "held-out images"
-        self.add("nearest training image", np.median(distances), np.median(own), None,
-                 f"median distance in pixels; far below real: copies; real: {real}")
+        self.add(
+            "nearest training image",
+            np.median(distances),
+            np.median(own),
+            None,
+            f"median distance in pixels; far below real: copies; real: {real}",
+        )
         if others is not None and len(others) >= FEWEST:
             found = measure_memorisation(planes, known, pixels(others.images))
-            self.add("nearer than held-out", found.closer, 0.5,
-                     abs(found.closer - 0.5) / abs(found.score) if found.score else None,
-                     "share of pairs where the generated one is nearer to training images; above real: copies")
+            self.add(
+                "nearer than held-out",
+                found.closer,
+                0.5,
+                abs(found.closer - 0.5) / abs(found.score) if found.score else None,
+                "share of pairs where the generated one is nearer to training images; above real: copies",
+            )
 
     def other_part(self) -> Images | None:
         """The images that the run did not learn from, of stacks those of one channel, if there are any at hand."""
@@ -317,8 +389,12 @@ class _Measuring:
         if recipe.split == "all" or not loadable(self.record):
             return None
         try:  # a part may well be smaller than a batch: nothing learns from it
-            return load_source(recipe.replace(data=self.base, split="test" if recipe.split == "train" else "train",
-                                              batch=recipe.packing), **read_as(self.source))
+            return load_source(
+                recipe.replace(
+                    data=self.base, split="test" if recipe.split == "train" else "train", batch=recipe.packing
+                ),
+                **read_as(self.source),
+            )
         except data.DataError:
             return None
 
@@ -335,22 +411,48 @@ class _Measuring:
         real = StackedImages.draw(held_out, channels, data.COUNT, self.rng)
         best = modes.ceiling(reading, real, self.rng, count)
         shared = {"possible": found.possible, "samples": count}
-        self.add(f"modes of {found.possible:,}", found.modes, best.modes, None,
-                 f"that occur; real: held-out stacks; expected if all are equally likely: "
-                 f"{modes.expected_modes(**shared):,.1f}")
-        self.add("reverse KL", found.kl, best.kl, None, "histogram of modes from uniform, in nats; lower is better; "
-                 f"expected likewise: {modes.expected_kl(**shared):.4f}")
-        self.add("readable share", reading.readable(self.fake).mean(), modes.READABLE, None,
-                 f"of the channels; real: by definition; the reader names {reading.accuracy:.1%} of held-out digits "
-                 "rightly")
+        self.add(
+            f"modes of {found.possible:,}",
+            found.modes,
+            best.modes,
+            None,
+            f"that occur; real: held-out stacks; expected if all are equally likely: "
+            f"{modes.expected_modes(**shared):,.1f}",
+        )
+        self.add(
+            "reverse KL",
+            found.kl,
+            best.kl,
+            None,
+            "histogram of modes from uniform, in nats; lower is better; "
+            f"expected likewise: {modes.expected_kl(**shared):.4f}",
+        )
+        self.add(
+            "readable share",
+            reading.readable(self.fake).mean(),
+            modes.READABLE,
+            None,
+            f"of the channels; real: by definition; the reader names {reading.accuracy:.1%} of held-out digits rightly",
+        )
 
     def report(self, seed: int) -> Report:
         run, recipe = self.run, self.run.recipe
-        title = (f"{recipe.name}: {len(self.fake):,} generated at step {run.step:,} of {run.steps:,} against "
-                 f"{self.which}, seed {seed}")
-        record = {"experiment": "evaluate", "framework": run.framework, "recipe": json.loads(recipe.to_json()),
-                  "seed": seed, **results.provenance(run.framework), "seconds": round(run.seconds, 3),
-                  "step": run.step, "data": self.record["name"], "count": len(self.fake), "real": self.which}
+        title = (
+            f"{recipe.name}: {len(self.fake):,} generated at step {run.step:,} of {run.steps:,} against "
+            f"{self.which}, seed {seed}"
+        )
+        record = {
+            "experiment": "evaluate",
+            "framework": run.framework,
+            "recipe": json.loads(recipe.to_json()),
+            "seed": seed,
+            **results.provenance(run.framework),
+            "seconds": round(run.seconds, 3),
+            "step": run.step,
+            "data": self.record["name"],
+            "count": len(self.fake),
+            "real": self.which,
+        }
         return Report(title, tuple(self.rows), tuple(self.left_out), tuple(self.notes), record)
 
 

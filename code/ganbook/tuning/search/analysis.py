@@ -42,8 +42,17 @@ def expected_largest(n: int) -> float:
         (0.56419, 0.56419)
     """
     check_int("n", n, 1)
-    return n * integrate.quad(lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1), -12, 12,
-                              epsabs=1e-12, epsrel=1e-12, limit=200)[0]
+    return (
+        n
+        * integrate.quad(
+            lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1),
+            -12,
+            12,
+            epsabs=1e-12,
+            epsrel=1e-12,
+            limit=200,
+        )[0]
+    )
 
 
 def winners_curse(n: int, noise: float, spread: float) -> float:
@@ -102,8 +111,9 @@ def best_so_far(study: optuna.Study) -> np.ndarray:
         >>> best_so_far(study).tolist()
         [3.0, 3.0, 2.0]
     """
-    scores = [trial.value if trial.state == TrialState.COMPLETE else math.inf
-              for trial in optuna_studies.finished(study)]
+    scores = [
+        trial.value if trial.state == TrialState.COMPLETE else math.inf for trial in optuna_studies.finished(study)
+    ]
     return np.minimum.accumulate(np.array(scores, np.float64))
 
 
@@ -138,7 +148,9 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
     """
     evaluator: BaseImportanceEvaluator = (
         FanovaImportanceEvaluator(seed=check_int("seed", seed, 0))
-        if check_choice("method", method, METHODS) == "fanova" else PedAnovaImportanceEvaluator(target_quantile=GOOD))
+        if check_choice("method", method, METHODS) == "fanova"
+        else PedAnovaImportanceEvaluator(target_quantile=GOOD)
+    )
     scored = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if len(scored) < 2:
         raise ValueError(f"trials has {len(scored)} with a score; accepted: at least two")
@@ -148,8 +160,8 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
         study = optuna.create_study()
         study.add_trials(scored)
         found = optuna.importance.get_param_importances(
-            study, evaluator=evaluator,
-            target=lambda trial: math.log(trial.value))  # type: ignore[arg-type]  # Optuna's, None without a score
+            study, evaluator=evaluator, target=lambda trial: math.log(trial.value)
+        )  # type: ignore[arg-type]  # Optuna's, None without a score
     return {name: float(value) for name, value in found.items()}
 
 

@@ -69,10 +69,12 @@ class NumberedSampler(optuna.samplers.BaseSampler):
         return self._own.sample_independent(study, trial, param_name, param_distribution)
 
 
-SAMPLERS = MappingProxyType({
-    "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=START),
-    "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
-})
+SAMPLERS = MappingProxyType(
+    {
+        "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=START),
+        "random": lambda seed: optuna.samplers.RandomSampler(seed=seed),
+    }
+)
 
 
 def _wilcoxon() -> optuna.pruners.BasePruner:
@@ -81,11 +83,13 @@ def _wilcoxon() -> optuna.pruners.BasePruner:
         return optuna.pruners.WilcoxonPruner()
 
 
-PRUNERS = MappingProxyType({
-    "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=START),
-    "wilcoxon": _wilcoxon,
-    "none": optuna.pruners.NopPruner,
-})
+PRUNERS = MappingProxyType(
+    {
+        "median": lambda: optuna.pruners.MedianPruner(n_startup_trials=START),
+        "wilcoxon": _wilcoxon,
+        "none": optuna.pruners.NopPruner,
+    }
+)
 #: How a study is begun where nothing else is asked for.
 DEFAULTS = MappingProxyType({"sampler": "tpe", "seed": 0, "pruner": "median"})
 
@@ -101,8 +105,13 @@ def quiet() -> Iterator[None]:
         optuna.logging.set_verbosity(before)
 
 
-def open_study(problem: SearchProblem, storage: BaseStorage, sampler: str | None = None, seed: int | None = None,
-               pruner: str | None = None) -> optuna.Study:
+def open_study(
+    problem: SearchProblem,
+    storage: BaseStorage,
+    sampler: str | None = None,
+    seed: int | None = None,
+    pruner: str | None = None,
+) -> optuna.Study:
     """Begin the study of a problem, or go on with the one that the storage holds.
 
     Args:
@@ -130,13 +139,17 @@ def open_study(problem: SearchProblem, storage: BaseStorage, sampler: str | None
     tools = {name: begun.get(name, default) for name, default in DEFAULTS.items()}
     for name, value in (("sampler", sampler), ("seed", seed), ("pruner", pruner)):
         if begun and value not in (None, begun[name]):
-            raise StudyError(f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
-                             "or another file")
+            raise StudyError(
+                f"{name} is {value!r}, and the study was begun with {begun[name]!r}; accepted: that one, "
+                "or another file"
+            )
         tools[name] = tools[name] if value is None else value
     given: dict[str, Any] = {
-        "storage": storage, "study_name": problem.name,
+        "storage": storage,
+        "study_name": problem.name,
         "sampler": NumberedSampler(tools["sampler"], tools["seed"]),
-        "pruner": PRUNERS[check_choice("pruner", tools["pruner"], tuple(PRUNERS))]()}
+        "pruner": PRUNERS[check_choice("pruner", tools["pruner"], tuple(PRUNERS))](),
+    }
     if begun:  # loading writes nothing, while Optuna notes every attempt to create a study
         return optuna.load_study(**given)
     with quiet():
@@ -151,8 +164,9 @@ def _begun(problem: SearchProblem, storage: BaseStorage) -> dict[str, Any]:
     names = optuna.get_all_study_names(storage)
     if problem.name not in names:
         if names and isinstance(storage, optuna.storages.JournalStorage):
-            raise StudyError(f"the file holds a study of the problem {names[0]!r}; accepted: one of "
-                             f"{problem.name!r}, or a new file")
+            raise StudyError(
+                f"the file holds a study of the problem {names[0]!r}; accepted: one of {problem.name!r}, or a new file"
+            )
         return {}
     study = storage.get_study_id_from_name(problem.name)
     attributes = storage.get_study_user_attrs(study)
@@ -160,9 +174,11 @@ def _begun(problem: SearchProblem, storage: BaseStorage) -> dict[str, Any]:
         return attributes
     if "fingerprint" not in attributes and not storage.get_all_trials(study, deepcopy=False):
         return {}  # another process has just made it, or was stopped before it could say what it asks
-    raise StudyError(f"the study {problem.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
-                     f"problem has {problem.fingerprint!r}: its base, space, seeds, steps or framework differ; "
-                     "accepted: the problem that the study was begun with, or a new file")
+    raise StudyError(
+        f"the study {problem.name!r} has the fingerprint {attributes.get('fingerprint')!r}, and the "
+        f"problem has {problem.fingerprint!r}: its base, space, seeds, steps or framework differ; "
+        "accepted: the problem that the study was begun with, or a new file"
+    )
 
 
 def read_study(problem: SearchProblem, storage: BaseStorage) -> optuna.Study:
@@ -172,8 +188,9 @@ def read_study(problem: SearchProblem, storage: BaseStorage) -> optuna.Study:
         StudyError: it holds none, or one of another problem.
     """
     if not _begun(problem, storage):
-        raise StudyError(f"there is no study {problem.name!r} in the storage; accepted: one that python -m ganbook "
-                         "tune began")
+        raise StudyError(
+            f"there is no study {problem.name!r} in the storage; accepted: one that python -m ganbook tune began"
+        )
     return open_study(problem, storage)
 
 
@@ -189,8 +206,15 @@ def finished(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
     return study.get_trials(deepcopy=False, states=FINISHED)
 
 
-def run_trials(study: optuna.Study, problem: SearchProblem, trials: int, *, progress: bool | None = None,
-               device: str | None = None, callbacks: Sequence[Callable[..., None]] = ()) -> None:
+def run_trials(
+    study: optuna.Study,
+    problem: SearchProblem,
+    trials: int,
+    *,
+    progress: bool | None = None,
+    device: str | None = None,
+    callbacks: Sequence[Callable[..., None]] = (),
+) -> None:
     """Run trials until the study has so many finished ones.
 
     In one process the outcome depends on the problem and on the sampler's seed alone, however often it was stopped
@@ -222,8 +246,14 @@ def run_trials(study: optuna.Study, problem: SearchProblem, trials: int, *, prog
     with quiet(), _alone(study), show_trials(trials, progress) as show:
         show(study)
         if len(finished(study)) < trials:
-            study.optimize(lambda trial: _score_trial(study, problem, trial, device), callbacks=[
-                lambda study, _trial: show(study), *callbacks, optuna.study.MaxTrialsCallback(trials, FINISHED)])
+            study.optimize(
+                lambda trial: _score_trial(study, problem, trial, device),
+                callbacks=[
+                    lambda study, _trial: show(study),
+                    *callbacks,
+                    optuna.study.MaxTrialsCallback(trials, FINISHED),
+                ],
+            )
 
 
 @contextlib.contextmanager
@@ -248,9 +278,11 @@ def show_trials(trials: int, progress: bool | None = None) -> Iterator[Callable[
         progress: show it; None shows it on a terminal, and never under test.
     """
     with tqdm(total=trials, unit="trial", leave=False, disable=not training.show_bar(progress)) as bar:
+
         def show(study: optuna.Study) -> None:
             bar.n, best = len(finished(study)), best_distance(study)
             bar.set_postfix_str(f"best {best:.4g}" if math.isfinite(best) else "no score yet")
+
         yield show
 
 

@@ -99,37 +99,48 @@ def _with_rate(field: str, recipe: Recipe, value: float) -> Recipe:
 
 
 def _with_beta1(recipe: Recipe, value: float) -> Recipe:
-    return recipe.replace(**{field: dataclasses.replace(getattr(recipe, field), beta1=value)
-                             for field in ("generator_optimiser", "discriminator_optimiser")})
+    return recipe.replace(
+        **{
+            field: dataclasses.replace(getattr(recipe, field), beta1=value)
+            for field in ("generator_optimiser", "discriminator_optimiser")
+        }
+    )
 
 
 def _with_penalty(recipe: Recipe, value: float) -> Recipe:
     active = {name: getattr(recipe, name) for name in ("r1", "r2") if getattr(recipe, name).start > 0}
     if not active:
-        raise ValueError(f"recipe {recipe.name!r} has neither r1 nor r2; accepted where the penalty varies: a recipe "
-                         "with one of them")
+        raise ValueError(
+            f"recipe {recipe.name!r} has neither r1 nor r2; accepted where the penalty varies: a recipe "
+            "with one of them"
+        )
     return recipe.replace(**{name: _scaled(schedule, value) for name, schedule in active.items()})
 
 
 def _with_width(recipe: Recipe, value: int) -> Recipe:
     def widened(network: Architecture) -> Architecture:
         if not network.kind.startswith("MLP"):
-            raise ValueError(f"recipe {recipe.name!r} has a {network.kind}; accepted where the width varies: "
-                             "MLPGenerator and MLPDiscriminator")
+            raise ValueError(
+                f"recipe {recipe.name!r} has a {network.kind}; accepted where the width varies: "
+                "MLPGenerator and MLPDiscriminator"
+            )
         return network.with_(hidden=(value,) * len(network.settings["hidden"]))
+
     return recipe.replace(generator=widened(recipe.generator), discriminator=widened(recipe.discriminator))
 
 
 #: What may vary: by name, how a recipe takes a value.  Rates and penalties keep the shape of their schedules.
-SETTINGS: Mapping[str, Callable[[Recipe, Any], Recipe]] = MappingProxyType({
-    "generator_rate": functools.partial(_with_rate, "generator_optimiser"),
-    "discriminator_rate": functools.partial(_with_rate, "discriminator_optimiser"),
-    "beta1": _with_beta1,
-    "penalty": _with_penalty,
-    "width": _with_width,
-    "batch": lambda recipe, value: recipe.replace(batch=value),
-    "loss": lambda recipe, value: recipe.replace(loss=value),
-})
+SETTINGS: Mapping[str, Callable[[Recipe, Any], Recipe]] = MappingProxyType(
+    {
+        "generator_rate": functools.partial(_with_rate, "generator_optimiser"),
+        "discriminator_rate": functools.partial(_with_rate, "discriminator_optimiser"),
+        "beta1": _with_beta1,
+        "penalty": _with_penalty,
+        "width": _with_width,
+        "batch": lambda recipe, value: recipe.replace(batch=value),
+        "loss": lambda recipe, value: recipe.replace(loss=value),
+    }
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,8 +178,10 @@ class SearchProblem:
         object.__setattr__(self, "seeds", tuple(self.seeds))
         object.__setattr__(self, "base", self.base.replace(name=self.name, steps=check_int("steps", self.steps, 1)))
         if self.base.split not in OTHER_HALF or len(self.base.generator.settings.get("shape", ())) != 3:
-            raise ValueError(f"base learns {self.base.data!r}, split {self.base.split!r}; accepted: images, split "
-                             "'train' or 'test', since the other half judges")
+            raise ValueError(
+                f"base learns {self.base.data!r}, split {self.base.split!r}; accepted: images, split "
+                "'train' or 'test', since the other half judges"
+            )
 
     def __reduce__(self) -> tuple[Any, ...]:  # a mapping proxy cannot be pickled
         return type(self), (self.name, self.base, dict(self.space), self.seeds, self.steps, self.framework)
@@ -194,9 +207,17 @@ class SearchProblem:
     def to_json(self) -> str:
         """The problem as one line of JSON."""
         space = {name: {"kind": type(where).__name__} | dataclasses.asdict(where) for name, where in self.space.items()}
-        return json.dumps({"name": self.name, "base": json.loads(self.base.to_json()), "space": space,
-                           "seeds": self.seeds, "steps": self.steps, "framework": self.framework,
-                           "measure": "pixel Frechet distance, median over the seeds"})
+        return json.dumps(
+            {
+                "name": self.name,
+                "base": json.loads(self.base.to_json()),
+                "space": space,
+                "seeds": self.seeds,
+                "steps": self.steps,
+                "framework": self.framework,
+                "measure": "pixel Frechet distance, median over the seeds",
+            }
+        )
 
     def is_that_of(self, text: str | None) -> bool:
         """Whether :meth:`to_json` wrote this, now or before a field with a default joined the recipe."""
@@ -220,20 +241,38 @@ def check_seeds(seeds: Sequence[int], least: int) -> None:
 
 
 #: The ranges of Lucic and others (2018) for rates and beta1, on the book's quickstart with smaller networks.
-PROBLEMS = MappingProxyType({problem.name: problem for problem in (
-    SearchProblem("digits", Recipe(split="train", averaging=0.99), {
-        "generator_rate": Range(1e-5, 1e-2, log=True),
-        "discriminator_rate": Range(1e-5, 1e-2, log=True),
-        "beta1": Range(0.0, 0.9),
-        "penalty": Range(0.01, 10.0, log=True),
-        "width": Choice((32, 64, 128)),
-        "batch": Choice((32, 64, 128)),
-        "loss": Choice(tuple(loss for loss in LOSSES if loss != "minimax")),
-    }),
-    SearchProblem("rates", Recipe(split="train", averaging=0.99, batch=32,
-                             generator=Recipe().generator.with_(hidden=(32, 32)),
-                             discriminator=Recipe().discriminator.with_(hidden=(32, 32))), {
-        "generator_rate": Range(1e-4, 1e-2, log=True),
-        "discriminator_rate": Range(1e-4, 1e-2, log=True),
-    }, steps=100),
-)})
+PROBLEMS = MappingProxyType(
+    {
+        problem.name: problem
+        for problem in (
+            SearchProblem(
+                "digits",
+                Recipe(split="train", averaging=0.99),
+                {
+                    "generator_rate": Range(1e-5, 1e-2, log=True),
+                    "discriminator_rate": Range(1e-5, 1e-2, log=True),
+                    "beta1": Range(0.0, 0.9),
+                    "penalty": Range(0.01, 10.0, log=True),
+                    "width": Choice((32, 64, 128)),
+                    "batch": Choice((32, 64, 128)),
+                    "loss": Choice(tuple(loss for loss in LOSSES if loss != "minimax")),
+                },
+            ),
+            SearchProblem(
+                "rates",
+                Recipe(
+                    split="train",
+                    averaging=0.99,
+                    batch=32,
+                    generator=Recipe().generator.with_(hidden=(32, 32)),
+                    discriminator=Recipe().discriminator.with_(hidden=(32, 32)),
+                ),
+                {
+                    "generator_rate": Range(1e-4, 1e-2, log=True),
+                    "discriminator_rate": Range(1e-4, 1e-2, log=True),
+                },
+                steps=100,
+            ),
+        )
+    }
+)

@@ -61,8 +61,9 @@ def noise_floor(problem: SearchProblem) -> tuple[float, float]:
     return statistics.fmean(floors), statistics.stdev(floors)
 
 
-_TABLE = tables.Table("trial", "one training of a trial", (), ("distance",), lambda run: {"distance": _distance(run)},
-                      compiled=False)
+_TABLE = tables.Table(
+    "trial", "one training of a trial", (), ("distance",), lambda run: {"distance": _distance(run)}, compiled=False
+)
 
 
 def run_seed(problem: SearchProblem, recipe: Recipe, seed: int, device: str | None = None) -> dict[str, Any]:
@@ -88,8 +89,9 @@ def run_seed(problem: SearchProblem, recipe: Recipe, seed: int, device: str | No
     return {name: record[name] for name in ("distance", "failed", "early_losses", "seconds")}
 
 
-def score(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int],
-          device: str | None = None) -> list[float]:
+def score(
+    problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int], device: str | None = None
+) -> list[float]:
     """The distance of each seed, for one set of settings.
 
     Args:
@@ -117,8 +119,9 @@ def score(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[i
     return [math.inf if value is None else value for value in found]
 
 
-def rescore(problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int],
-            device: str | None = None) -> list[float]:
+def rescore(
+    problem: SearchProblem, settings: Mapping[str, Any], seeds: Sequence[int], device: str | None = None
+) -> list[float]:
     """:func:`score` of the winner of a search, on seeds that the search never saw.
 
     Raises:

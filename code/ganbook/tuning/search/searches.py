@@ -28,8 +28,20 @@ from ganbook.tuning.search.scores import FRESH_SEEDS, noise_floor, rescore
 from ganbook.tuning.search.storages import open_storage
 
 #: What the file of the winners has.
-FIELDS = ("experiment", "framework", "problem", "fingerprint", "trials", "floor", "fresh_seeds", "winners", "versions",
-          "machine", "date", "seconds")
+FIELDS = (
+    "experiment",
+    "framework",
+    "problem",
+    "fingerprint",
+    "trials",
+    "floor",
+    "fresh_seeds",
+    "winners",
+    "versions",
+    "machine",
+    "date",
+    "seconds",
+)
 WINNER = ("search", "sampler", "seed", "pruner", "number", "settings", "score", "rescored", "trainings")
 
 
@@ -61,8 +73,14 @@ SEARCHES = (*(Search(sampler, seed) for seed in range(3) for sampler in ("random
 TRIALS = 40
 
 
-def run_searches(problem: SearchProblem = PROBLEMS["digits"], *, trials: int = TRIALS, out: str | Path = "results",
-                 device: str | None = None, report: Callable[[str], None] = print) -> dict[str, Any]:
+def run_searches(
+    problem: SearchProblem = PROBLEMS["digits"],
+    *,
+    trials: int = TRIALS,
+    out: str | Path = "results",
+    device: str | None = None,
+    report: Callable[[str], None] = print,
+) -> dict[str, Any]:
     """Run every search to its end, one after another, and score each winner again on fresh seeds.
 
     Args:
@@ -91,32 +109,58 @@ def run_searches(problem: SearchProblem = PROBLEMS["digits"], *, trials: int = T
         optuna_studies.run_trials(study, problem, trials, device=device)
         winners.append(_winner(one, study, problem, device, [*before, *winners]))
         mean, spread = noise_floor(problem)
-        result = {"experiment": "search", "framework": problem.framework, "problem": json.loads(problem.to_json()),
-                  "fingerprint": problem.fingerprint, "trials": trials, "floor": {"mean": mean, "deviation": spread},
-                  "fresh_seeds": list(FRESH_SEEDS), "winners": winners, **versions,
-                  "seconds": round(time.perf_counter() - started, 1)}
+        result = {
+            "experiment": "search",
+            "framework": problem.framework,
+            "problem": json.loads(problem.to_json()),
+            "fingerprint": problem.fingerprint,
+            "trials": trials,
+            "floor": {"mean": mean, "deviation": spread},
+            "fresh_seeds": list(FRESH_SEEDS),
+            "winners": winners,
+            **versions,
+            "seconds": round(time.perf_counter() - started, 1),
+        }
         results.write_result(path, result, FIELDS)
-        report(f"{one.name}: best of {trials} trials {winners[-1]['score']:.4f}, again on {len(FRESH_SEEDS)} "
-               f"fresh seeds {median(winners[-1]['rescored']):.4f}")
+        report(
+            f"{one.name}: best of {trials} trials {winners[-1]['score']:.4f}, again on {len(FRESH_SEEDS)} "
+            f"fresh seeds {median(winners[-1]['rescored']):.4f}"
+        )
     return result
 
 
-def _winner(one: Search, study: optuna.Study, problem: SearchProblem, device: str | None,
-            before: list[dict[str, Any]]) -> dict[str, Any]:
+def _winner(
+    one: Search, study: optuna.Study, problem: SearchProblem, device: str | None, before: list[dict[str, Any]]
+) -> dict[str, Any]:
     best = optuna_studies.best_trial(study)
-    known = [winner["rescored"] for winner in before
-             if winner["settings"] == best.params and len(winner["rescored"]) == len(FRESH_SEEDS)]
-    again = known[0] if known else [None if math.isinf(value) else value
-                                    for value in rescore(problem, best.params, FRESH_SEEDS, device)]
-    return {"search": one.name, "sampler": one.sampler, "seed": one.seed, "pruner": one.pruner, "number": best.number,
-            "settings": best.params, "score": best.value, "rescored": again,
-            "trainings": sum(len(records(trial)) for trial in optuna_studies.finished(study))}
+    known = [
+        winner["rescored"]
+        for winner in before
+        if winner["settings"] == best.params and len(winner["rescored"]) == len(FRESH_SEEDS)
+    ]
+    again = (
+        known[0]
+        if known
+        else [None if math.isinf(value) else value for value in rescore(problem, best.params, FRESH_SEEDS, device)]
+    )
+    return {
+        "search": one.name,
+        "sampler": one.sampler,
+        "seed": one.seed,
+        "pruner": one.pruner,
+        "number": best.number,
+        "settings": best.params,
+        "score": best.value,
+        "rescored": again,
+        "trainings": sum(len(records(trial)) for trial in optuna_studies.finished(study)),
+    }
 
 
 def records(trial: optuna.trial.FrozenTrial) -> dict[int, dict[str, Any]]:
     """What was noted of each training of a trial, by seed."""
-    return {int(name.removeprefix("seed ")): value for name, value in trial.user_attrs.items()
-            if name.startswith("seed ")}
+    return {
+        int(name.removeprefix("seed ")): value for name, value in trial.user_attrs.items() if name.startswith("seed ")
+    }
 
 
 def median(values: list[float | None]) -> float:
@@ -129,8 +173,9 @@ def median(values: list[float | None]) -> float:
     return statistics.median(math.inf if value is None else value for value in values)
 
 
-def read_searches(folder: str | Path | None = None,
-                  problem: SearchProblem = PROBLEMS["digits"]) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
+def read_searches(
+    folder: str | Path | None = None, problem: SearchProblem = PROBLEMS["digits"]
+) -> tuple[dict[str, Any], dict[str, optuna.Study]]:
     """The winners and the studies that :func:`run_searches` left; nothing is written.
 
     Args:
@@ -152,14 +197,17 @@ def read_searches(folder: str | Path | None = None,
     folder = results.results_folder() if folder is None else Path(folder)
     result = results.read_result(folder / "search.json", FIELDS)
     if not problem.is_that_of(json.dumps(result["problem"])):
-        raise results.ResultError(f"{folder / 'search.json'} is of another problem, {result['problem']['name']!r} "
-                                  f"with fingerprint {result['fingerprint']}; accepted: {problem.fingerprint}")
+        raise results.ResultError(
+            f"{folder / 'search.json'} is of another problem, {result['problem']['name']!r} "
+            f"with fingerprint {result['fingerprint']}; accepted: {problem.fingerprint}"
+        )
     studies = {}
     for winner in result["winners"]:
         missing = [name for name in WINNER if name not in winner]
         if missing:
-            raise results.ResultError(f"{folder / 'search.json'} has a winner without {', '.join(missing)}; accepted: "
-                                      "winners with all fields")
+            raise results.ResultError(
+                f"{folder / 'search.json'} has a winner without {', '.join(missing)}; accepted: winners with all fields"
+            )
         path = folder / f"{winner['search']}.journal"
         if not path.is_file():
             raise results.ResultError(f"{path} does not exist; accepted: the journal of each search of search.json")

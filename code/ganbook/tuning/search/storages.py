@@ -65,8 +65,10 @@ def open_storage(text: str | Path, workers: int = 1) -> BaseStorage:
             raise StorageError(f"storage is {shown(text)!r}; accepted: {ACCEPTED}")
         return _open_database(text)
     if workers > 1:
-        raise StorageError(f"storage is {text!r}, for {workers} workers; accepted: sqlite:///FILE or the URL of a "
-                           "PostgreSQL database, since a journal is for one process")
+        raise StorageError(
+            f"storage is {text!r}, for {workers} workers; accepted: sqlite:///FILE or the URL of a "
+            "PostgreSQL database, since a journal is for one process"
+        )
     return Journal(Path(text))
 
 
@@ -105,8 +107,10 @@ class Journal(JournalStorage):
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise StorageError(f"storage is {str(self._path)!r}, at which another process works; accepted: a journal "
-                               "for each process, or sqlite:///FILE for several") from None
+            raise StorageError(
+                f"storage is {str(self._path)!r}, at which another process works; accepted: a journal "
+                "for each process, or sqlite:///FILE for several"
+            ) from None
         try:
             yield
         finally:
@@ -120,8 +124,10 @@ def _check_journal(path: Path, lock: FileLock) -> None:
     if wrong is None:
         return
     if wrong < len(lines) or lines[-1].endswith(b"\n") or not lines[0].startswith(BEGINNING):
-        raise StorageError(f"storage is {str(path)!r}, whose line {wrong} is no entry of a journal; accepted: a "
-                           "journal that python -m ganbook tune wrote, or a new file. An SQLite file is sqlite:///PATH")
+        raise StorageError(
+            f"storage is {str(path)!r}, whose line {wrong} is no entry of a journal; accepted: a "
+            "journal that python -m ganbook tune wrote, or a new file. An SQLite file is sqlite:///PATH"
+        )
     # Unless another process is writing that line just now: the lock waits for it.
     with lock, path.open("rb+") as file:
         lines = file.read().splitlines(keepends=True)
@@ -146,12 +152,18 @@ def _open_database(text: str) -> RDBStorage:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return RDBStorage(text, engine_kwargs=settings if sqlite else settings | {"pool_pre_ping": True},
-                              heartbeat_interval=HEARTBEAT, grace_period=GRACE,
-                              heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES))
+            return RDBStorage(
+                text,
+                engine_kwargs=settings if sqlite else settings | {"pool_pre_ping": True},
+                heartbeat_interval=HEARTBEAT,
+                grace_period=GRACE,
+                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(RETRIES),
+            )
     except (ImportError, sqlalchemy.exc.NoSuchModuleError) as error:
-        raise StorageError(f"storage is {shown(text)!r}, whose driver cannot be loaded ({error}); accepted: a URL "
-                           "whose driver is installed. For PostgreSQL: pip install 'ganbook[postgresql]'") from error
+        raise StorageError(
+            f"storage is {shown(text)!r}, whose driver cannot be loaded ({error}); accepted: a URL "
+            "whose driver is installed. For PostgreSQL: pip install 'ganbook[postgresql]'"
+        ) from error
     except (ValueError, sqlalchemy.exc.SQLAlchemyError, optuna.exceptions.OptunaError) as error:
         cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         raise StorageError(f"storage is {shown(text)!r}, and no study can be kept there: {cause}") from error

@@ -25,8 +25,13 @@ from ganbook.tuning.search.problems import SearchProblem
 from ganbook.tuning.search.storages import open_storage
 
 #: Variables that libraries read when they start, to know how many threads to compute with.
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS",
-           "TF_NUM_INTEROP_THREADS")
+THREADS = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+)
 #: Seconds between two looks at the study, and that a worker has to end before it is killed.
 LOOK, FAREWELL = 0.5, 5
 
@@ -35,8 +40,9 @@ class WorkerError(RuntimeError):
     """A worker raised an error, or all workers died before the study was finished."""
 
 
-def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int, *,
-                device: str | None = None) -> optuna.Study:
+def run_workers(
+    problem: SearchProblem, storage: str, workers: int, trials: int, *, device: str | None = None
+) -> optuna.Study:
     """Work at a study with several processes of this host, until it has at least as many finished trials as asked for.
 
     Other hosts may do the same at the same time, with the same storage.  Each worker asks after each trial whether
@@ -62,8 +68,10 @@ def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int,
     study = optuna_studies.read_study(problem, open_storage(storage, workers))
     context = multiprocessing.get_context("spawn")
     errors: SimpleQueue[str] = context.SimpleQueue()
-    crew = [context.Process(target=_work, args=(problem, storage, trials, device, errors), daemon=True)
-            for _ in range(workers)]
+    crew = [
+        context.Process(target=_work, args=(problem, storage, trials, device, errors), daemon=True)
+        for _ in range(workers)
+    ]
     try:
         with _one_thread():
             for process in crew:
@@ -83,8 +91,10 @@ def run_workers(problem: SearchProblem, storage: str, workers: int, trials: int,
         raise WorkerError(f"a worker failed: {errors.get()}")
     found = len(optuna_studies.finished(study))
     if found < trials:
-        raise WorkerError(f"all {workers} workers died, the last with exit code {crew[-1].exitcode}, and {found} of "
-                          f"{trials} trials are finished; is there enough memory for {workers}?")
+        raise WorkerError(
+            f"all {workers} workers died, the last with exit code {crew[-1].exitcode}, and {found} of "
+            f"{trials} trials are finished; is there enough memory for {workers}?"
+        )
     return study
 
 
