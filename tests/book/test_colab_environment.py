@@ -14,7 +14,8 @@ from book_tools import colab
 from ganbook import data
 from notebook_pages import NOTEBOOKS, ROOT, code_cells, read
 
-pytestmark = [pytest.mark.slow, pytest.mark.downloads]
+# Installing, running and removing gigabytes takes as long as network and disk take.
+pytestmark = [pytest.mark.slow, pytest.mark.downloads, pytest.mark.timeout(1800)]
 
 # What Colab ships, 19 August 2026, on Python 3.13; on 3.11, which it left, the torch that is pinned for this book.
 SHIPPED = (
