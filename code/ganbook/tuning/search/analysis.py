@@ -159,10 +159,13 @@ def importances(trials: Iterable[FrozenTrial], method: str = "fanova", seed: int
         warnings.simplefilter("ignore", UserWarning)
         study = optuna.create_study()
         study.add_trials(scored)
-        found = optuna.importance.get_param_importances(
-            study, evaluator=evaluator, target=lambda trial: math.log(trial.value)
-        )  # type: ignore[arg-type]  # Optuna's, None without a score
+        found = optuna.importance.get_param_importances(study, evaluator=evaluator, target=_log_score)
     return {name: float(value) for name, value in found.items()}
+
+
+def _log_score(trial: optuna.trial.FrozenTrial) -> float:
+    assert trial.value is not None  # only those that have a score are asked
+    return math.log(trial.value)
 
 
 def replay(study: optuna.Study, pruner: str, seeds: Sequence[int]) -> tuple[int, float]:
