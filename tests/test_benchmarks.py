@@ -71,7 +71,7 @@ def test_trials_a_second_are_counted_while_all_workers_are_busy():
             intermediate_values={},
             system_attrs={},
             datetime_complete=BEGINNING + datetime.timedelta(seconds=end),
-            user_attrs={"worker": {"process": worker}},
+            user_attrs={"process": worker},
         )
 
     # The second worker's first trial ends at 6, the last trial begins at 12: one worker ends 3 trials in these six

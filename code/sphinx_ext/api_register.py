@@ -51,6 +51,8 @@ class Entry:
     places: tuple[Place, ...]
     #: Arguments and result as the source writes them; None where there is no ``def``.
     signature: tuple[str, str] | None
+    #: Whether it has a docstring of its own; a method may go by that of its twin, or of the class that it extends.
+    documented: bool = True
 
     @property
     def family(self) -> str:
@@ -111,6 +113,7 @@ class Register:
             module,
             tuple(places(ast.get_docstring(node) or "")),
             signature_of(node, "." in name[len(module) + 1 :]),
+            bool(ast.get_docstring(node)),
         )
 
     def is_known(self, name: str) -> bool:
