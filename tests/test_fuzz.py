@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import copy
 import io
 import json
 import os
@@ -378,7 +379,7 @@ def recipes(draw):
         place = draw(st.sampled_from(objects(fields)))
         name = draw(st.one_of(st.sampled_from(sorted(place) or ["x"]), NAMES if len(place) < 20 else st.nothing()))
         if draw(st.booleans()):
-            place[name] = draw(VALUES)
+            place[name] = copy.deepcopy(draw(VALUES))
         else:
             place.pop(name, None)
     text = json.dumps(fields)
@@ -489,7 +490,7 @@ def journals(draw, content):
             with contextlib.suppress(ValueError):
                 entry = json.loads(rows[row])
                 inner = draw(st.sampled_from(objects(entry)))
-                inner[draw(st.sampled_from(sorted(inner) or ["x"]))] = draw(VALUES)
+                inner[draw(st.sampled_from(sorted(inner) or ["x"]))] = copy.deepcopy(draw(VALUES))
                 rows[row] = json.dumps(entry).encode() + b"\n"
     return b"".join(rows)
 
