@@ -10,8 +10,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 
 import notebook_rules as rules
 from book_tools import colab, filled, notebooks
-from ganbook.pages.animations import animate_paths
-from ganbook.pages.playground import explore_latents
+from ganbook.pages.animations import Panel, animate_panels
+from ganbook.pages.latents import explore_latents
 from notebook_pages import CHAPTERS, NAMES, NOTEBOOKS, code_cells, read
 
 
@@ -41,7 +41,7 @@ def _good() -> nbformat.NotebookNode:
     ]
     cells += [
         new_code_cell(
-            f"animate_paths(paths, name='{name}')",
+            f"animate_panels(panels, name='{name}')",
             metadata={"mystnb": {"figure": {"caption": "A point moves.", "name": name}}},
             outputs=[_played(name)],
         )
@@ -62,7 +62,7 @@ def _good() -> nbformat.NotebookNode:
 
 
 def _played(name, words="A point moves straight to the right"):
-    shown = animate_paths({"a": [(0, 0), (1, 0)]}, name=name, description=words)
+    shown = animate_panels([Panel({"a": [(0, 0), (1, 0)]})], name=name, description=words)
     return new_output("execute_result", data={"text/html": shown.html, "text/plain": repr(shown)})
 
 

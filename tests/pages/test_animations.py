@@ -11,7 +11,7 @@ import pytest
 
 from built_book import browser_program
 from ganbook.pages import animations
-from ganbook.pages.animations import Panel, animate_panels, animate_paths
+from ganbook.pages.animations import Panel, animate_panels
 
 WORDS = "A point leaves (1, 0) and comes round the circle"
 
@@ -84,7 +84,6 @@ def test_the_same_arguments_give_the_same_html():
     first, second = (animate_panels(panels, name="twice", description=WORDS) for _ in range(2))
     assert first.html == second.html == first._repr_html_()
     assert repr(first) == "<Animation twice>"
-    assert animate_paths({"circle": circle()}, name="circle", description=WORDS) == made()
 
 
 def test_a_last_bit_changes_nothing():

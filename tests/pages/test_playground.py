@@ -16,7 +16,8 @@ from PIL import Image
 from ganbook.data.recipe import LOSSES, Recipe
 from ganbook.gradient_descent.training import train
 from ganbook.pages import choices, playground
-from ganbook.pages.playground import Snapshot, cells, explore_latents, latent_corners, latent_plane, train_points
+from ganbook.pages.latents import explore_latents, latent_corners, latent_plane
+from ganbook.pages.playground import Snapshot, cells, train_points
 from ganbook.tuning.experiments.digit_generator import generated, load_generator
 from ganbook.tuning.metrics.mixture_modes import measure_mixture
 

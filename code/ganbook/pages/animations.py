@@ -10,8 +10,8 @@ figure; the description is the text alternative.  Labels are plain text (write Î
 
 Rules that keep a stored output the same on every processor: a path longer than 400 points is thinned to the 400 whose
 steps are ``round(k (T - 1) / 399)``; positions are rounded to a tenth of a pixel, off the exact halves that round
-numbers fall on; what lies far outside the axes is brought to their neighbourhood.  Every output holds the same short
-script, the file ``animations.js`` beside this module; it needs nothing from elsewhere.
+numbers fall on; what lies far outside the axes is brought to their neighbourhood.  Every output holds the same style
+and short script, the files ``animations.*`` beside this module; it needs nothing from elsewhere.
 
 Explained in the book's section "Game dynamics".
 """
@@ -44,34 +44,6 @@ FAR = 2000  # pixels outside the axes beyond which a position no longer matters
 OFF_HALVES = 0.0137  # pixels: round numbers would otherwise fall on halves and round by their last bit
 # A later line is thinner and broken, so that an equal one below it still shows.
 STROKES = (("", 3.0), ("7 4", 1.8), ("2 3", 1.8), ("8 3 2 3", 1.6))
-
-STYLE = """
-.ganbook-animation{margin:1em 0;max-width:100%}
-.ganbook-stage{background:#fff;color:#111;border-radius:.25rem;padding:.4em;font:14px/1.4 sans-serif;text-align:center}
-.ganbook-panels{display:flex;flex-wrap:wrap;justify-content:center;gap:.4em}
-.ganbook-panels>div{flex:1 1 260px;min-width:0}
-.ganbook-panels svg{display:block;width:100%;height:auto;margin:0 auto;background:#fff}
-.ganbook-panels text{fill:#111;font:13px sans-serif;stroke:none}
-.ganbook-title{font-weight:bold;margin:.1em 0}
-.ganbook-legend{display:flex;flex-wrap:wrap;justify-content:center;gap:.1em 1.2em;margin:.3em 0 0}
-.ganbook-legend svg{vertical-align:middle;margin-right:.4em}
-.ganbook-controls{display:flex;flex-wrap:wrap;align-items:center;gap:.4em .8em;margin:.5em 0;font:14px/1.4 sans-serif}
-.ganbook-controls[hidden]{display:none}
-.ganbook-controls button{font:inherit;min-width:5em;min-height:2.2em;color:#111;background:#eee;border:
-1px solid #767676;border-radius:.25rem;cursor:pointer}
-.ganbook-controls button:focus-visible,.ganbook-controls input:focus-visible{
-outline:3px solid #56b4e9;outline-offset:2px}
-.ganbook-controls label{display:flex;flex:1 1 9em;align-items:center;gap:.5em}
-.ganbook-controls input{flex:1;min-width:5em;min-height:2em}
-.ganbook-controls output{min-width:9em;font-variant-numeric:tabular-nums}
-.ganbook-trace,.ganbook-dot{visibility:hidden}
-@media screen{
-.ganbook-moving .ganbook-path{opacity:.2}
-.ganbook-moving .ganbook-end{visibility:hidden}
-.ganbook-moving .ganbook-trace,.ganbook-moving .ganbook-dot{visibility:visible}
-}
-@media print{.ganbook-controls{display:none!important}.ganbook-animation{break-inside:avoid}}
-"""
 
 
 @dataclass(frozen=True)
@@ -148,11 +120,6 @@ class Animation:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
-
-
-def animate_paths(paths: Mapping[str, np.ndarray], *, name: str, description: str) -> Animation:
-    """:func:`animate_panels` with one :class:`Panel` of these paths alone."""
-    return animate_panels([Panel(paths)], name=name, description=description)
 
 
 def animate_panels(panels: Sequence[Panel], *, name: str, description: str, seconds: float = 8.0) -> Animation:
@@ -344,19 +311,19 @@ def _figure(name: str, panels: str, legend: str, length: int, seconds: float) ->
     last = len(_thinned(length)) - 1
     return (
         f'<figure class="ganbook-animation" id="ganbook-{name}" data-steps="{length - 1}" data-seconds="{seconds:g}" '
-        f'data-clock="step">\n<style>{STYLE}</style>\n<div class="ganbook-stage">'
+        f'data-clock="step">\n<style>\n{_file("animations.css")}</style>\n<div class="ganbook-stage">'
         f'<div class="ganbook-panels">\n{panels}</div>{legend}</div>\n'
         f'<div class="ganbook-controls" role="group" aria-label="Animation controls" hidden>'
         f'<button type="button">Play</button><label for="ganbook-{name}-time">Time'
         f'<input type="range" id="ganbook-{name}-time" min="0" max="{last}" step="1" value="{last}"></label>'
         f'<output for="ganbook-{name}-time">step {length - 1} of {length - 1}</output></div>\n'
-        f"<script>\n{_script()}</script>\n</figure>"
+        f"<script>\n{_file('animations.js')}</script>\n</figure>"
     )
 
 
 @cache
-def _script() -> str:
-    return resources.files(__package__).joinpath("animations.js").read_text(encoding="utf-8")
+def _file(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
 
 
 def _styles(panels: Sequence[Panel]) -> dict[str, tuple[str, str, float]]:

@@ -1,14 +1,13 @@
 """Figures that compute inside a page, with no server: arrays in, one self-contained piece of HTML out.
 
-* :func:`train_points`: a GAN on points of the plane that trains in the page, with the reader's choice of data, loss,
-  penalty, update rule, learning rates and seed.
-* :func:`explore_latents`: a walk through the latent space of a trained generator, whose weights lie in the page.
+:func:`train_points` is a GAN on points of the plane that trains in the page, with the reader's choice of data, loss,
+penalty, update rule, learning rates and seed.  The other such figure is in :mod:`ganbook.pages.latents`.
 
 The still picture comes first: what the Python package computed for the first choice.  Paper shows it, and a page
 without scripts.  With scripts controls appear below it.  Nothing moves before the reader presses Start; training stops
 when the figure is out of view or the page in the background.
 
-The scripts are the files ``playground_*.js`` beside this module; they need nothing from elsewhere.  They reproduce
+Style and scripts are the files ``playground*`` beside this module; they need nothing from elsewhere.  They reproduce
 NumPy's random numbers and the package's arithmetic in double precision: from the same seed come the same losses and
 the same points, up to rounding.  Positions in the still picture are rounded to a tenth of a pixel, so that a stored
 output is the same on every processor.
@@ -18,11 +17,8 @@ Explained in the book's section "Playground".
 
 from __future__ import annotations
 
-import base64
 import html
 import json
-import struct
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -49,36 +45,6 @@ FRAME: Mapping[str, Any] = {
 SHADES = ("#f7c9a8", "#f9d7be", "#fbe5d5", "#fdf2ea", "#eaf3f9", "#d3e7f3", "#bcdbed", "#a5cfe7")
 #: Learning rates on offer.
 RATES = (2e-4, 5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2, 5e-2, 1e-1)
-
-STYLE = """
-.ganbook-playground{margin:1em 0;max-width:100%}
-.ganbook-ground{background:#fff;color:#111;border-radius:.25rem;padding:.6em;font:14px/1.4 sans-serif}
-.ganbook-fields label{text-align:left}
-.ganbook-ground svg{display:block;width:100%;max-width:420px;height:auto;margin:0 auto;background:#fff}
-.ganbook-ground text{fill:#111;font:13px sans-serif;stroke:none}
-.ganbook-ground p{margin:.4em 0}
-.ganbook-legend svg{display:inline;width:.7em;height:.7em;margin-right:.4em}
-.ganbook-legend{display:flex;flex-wrap:wrap;justify-content:center;gap:.1em 1.2em;text-align:center}
-.ganbook-state{text-align:center;font-variant-numeric:tabular-nums;min-height:2.8em}
-.ganbook-pair{display:flex;flex-wrap:wrap;justify-content:center;align-items:flex-start;gap:1em}
-.ganbook-plane{position:relative;flex:0 1 336px;line-height:0}
-.ganbook-plane img,.ganbook-plane canvas{width:100%;image-rendering:pixelated}
-.ganbook-plane img{height:auto}
-.ganbook-plane [hidden],.ganbook-scripted[hidden]{display:none}
-.ganbook-one{flex:0 0 auto;width:144px;height:144px;image-rendering:pixelated}
-.ganbook-marker{position:absolute;width:14.3%;height:14.3%;transform:translate(-50%,-50%);box-sizing:border-box;
-border:3px solid #E69F00;outline:1px solid #000}
-.ganbook-ground form[hidden]{display:none}
-.ganbook-fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.5em .9em;margin:.6em 0}
-.ganbook-fields label{display:block}
-.ganbook-fields select,.ganbook-fields input:not([type=checkbox]){display:block;box-sizing:border-box;width:100%;
-min-height:2.2em;font:inherit;color:#111;background:#fff;border:1px solid #767676;border-radius:.25rem}
-.ganbook-ground button{font:inherit;min-width:6em;min-height:2.4em;margin:0 .5em .3em 0;color:#111;background:#eee;
-border:1px solid #767676;border-radius:.25rem;cursor:pointer}
-.ganbook-ground :is(button,select,input):focus-visible{outline:3px solid #56b4e9;outline-offset:2px}
-.ganbook-heard{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@media print{.ganbook-ground form{display:none!important}.ganbook-playground{break-inside:avoid}}
-"""
 
 
 class Playground(Animation):
@@ -109,14 +75,14 @@ class Snapshot:
 
     def __post_init__(self) -> None:
         for name in ("real", "generated"):
-            _array(name, getattr(self, name), (None, 2))
-        _array("logits", self.logits, (FRAME["cells"] ** 2,))
+            check_array(name, getattr(self, name), (None, 2))
+        check_array("logits", self.logits, (FRAME["cells"] ** 2,))
         columns = ("step", "discriminator_loss", "generator_loss")
         lacking = [name for name in columns if name not in self.history]
         if lacking:
             raise ValueError(f"history lacks {', '.join(lacking)}; accepted: {', '.join(columns)}")
         for name in columns[1:]:
-            _array(f"history[{name!r}]", self.history[name], (len(self.history["step"]),))
+            check_array(f"history[{name!r}]", self.history[name], (len(self.history["step"]),))
 
 
 def cells() -> np.ndarray:
@@ -170,7 +136,7 @@ def train_points(
         ...              description="One point in the middle of the plane")
         <Playground plane>
     """
-    _described(description)
+    check_description(description)
     fields = json.loads(recipe)
     for what, value, accepted in (
         ("data", fields["data"], mixtures),
@@ -189,29 +155,25 @@ def train_points(
             for key, value in mixtures.items()
         },
     }
-    rates = [fields[f"{player}_optimiser"]["learning_rate"]["start"] for player in ("generator", "discriminator")]
+    rates = {rate: f"{rate:g}" for rate in RATES}
     controls = "".join(
-        [
-            _select(name, "Data", "data", {key: key for key in mixtures}, fields["data"]),
-            _select(name, "Loss", "loss", {key: key.replace("_", " ") for key in losses}, fields["loss"]),
-            _select(name, "Penalty", "penalty", {key: key for key in penalties}, next(iter(penalties))),
-            _select(
-                name,
-                "Update rule",
-                "optimiser",
-                {key: key for key in optimisers},
-                fields["generator_optimiser"]["name"],
+        _select(name, label, choice, options, chosen)
+        for label, choice, options, chosen in (
+            ("Data", "data", {key: key for key in mixtures}, fields["data"]),
+            ("Loss", "loss", {key: key.replace("_", " ") for key in losses}, fields["loss"]),
+            ("Penalty", "penalty", {key: key for key in penalties}, next(iter(penalties))),
+            ("Update rule", "optimiser", {key: key for key in optimisers}, fields["generator_optimiser"]["name"]),
+            ("Generator's rate", "generator_rate", rates, fields["generator_optimiser"]["learning_rate"]["start"]),
+            (
+                "Discriminator's rate",
+                "discriminator_rate",
+                rates,
+                fields["discriminator_optimiser"]["learning_rate"]["start"],
             ),
-            _select(name, "Generator's rate", "generator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[0]),
-            _select(
-                name, "Discriminator's rate", "discriminator_rate", {rate: f"{rate:g}" for rate in RATES}, rates[1]
-            ),
-            _select(
-                name, "Discriminator's steps", "discriminator_steps", {1: "1", 5: "5"}, fields["discriminator_steps"]
-            ),
-            _field(name, "Seed", "seed", f'type="number" min="0" max="4294967295" step="1" value="{fields["seed"]}"'),
-        ]
+            ("Discriminator's steps", "discriminator_steps", {1: "1", 5: "5"}, fields["discriminator_steps"]),
+        )
     )
+    controls += field(name, "Seed", "seed", f'type="number" min="0" max="4294967295" step="1" value="{fields["seed"]}"')
     buttons = "".join(
         f'<button type="button" class="ganbook-{each.lower()}">{each}</button>' for each in ("Start", "Step", "Reset")
     )
@@ -230,127 +192,27 @@ def train_points(
         '<p class="ganbook-heard" role="status"></p>'
         f'<form hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>{buttons}</form>'
     )
-    return Playground(name, _figure(name, "points", body, content, ("random", "tape", "game", "points")))
+    return figure(name, "points", body, content, ("random", "tape", "game", "points"))
 
 
-def latent_corners(seed: int, latent: int) -> np.ndarray:
-    """The four corners of the plane: standard normal vectors, float32, shape (4, latent).
-
-    Example:
-        >>> latent_corners(0, 32).shape
-        (4, 32)
-    """
-    return np.random.default_rng(seed).standard_normal((4, latent)).astype(np.float32)
-
-
-def latent_plane(corners: np.ndarray, side: int = 7, *, normalise: bool = True) -> np.ndarray:
-    r"""Points between four corners.
-
-    .. math:: z(u, v) = \frac{\sum_k w_k z_k}{\sqrt{\sum_k w_k^2}}, \qquad
-              w = \bigl((1 - u)(1 - v),\ u (1 - v),\ (1 - u) v,\ u v\bigr)
-
-    If the corners are independent standard normal vectors, each point is one too; without the root its variance falls
-    to a quarter in the middle.
+def figure(name: str, kind: str, body: str, content: Mapping[str, Any], scripts: Sequence[str]) -> Playground:
+    """The figure around a body: its style, its data as JSON, and its scripts.
 
     Args:
-        corners: shape (4, latent): top left, top right, bottom left, bottom right.
-        side: points along u and along v, at least 2.
-        normalise: divide by the root.
-
-    Returns:
-        float64, shape (side * side, latent), row after row of equal v.
-
-    Example:
-        >>> latent_plane(np.eye(4), side=3)[4].tolist()  # in the middle a quarter of each, over the root of a quarter
-        [0.5, 0.5, 0.5, 0.5]
+        name: as for :func:`train_points`.
+        kind: a word for its class.
+        body: HTML; what needs a script is hidden in it.
+        content: what the scripts read.
+        scripts: as for :func:`script`.
     """
-    corners = _array("corners", corners, (4, None))
-    v, u = (each.reshape(-1, 1) for each in np.meshgrid(*(np.linspace(0, 1, side),) * 2, indexing="ij"))
-    weights = np.concatenate([(1 - u) * (1 - v), u * (1 - v), (1 - u) * v, u * v], axis=1)
-    if normalise:
-        weights /= np.linalg.norm(weights, axis=1, keepdims=True)
-    return weights @ corners
-
-
-def explore_latents(
-    weights: Mapping[str, np.ndarray], pictures: np.ndarray, *, name: str, description: str
-) -> Playground:
-    """A walk through the latent space of a generator made of dense layers, which runs in the page.
-
-    Args:
-        weights: ``dense_1.weight`` (inputs, outputs), ``dense_1.bias`` and so on; every number one of half precision,
-            as which they lie in the page; leaky ReLUs of slope 0.2 stand between the layers and tanh at the end.
-        pictures: what the generator makes of :func:`latent_plane`, shape (n * n, H, W, 1) in [-1, 1], for the still
-            picture.
-        name, description: as for :func:`train_points`.
-
-    Returns:
-        What a notebook shows as its cell's value.
-
-    Raises:
-        ValueError: an argument outside what is accepted.
-
-    Example:
-        >>> weights = {"dense_1.weight": np.ones((2, 4)), "dense_1.bias": np.zeros(4)}
-        >>> explore_latents(weights, np.zeros((4, 2, 2, 1)), name="walk", description="Four grey pictures in a square")
-        <Playground walk>
-    """
-    _described(description)
-    pictures = _array("pictures", pictures, (None, None, None, 1))
-    count, height, width, _ = pictures.shape
-    side = round(count**0.5)
-    if side * side != count or side < 2:
-        raise ValueError(f"pictures has {count} pictures; accepted: a square number of at least 4")
-    layers = len(weights) // 2
-    names = [f"dense_{k}.{part}" for k in range(1, layers + 1) for part in ("weight", "bias")]
-    if set(names) != set(weights):
-        raise ValueError(f"weights has {', '.join(weights)}; accepted: {', '.join(names)}")
-    arrays = [np.atleast_2d(np.asarray(weights[each])) for each in names]
-    packed = b"".join(array.astype("<f2").tobytes() for array in arrays)
-    if any((array.astype(np.float16) != array).any() for array in arrays):
-        raise ValueError("weights has numbers that half precision does not hold; accepted: rounded to float16")
-    content = {
-        "shapes": [array.shape for array in arrays],
-        "weights": base64.b64encode(packed).decode(),
-        "latent": arrays[0].shape[0],
-        "slope": 0.2,
-        "shape": [height, width],
-        "side": side,
-    }
-    framed = np.pad(pictures[..., 0], ((0, 0), (0, 1), (0, 1))).reshape(side, side, height + 1, width + 1)
-    grid = framed.swapaxes(1, 2).reshape(side * (height + 1), side * (width + 1))
-    alternative = html.escape(description)
-    slider = 'type="range" min="0" max="100" step="1" value="50"'
-    controls = "".join(
-        [
-            _field(name, "Across", "across", slider),
-            _field(name, "Down", "down", slider),
-            _field(name, "Seed of the corners", "seed", 'type="number" min="0" max="4294967295" step="1" value="0"'),
-            f'<label for="ganbook-{name}-normalise"><input type="checkbox" name="normalise" '
-            f'id="ganbook-{name}-normalise" checked> Keep the length of z</label>',
-        ]
-    )
-    body = (
-        f'<div class="ganbook-pair"><div class="ganbook-plane"><img src="{_png(grid)}" alt="{alternative}" '
-        f'width="{grid.shape[1]}" height="{grid.shape[0]}">'
-        f'<canvas class="ganbook-scripted" role="img" aria-label="{alternative}" hidden></canvas>'
-        '<div class="ganbook-marker ganbook-scripted" hidden></div></div>'
-        '<canvas class="ganbook-one ganbook-scripted" role="img" aria-label="The picture at the frame" '
-        "hidden></canvas></div>"
-        '<p class="ganbook-state" role="status"></p>'
-        f'<form class="ganbook-scripted" hidden aria-label="Choices"><div class="ganbook-fields">{controls}</div>'
-        '<button type="button" class="ganbook-new">New corners</button></form>'
-    )
-    return Playground(name, _figure(name, "latents", body, content, ("random", "tape", "latents")))
-
-
-def _figure(name: str, kind: str, body: str, content: Mapping[str, Any], scripts: Sequence[str]) -> str:
     # In a script of data only "<" could end it, and JSON may write that letter as a number.
     data = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
-    return (
-        f'<figure class="ganbook-playground ganbook-{kind}" id="ganbook-{name}">\n<style>{STYLE}</style>\n'
+    style = resources.files(__package__).joinpath("playground.css").read_text(encoding="utf-8")
+    return Playground(
+        name,
+        f'<figure class="ganbook-playground ganbook-{kind}" id="ganbook-{name}">\n<style>\n{style}</style>\n'
         f'<div class="ganbook-ground">{body}</div>\n<script type="application/json">{data}</script>\n'
-        f"<script>\n{script(*scripts)}</script>\n</figure>"
+        f"<script>\n{script(*scripts)}</script>\n</figure>",
     )
 
 
@@ -378,9 +240,9 @@ def _picture(name: str, description: str, still: Snapshot) -> str:
     )
     ticks = "".join(
         f'<text x="{_tenth((value / FRAME["reach"] + 1) / 2 * side)}" y="{side + 16}" '
-        f'text-anchor="middle">{_label(value)}</text>'
+        f'text-anchor="middle">{_label(value, "g")}</text>'
         f'<text x="-6" y="{_tenth((-value / FRAME["reach"] + 1) / 2 * side + 4)}" text-anchor="end">'
-        f"{_label(value)}</text>"
+        f"{_label(value, 'g')}</text>"
         for value in (-2, -1, 0, 1, 2)
     )
     return (
@@ -392,8 +254,8 @@ def _picture(name: str, description: str, still: Snapshot) -> str:
         f'<path class="ganbook-generated" stroke="{COLOURS["generator"]}" d="{_points(still.generated)}"/></g>'
         f'<path d="M0 0V{side}H{side}" fill="none" stroke="#111"/>{ticks}'
         f'<g transform="translate(0 {side + 36})"><path d="M0 0V{tall}H{side}" fill="none" stroke="#111"/>{curves}'
-        f'<text class="ganbook-high" x="-6" y="10" text-anchor="end">{_two(high)}</text>'
-        f'<text class="ganbook-low" x="-6" y="{tall}" text-anchor="end">{_two(low)}</text>'
+        f'<text class="ganbook-high" x="-6" y="10" text-anchor="end">{_label(high, ".2f")}</text>'
+        f'<text class="ganbook-low" x="-6" y="{tall}" text-anchor="end">{_label(low, ".2f")}</text>'
         f'<text x="-6" y="{tall / 2 + 4:g}" text-anchor="end">loss</text>'
         f'<text class="ganbook-last" x="{side}" y="{tall + 16}" text-anchor="end">step {steps[-1]}</text></g>'
         "</svg>"
@@ -435,28 +297,6 @@ def _curve(steps: Sequence[float], values: Sequence[float], low: float, high: fl
     return "".join(f"{'L' if i else 'M'}{_tenth(a)} {_tenth(b)}" for i, (a, b) in enumerate(zip(x, y, strict=True)))
 
 
-def _png(grey: np.ndarray) -> str:
-    """A grey picture, shape (H, W) in [-1, 1], as a PNG in a data address.
-
-    Its pixels are stored, not compressed: compressors differ in the bytes that they write.
-    """
-    pixels = np.floor((grey + 1) * 127.5 + 0.5).astype(np.uint8)
-    height, width = pixels.shape
-    rows = np.pad(pixels, ((0, 0), (1, 0))).tobytes()  # before each row: no filter
-    if len(rows) > 0xFFFF:
-        raise ValueError(f"pictures make {len(rows)} bytes; accepted: at most {0xFFFF}")
-    stored = struct.pack("<BHH", 1, len(rows), 0xFFFF - len(rows)) + rows
-    chunks = (
-        (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)),
-        (b"IDAT", b"\x78\x01" + stored + struct.pack(">I", zlib.adler32(rows))),
-        (b"IEND", b""),
-    )
-    content = b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-    return "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + content).decode()
-
-
 def _written(penalty: Mapping[str, float]) -> dict[str, Any]:
     """A penalty's fields as a recipe's JSON has them: its weights R1 and R2 are schedules."""
     return {
@@ -478,7 +318,8 @@ def _select(figure: str, label: str, name: str, options: Mapping[Any, str], chos
     )
 
 
-def _field(figure: str, label: str, name: str, attributes: str) -> str:
+def field(figure: str, label: str, name: str, attributes: str) -> str:
+    """A labelled input of the figure of that name."""
     return (
         f'<label for="ganbook-{figure}-{name}">{label}<input name="{name}" id="ganbook-{figure}-{name}" '
         f"{attributes}></label>"
@@ -489,21 +330,26 @@ def _tenth(value: float) -> str:
     return f"{value:.1f}"
 
 
-def _label(value: float) -> str:
-    return f"{value:g}".replace("-", "−")
+def _label(value: float, form: str) -> str:
+    return f"{value:{form}}".replace("-", "−")
 
 
-def _two(value: float) -> str:
-    return f"{value:.2f}".replace("-", "−")
+def check_description(description: str) -> None:
+    """Accept a text alternative of at least five words.
 
-
-def _described(description: str) -> None:
+    Raises:
+        ValueError: another one.
+    """
     if not isinstance(description, str) or len(description.split()) < 5:
         raise ValueError(f"description is {description!r}; accepted: a sentence that says what is to be seen")
 
 
-def _array(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
-    """The array, if each axis has the length asked for and each value is finite."""
+def check_array(name: str, value: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+    """The array, if each axis has the length asked for, None for any, and each value is finite.
+
+    Raises:
+        ValueError: it has not.
+    """
     array = np.asarray(value, dtype=float)
     if array.ndim != len(shape) or any(n not in (None, m) for n, m in zip(shape, array.shape, strict=True)):
         wanted = ", ".join("N" if n is None else str(n) for n in shape)
