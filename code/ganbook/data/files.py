@@ -31,6 +31,8 @@ def write_atomically(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError):
+            if error.errno is None:  # beside a file's name Python would print "None" in place of the error's own words
+                raise OSError(f"{path}: {error}") from error
             error.filename = str(path)
         raise
     if os.name == "posix":  # a rename survives a power cut only once the folder is on disk; Windows cannot open folders
