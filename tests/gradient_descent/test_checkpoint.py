@@ -284,6 +284,24 @@ def test_two_processes_do_not_train_into_one_folder(tmp_path):
     assert training.train(BASE, out=tmp_path, until=1, source=Uniform(), device="cpu").step == 1
 
 
+@pytest.mark.parametrize("begun", [0, 1])
+def test_a_run_that_another_process_saves_while_this_one_prepares_is_left_alone(begun, tmp_path, monkeypatch):
+    settings = {"out": tmp_path, "source": Uniform(), "device": "cpu"}
+    if begun:
+        training.train(BASE, until=begun, **settings)
+    find_source = training.find_source
+
+    def meanwhile(*words):
+        monkeypatch.undo()
+        training.train(BASE, until=2, resume=True, **settings)
+        return find_source(*words)
+
+    monkeypatch.setattr(training, "find_source", meanwhile)
+    with pytest.raises(CheckpointError, match="another process has just trained into"):
+        training.train(BASE, until=3, resume=bool(begun), **settings)
+    assert checkpoint.read_step(tmp_path) == 2
+
+
 def test_a_run_that_ends_at_once_can_go_on(tmp_path):
     training.train(BASE, out=tmp_path, until=0, source=Uniform(), device="cpu")
     run = training.train(out=tmp_path, resume=True, source=Uniform(), until=1, device="cpu")

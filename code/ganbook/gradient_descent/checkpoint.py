@@ -100,6 +100,18 @@ def read_recipe(folder: Path) -> Recipe:
         return Recipe.from_json(texts["recipe"])
 
 
+def read_step(folder: Path) -> int:
+    """The step of the run that a folder holds, 0 if it holds none.
+
+    Raises:
+        CheckpointError: it is damaged, or of an earlier version.
+    """
+    if not holds_run(folder):
+        return 0
+    with _opened(folder) as (_, texts):
+        return json.loads(texts["state"])["step"]
+
+
 def check_recipe(folder: Path, recipe: Recipe) -> None:
     """Make sure that a folder holds a run of this recipe.
 

@@ -303,6 +303,10 @@ def _loop(run: Run, run_iterations: RunIterations, plan: _Plan) -> Run:
     sampler = make_sampler(run, source, plan.check_data)
     # A place that cannot be is better found now than after an hour.
     with checkpoint.alone(out) if out else contextlib.nullcontext():
+        if out and checkpoint.read_step(out) != run.step:
+            raise checkpoint.CheckpointError(
+                f"another process has just trained into {out}; accepted: another folder, or the same call again"
+            )
         # Processes that train together stop at the same steps: each call of run_iterations is a meeting of all.
         for _ in iterate(
             run,
