@@ -337,7 +337,7 @@ def test_an_experiment_fills_its_table(monkeypatch, tmp_path):
     made = tables.Table(
         "trial", "A trial", cells, ("mean",), lambda run: {"mean": run.sample(4).mean()}, compiled=False
     )
-    for module in "cli", "commands":
+    for module in "cli", "result_commands":
         monkeypatch.setattr(f"ganbook.{module}.TABLES", {"trial": made})
     out = tmp_path / "results"
     assert "trial" in call("experiment", "--help")[1]

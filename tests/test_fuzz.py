@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from commands import call
-from ganbook import commands
+from ganbook import commands, result_commands
 from ganbook.data import downloads
 from ganbook.data.recipe import LOSSES, NETWORKS, OPTIMISERS, ORDERS, Recipe
 from ganbook.gradient_descent import checkpoint, training
@@ -104,9 +104,9 @@ def little_work(tmp_path_factory):
             "rescore": [1.0],
             "make_classifier": {"sha256": ""},
         }.items():
-            patch.setattr(commands, name, lambda *words, stub=stub, **options: stub)
-        patch.setattr(commands, "digit_generator", lambda *words, **options: None)
-        patch.setattr(commands.searches, "run_searches", lambda **options: None)
+            patch.setattr(result_commands, name, lambda *words, stub=stub, **options: stub)
+        patch.setattr(result_commands, "digit_generator", lambda *words, **options: None)
+        patch.setattr(result_commands.searches, "run_searches", lambda **options: None)
         patch.setattr(commands, "evaluate_run", report_of)
         patch.setattr(downloads, "_is_published", lambda published, path: True)
         yield

@@ -12,10 +12,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import ganbook
-from ganbook import commands, data
+from ganbook import commands, data, result_commands
 from ganbook.commands import RUNS, SAVES
 from ganbook.data.folders import CHANNELS
 from ganbook.data.recipe import DTYPES, FRAMEWORKS, SPLITS, Recipe, check_range
@@ -100,6 +100,12 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {_one_line(message)}; --help lists what is accepted\n")
 
+    def number(self, name: str, low: int, words: str, high: int = 2**63 - 1, **rest: Any) -> None:
+        self.add_argument(name, type=_whole(low, high), help=words, **{"metavar": "N"} | rest)
+
+    def flag(self, name: str, words: str) -> None:
+        self.add_argument(name, action="store_true", help=words)
+
 
 def make_parser() -> argparse.ArgumentParser:
     """A parser of the commands and their options, which gives the chosen command as ``run``."""
@@ -111,315 +117,221 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=ganbook.__version__)
     choices = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_options in (_train, _sample, _evaluate, _experiment, _tune, _classifier, _info):
-        run = getattr(commands, add_options.__name__.removeprefix("_"))
+    for run, add_options in (
+        (commands.train, _train),
+        (commands.sample, _sample),
+        (commands.evaluate, _evaluate),
+        (result_commands.experiment, _experiment),
+        (result_commands.tune, _tune),
+        (result_commands.classifier, _classifier),
+        (commands.info, _info),
+    ):
         command = choices.add_parser(run.__name__, help=run.__doc__, description=run.__doc__, allow_abbrev=False)
         command.set_defaults(run=run)
         add_options(command)
     return parser
 
 
-def _train(command: argparse.ArgumentParser) -> None:
+def _train(command: _Parser) -> None:
+    add, quick = command.add_argument, RECIPES["quickstart"]
     _framework(command, "pytorch, or with --resume the one that wrote the run")
-    add = command.add_argument
-    add(
-        "--recipe",
-        type=_text,
-        metavar="NAME",
-        help=f"{', '.join(RECIPES)}, or a file of JSON, or a run's folder; "
-        "default: quickstart, or with --resume the recipe of the run",
+    words = (
+        f"{', '.join(RECIPES)}, or a file of JSON, or a run's folder; "
+        "default: quickstart, or with --resume the recipe of the run"
     )
+    add("--recipe", type=_text, metavar="NAME", help=words)
     _data(command, "the recipe's own, or with --resume that of the run")
     add("--split", choices=SPLITS, help="part of the data set to learn; default: the recipe's own, all in named ones")
-    add(
+    command.number(
         "--size",
-        type=_whole(1),
+        1,
+        "side of the images, for data and networks alike; needed for a folder; default: that of the recipe's networks",
         metavar="PIXELS",
-        help="side of the images, for data and networks alike; needed for "
-        "a folder; default: that of the recipe's networks",
     )
     add("--channels", type=int, choices=CHANNELS, help="of a folder's images: 1 for grey, 3 for colour; default: 3")
-    add(
-        "--batch",
-        type=_whole(1),
-        metavar="N",
-        help=f"examples in each step; default: the recipe's own, in quickstart {RECIPES['quickstart'].batch}",
-    )
-    add(
+    command.number("--batch", 1, f"examples in each step; default: the recipe's own, in quickstart {quick.batch}")
+    command.number(
         "--steps",
-        type=_whole(1),
-        metavar="N",
-        help="steps of the whole run; with --resume a larger number extends "
-        "the run, whose rates and penalties then stay as they were at its old end; default: the recipe's own, in "
-        f"quickstart {RECIPES['quickstart'].steps}",
+        1,
+        "steps of the whole run; with --resume a larger number extends the run, whose rates and penalties then stay as "
+        f"they were at its old end; default: the recipe's own, in quickstart {quick.steps}",
     )
-    add(
-        "--until",
-        type=_whole(0),
-        metavar="N",
-        help="stop after this step, to go on later with --resume; default: the last one",
-    )
-    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: the recipe's own, 0 in named ones")
+    command.number("--until", 0, "stop after this step, to go on later with --resume; default: the last one")
+    command.number("--seed", 0, "of all that is random; default: the recipe's own, 0 in named ones")
     add("--dtype", choices=DTYPES, help="precision; default: the recipe's own, float32 in named ones")
     _device(command)
     add("--out", type=_path, metavar="FOLDER", help=f"where to save the run; default: {RUNS}/RECIPE-FRAMEWORK-SEED")
-    add(
-        "--resume",
-        action="store_true",
-        help="go on with the run that the folder holds, if it holds one; default: refuse a folder that holds one",
+    command.flag(
+        "--resume", "go on with the run that the folder holds, if it holds one; default: refuse a folder that holds one"
     )
-    add(
+    command.flag(
         "--compiled",
-        action="store_true",
-        help="run many steps in one compiled call: several times faster for small "
-        "dense networks, after some seconds of compiling; convolutions hardly gain; default: no",
+        "run many steps in one compiled call: several times faster for small dense networks, after some seconds of "
+        "compiling; convolutions hardly gain; default: no",
     )
-    add(
+    command.flag(
         "--distributed",
-        action="store_true",
-        help="be one of several processes or devices that train this run "
-        "together, as torchrun or TF_CONFIG says; default: no",
+        "be one of several processes or devices that train this run together, as torchrun or TF_CONFIG says; "
+        "default: no",
     )
-    add(
-        "--save-every",
-        type=_whole(0),
-        metavar="N",
-        help=f"steps between two checkpoints, 0 for none on the way; default: 1/{SAVES} of the steps",
+    command.number(
+        "--save-every", 0, f"steps between two checkpoints, 0 for none on the way; default: 1/{SAVES} of the steps"
     )
-    add(
+    command.number(
         "--sample-every",
-        type=_whole(0),
-        metavar="N",
+        0,
+        "steps between two pictures of samples, 0 for none on the way; default: %(default)s",
         default=0,
-        help="steps between two pictures of samples, 0 for none on the way; default: %(default)s",
     )
 
 
-def _sample(command: argparse.ArgumentParser) -> None:
+def _sample(command: _Parser) -> None:
     _folder(command)
     add = command.add_argument
     add("--out", type=_png, metavar="FILE", help="the PNG to write; default: samples.png in the run's folder")
-    add("--count", type=_whole(1, MOST_EXAMPLES), metavar="N", default=SAMPLES, help="how many; default: %(default)s")
-    add(
-        "--columns",
-        type=_whole(1),
-        metavar="N",
-        help="images per row, at most as many as there are; default: as many as make the grid square",
+    command.number("--count", 1, "how many; default: %(default)s", MOST_EXAMPLES, default=SAMPLES)
+    command.number(
+        "--columns", 1, "images per row, at most as many as there are; default: as many as make the grid square"
     )
     _drawing(command)
 
 
-def _evaluate(command: argparse.ArgumentParser) -> None:
+def _evaluate(command: _Parser) -> None:
     _folder(command)
-    add = command.add_argument
-    add(
+    command.number(
         "--count",
-        type=_whole(2, MOST_EXAMPLES),
-        metavar="N",
-        help=f"how many examples to generate; default: as many as there are real ones, at most {LARGEST:,}",
+        2,
+        f"how many examples to generate; default: as many as there are real ones, at most {LARGEST:,}",
+        MOST_EXAMPLES,
     )
-    add(
-        "--json",
-        type=_path,
-        metavar="FILE",
-        help="also write the report there, in place of none or of one of the same recipe; default: print it only",
-    )
+    words = "also write the report there, in place of none or of one of the same recipe; default: print it only"
+    command.add_argument("--json", type=_path, metavar="FILE", help=words)
     _data(command, "those that the run knows; needed where they were given in Python, or lie elsewhere now")
     _drawing(command)
 
 
-def _experiment(command: argparse.ArgumentParser) -> None:
+def _experiment(command: _Parser) -> None:
     add = command.add_argument
-    add(
-        "name",
-        metavar="NAME",
-        choices=(*TABLES, "digit_generator", "programs", "search"),
-        help="a table of runs: "
-        f"{', '.join(TABLES)}; digit_generator, the generator of the book's playground; programs, the book's programs "
-        "at full length; or search, the book's searches for settings",
+    words = (
+        f"a table of runs: {', '.join(TABLES)}; digit_generator, the generator of the book's playground; programs, the "
+        "book's programs at full length; or search, the book's searches for settings"
     )
+    add("name", metavar="NAME", choices=(*TABLES, "digit_generator", "programs", "search"), help=words)
     _framework(command, f"{FRAMEWORKS[0]}; only for digit_generator")
-    add(
-        "--steps",
-        type=_whole(1),
-        metavar="N",
-        help=f"steps of the run; default: {Recipe().steps}; only for digit_generator",
-    )
-    add("--seed", type=_whole(0), metavar="N", help="of all that is random; default: 0; only for digit_generator")
-    add(
+    command.number("--steps", 1, f"steps of the run; default: {Recipe().steps}; only for digit_generator")
+    command.number("--seed", 0, "of all that is random; default: 0; only for digit_generator")
+    command.number(
         "--samples",
-        type=_whole(2, MOST_EXAMPLES),
-        metavar="N",
-        help="pictures whose distance from the digits is "
-        "measured; default: as many as there are digits; only for digit_generator",
+        2,
+        "pictures whose distance from the digits is measured; default: as many as there are digits; only for "
+        "digit_generator",
+        MOST_EXAMPLES,
     )
-    add(
-        "--only",
-        metavar="PATTERN",
-        help="run the cells whose key DATA/METHOD/FRAMEWORK/SEED matches, as in "
-        "'grid/*/pytorch/0'; of programs PROGRAM_DATA/FRAMEWORK/SEED; default: all that are missing; only for tables "
-        "and programs",
+    words = (
+        "run the cells whose key DATA/METHOD/FRAMEWORK/SEED matches, as in 'grid/*/pytorch/0'; of programs "
+        "PROGRAM_DATA/FRAMEWORK/SEED; default: all that are missing; only for tables and programs"
     )
-    add(
-        "--jobs",
-        type=_whole(1, MOST_PROCESSES),
-        metavar="N",
-        help="processes that run cells; give each one thread; default: 1; only for tables",
+    add("--only", metavar="PATTERN", help=words)
+    command.number(
+        "--jobs", 1, "processes that run cells; give each one thread; default: 1; only for tables", MOST_PROCESSES
     )
-    add(
-        "--minutes",
-        type=_minutes,
-        metavar="M",
-        help="begin no run after this time; default: no limit; only for tables and programs",
-    )
+    words = "begin no run after this time; default: no limit; only for tables and programs"
+    add("--minutes", type=_minutes, metavar="M", help=words)
     _results(command, "where to write the result")
     _device(command)
 
 
-def _tune(command: argparse.ArgumentParser) -> None:
+def _tune(command: _Parser) -> None:
     add = command.add_argument
-    add(
-        "problem",
-        metavar="PROBLEM",
-        nargs="?",
-        choices=tuple(PROBLEMS),
-        default="digits",
-        help=f"what varies: {', '.join(PROBLEMS)}; default: %(default)s",
-    )
-    add(
+    words = f"what varies: {', '.join(PROBLEMS)}; default: %(default)s"
+    add("problem", metavar="PROBLEM", nargs="?", choices=tuple(PROBLEMS), default="digits", help=words)
+    command.number(
         "--trials",
-        type=_whole(1),
-        metavar="N",
+        1,
+        "finished trials that the study shall have in the end, those that are there included; default: %(default)s",
         default=searches.TRIALS,
-        help="finished trials that the study shall "
-        "have in the end, those that are there included; default: %(default)s",
     )
-    add(
-        "--study",
-        type=_study,
-        metavar="STUDY",
-        help=f"{ACCEPTED}; a study that is there is continued; default: {RUNS}/search-PROBLEM.journal",
-    )
+    words = f"{ACCEPTED}; a study that is there is continued; default: {RUNS}/search-PROBLEM.journal"
+    add("--study", type=_study, metavar="STUDY", help=words)
     for name, accepted in (("sampler", optuna_studies.SAMPLERS), ("pruner", optuna_studies.PRUNERS)):
-        add(
-            f"--{name}",
-            choices=tuple(accepted),
-            help=f"default: that of the study, {optuna_studies.DEFAULTS[name]} for a new one",
-        )
-    add("--seed", type=_whole(0), metavar="N", help="of the sampler; default: that of the study, 0 for a new one")
-    add(
-        "--workers",
-        type=_whole(1, MOST_PROCESSES),
-        metavar="N",
-        default=1,
-        help="processes, each with one thread; default: %(default)s",
+        words = f"default: that of the study, {optuna_studies.DEFAULTS[name]} for a new one"
+        add(f"--{name}", choices=tuple(accepted), help=words)
+    command.number("--seed", 0, "of the sampler; default: that of the study, 0 for a new one")
+    command.number("--workers", 1, "processes, each with one thread; default: %(default)s", MOST_PROCESSES, default=1)
+    steps = ", ".join(f"{each.steps} in {name}" for name, each in PROBLEMS.items())
+    command.number(
+        "--steps", 1, f"of each training; another number is another problem; default: the problem's own, {steps}"
     )
-    add(
-        "--steps",
-        type=_whole(1),
-        metavar="N",
-        help="of each training; another number is another problem; default: "
-        "the problem's own, " + ", ".join(f"{each.steps} in {name}" for name, each in PROBLEMS.items()),
-    )
-    add(
+    command.number(
         "--fresh",
-        type=_whole(0, 10_000),
-        metavar="N",
+        0,
+        "seeds on which the winner is scored again, 0 for none; default: %(default)s",
+        10_000,
         default=len(FRESH_SEEDS),
-        help="seeds on which the winner is scored again, 0 for none; default: %(default)s",
     )
     _framework(command, f"{FRAMEWORKS[0]}; the other one is another problem")
     _device(command)
 
 
-def _classifier(command: argparse.ArgumentParser) -> None:
-    add = command.add_argument
-    add("--side", type=int, choices=SIDES, default=28, help="of the images in pixels; default: %(default)s")
+def _classifier(command: _Parser) -> None:
+    words = "of the images in pixels; default: %(default)s"
+    command.add_argument("--side", type=int, choices=SIDES, default=28, help=words)
     _framework(command, FRAMEWORKS[0])
-    add(
-        "--steps",
-        type=_whole(1),
-        metavar="N",
-        help="updates; default: " + ", ".join(f"{plan.steps} for side {side}" for side, plan in TRAININGS.items()),
-    )
-    add("--seed", type=_whole(0), metavar="N", default=0, help="of all that is random; default: %(default)s")
+    steps = ", ".join(f"{plan.steps} for side {side}" for side, plan in TRAININGS.items())
+    command.number("--steps", 1, f"updates; default: {steps}")
+    command.number("--seed", 0, "of all that is random; default: %(default)s", default=0)
     _results(command, "where to write classifier_SIDE.safetensors and its record")
     _device(command)
 
 
-def _info(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "folder",
-        metavar="FOLDER",
-        type=_path,
-        nargs="?",
-        help="a run's folder; default: none, which lists the named recipes",
-    )
-    command.add_argument(
-        "--recipe",
-        action="store_true",
-        help="print the recipe alone, as JSON that train --recipe reads from a file; default: print everything",
-    )
+def _info(command: _Parser) -> None:
+    words = "a run's folder; default: none, which lists the named recipes"
+    command.add_argument("folder", metavar="FOLDER", type=_path, nargs="?", help=words)
+    words = "print the recipe alone, as JSON that train --recipe reads from a file; default: print everything"
+    command.flag("--recipe", words)
 
 
 # What several commands have.
 
 
-def _folder(command: argparse.ArgumentParser) -> None:
+def _folder(command: _Parser) -> None:
     command.add_argument("folder", metavar="FOLDER", type=_path, help="a run's folder, as train wrote it")
 
 
-def _data(command: argparse.ArgumentParser, default: str) -> None:
-    add = command.add_argument
-    add(
-        "--data",
-        metavar="DATA",
-        help=f"{', '.join(data.NAMES)}, or the path of a folder of your own images; default: {default}",
+def _data(command: _Parser, default: str) -> None:
+    words = f"{', '.join(data.NAMES)}, or the path of a folder of your own images; default: {default}"
+    command.add_argument("--data", metavar="DATA", help=words)
+    words = (
+        "colour that transparent images of a folder are laid on, such as black or '#ff8800'; default: white, or that "
+        "of the run"
     )
-    add(
-        "--background",
-        metavar="COLOUR",
-        help="colour that transparent images of a folder are laid on, such as black "
-        "or '#ff8800'; default: white, or that of the run",
+    command.add_argument("--background", metavar="COLOUR", help=words)
+    words = (
+        "leave out the files of a folder that cannot be read or are smaller than the size, and count them; default: "
+        "stop and name the first, or what the run did"
     )
-    add(
-        "--skip-unreadable",
-        action="store_true",
-        help="leave out the files of a folder that cannot be read or are "
-        "smaller than the size, and count them; default: stop and name the first, or what the run did",
-    )
+    command.flag("--skip-unreadable", words)
 
 
-def _drawing(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--seed",
-        type=_whole(0),
-        metavar="N",
-        default=0,
-        help="of the noise, and in an evaluation of all else that is drawn; default: %(default)s",
-    )
+def _drawing(command: _Parser) -> None:
+    words = "of the noise, and in an evaluation of all else that is drawn; default: %(default)s"
+    command.number("--seed", 0, words, default=0)
     _framework(command, "the one that wrote the run")
     _device(command)
 
 
-def _results(command: argparse.ArgumentParser, what: str) -> None:
-    command.add_argument(
-        "--out", type=_path, metavar="FOLDER", default=Path("results"), help=f"{what}; default: %(default)s"
-    )
+def _results(command: _Parser, what: str) -> None:
+    words = f"{what}; default: %(default)s"
+    command.add_argument("--out", type=_path, metavar="FOLDER", default=Path("results"), help=words)
 
 
-def _framework(command: argparse.ArgumentParser, default: str) -> None:
+def _framework(command: _Parser, default: str) -> None:
     command.add_argument("--framework", choices=FRAMEWORKS, help=f"default: {default}")
 
 
-def _device(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--device",
-        type=_device_name,
-        metavar="DEVICE",
-        default="auto",
-        help="auto, cpu, gpu, or gpu:N for one of several; auto takes a GPU if there is one; default: %(default)s",
-    )
+def _device(command: _Parser) -> None:
+    words = "auto, cpu, gpu, or gpu:N for one of several; auto takes a GPU if there is one; default: %(default)s"
+    command.add_argument("--device", type=_device_name, metavar="DEVICE", default="auto", help=words)
 
 
 # What an option accepts.
@@ -455,7 +367,7 @@ def _device_name(text: str) -> str | None:
         _refuse(text, "auto, cpu, gpu or gpu:N")
 
 
-def _whole(low: int, high: int = 2**63 - 1) -> Callable[[str], int]:
+def _whole(low: int, high: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
         if not text.isascii() or not text.isdigit():
             _refuse(text, f"a whole number of at least {low}")

@@ -1,6 +1,6 @@
-"""What the commands of ``python -m ganbook`` do: each takes its options, prints, and leaves runs and files.
+"""What ``python -m ganbook train|sample|evaluate|info`` do with one run: options in, text and files out.
 
-A framework is imported only by a command that needs one.
+A framework is imported only by a command that needs one.  The other commands are in :mod:`ganbook.result_commands`.
 
 Explained in the book's section "Quickstart".
 """
@@ -16,7 +16,6 @@ import json
 import math
 import os
 import platform
-import statistics
 import sys
 from pathlib import Path
 from typing import Any
@@ -32,25 +31,32 @@ from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import checkpoint, sources, training
 from ganbook.pages import figures
 from ganbook.tensors.architectures import blueprint_of
-from ganbook.tuning.experiments.digit_generator import digit_generator
-from ganbook.tuning.experiments.program_runs import run_programs
 from ganbook.tuning.experiments.recipes import RECIPES, on_data
-from ganbook.tuning.experiments.registry import TABLES
-from ganbook.tuning.experiments.tables import run_table
-from ganbook.tuning.metrics.classifier import make_classifier
 from ganbook.tuning.metrics.report import LARGEST, check_target, evaluate_run
-from ganbook.tuning.search import optuna_studies, searches
-from ganbook.tuning.search.problems import PROBLEMS, SearchProblem
-from ganbook.tuning.search.scores import noise_floor, rescore
-from ganbook.tuning.search.storages import StorageError, open_storage, shown
-from ganbook.tuning.search.workers import WorkerError, run_workers
 
 RUNS = Path("runs")
 #: Checkpoints on the way, where nothing else is asked for.
 SAVES = 20
 PACKAGES = ("numpy", "torch", "tensorflow", "safetensors")
+#: Prints what a reader who waits wants to see at once.
+say = functools.partial(print, flush=True)
 #: Weights of a network, numbers that a layer makes of a batch, and numbers that are generated, at most.
 MOST_WEIGHTS, MOST_ACTIVATIONS, MOST_GENERATED = 10**9, 10**9, 2 * 10**8
+
+
+def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Those of the options that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def check_writable(name: str, folder: Path) -> None:
+    """Find out before the work that its result can be saved."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise ValueError(
+            f"{name} is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one "
+            "that is, or a new one inside it"
+        )
 
 
 def train(options: argparse.Namespace) -> None:
@@ -61,10 +67,9 @@ def train(options: argparse.Namespace) -> None:
     start = plan.state.get("step", 0)
     source = _source(options, recipe, plan.state.get("data"))
     if not options.distributed:  # else each of the processes would say it
-        print(
+        say(
             f"{recipe.name} on {recipe.data} with {figures.TITLES[plan.framework]}, seed {recipe.seed}, steps "
-            f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else ""),
-            flush=True,
+            f"{plan.steps:,}" + (f", from step {start:,} of {out}" if start else "")
         )
         _print_folder(source, recipe)
     try:
@@ -117,7 +122,7 @@ def _plan(options: argparse.Namespace) -> _Plan:
 
 
 def _check_place(options: argparse.Namespace, out: Path) -> None:
-    _check_writable("out", out)
+    check_writable("out", out)
     if not options.distributed:  # those that train together share the folder
         checkpoint.check_free(out)
 
@@ -134,12 +139,11 @@ def _continued(options: argparse.Namespace, out: Path) -> _Plan:
 
 def _changed(recipe: Recipe, options: argparse.Namespace, moved: bool = False) -> Recipe:
     """The recipe with what the options say; a folder that has moved since is not another one."""
-    fields = {name: getattr(options, name) for name in ("split", "batch", "steps", "seed", "dtype")}
     name = None if options.data is None else data.full_name(options.data)
     if moved and name is not None and data.is_folder(name):
         name = None
     changed = on_data(recipe, name, options.size, options.channels).replace(
-        **{name: value for name, value in fields.items() if value is not None}
+        **given(options, "split", "batch", "steps", "seed", "dtype")
     )
     try:
         _check_memory(changed)
@@ -174,8 +178,7 @@ def _load(options: argparse.Namespace) -> training.Run:
 
 def _source(options: argparse.Namespace, recipe: Recipe, record: dict[str, Any] | None = None) -> Any:
     """The real examples where a name does not say it all: read as the options say, else as a run has kept it."""
-    chosen = {} if options.background is None else {"background": options.background}
-    chosen |= {"skip_unreadable": True} if options.skip_unreadable else {}
+    chosen = given(options, "background") | ({"skip_unreadable": True} if options.skip_unreadable else {})
     if options.data is None and record is not None and not sources.loadable(record):
         return None
     name = data.full_name(options.data or (record or {}).get("name") or recipe.data)
@@ -200,16 +203,6 @@ def _print_folder(source: Any, recipe: Recipe) -> None:
         print(unreadable_text(source.unreadable))
 
 
-def _check_writable(name: str, folder: Path) -> None:
-    """Find out before the work that its result can be saved."""
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise ValueError(
-            f"{name} is {str(folder)!r}, but {there} is no folder that can be written to; accepted: one "
-            "that is, or a new one inside it"
-        )
-
-
 def _recipe(text: str) -> Recipe:
     if text in RECIPES:
         return RECIPES[text]
@@ -227,8 +220,10 @@ def _recipe(text: str) -> Recipe:
 def _interrupted(out: Path) -> str:
     if not checkpoint.holds_run(out):
         return "interrupted before the first checkpoint; nothing is saved"
-    step = checkpoint.load(out)[1]["step"]
-    return f"interrupted; {out} holds step {step:,}. To go on: python -m ganbook train --out {out} --resume"
+    return (
+        f"interrupted; {out} holds step {checkpoint.read_step(out):,}. "
+        f"To go on: python -m ganbook train --out {out} --resume"
+    )
 
 
 def _progress(step: int, steps: int, seconds: float, history: dict[str, list[float]]) -> str:
@@ -269,133 +264,24 @@ def evaluate(options: argparse.Namespace) -> None:
         raise ValueError(f"json is {str(options.json)!r}, which is no plain file; accepted: one, or a new name")
     run = _load(options)
     if options.json:
-        _check_writable("json", options.json.parent)
+        check_writable("json", options.json.parent)
         check_target(options.json, json.loads(run.recipe.to_json()))
     if options.count:
         _check_count(run, options.count)
     report = evaluate_run(run, options.count, options.seed, _source(options, run.recipe, run.trained_on))
     if options.json:
-        report.write(options.json)
+        report.write(options.json)  # before it is printed, which may fail
     print(report.text())
     if options.json:
         print(f"saved in {options.json}")
 
 
 def _check_count(run: training.Run, count: int) -> None:
-    each = math.prod(run.generator.output_shape_)
+    each = math.prod(run.generator.blueprint.output_shape)
     if count * each > MOST_GENERATED:
         raise ValueError(
             f"count is {count:,}; accepted with examples of {each:,} numbers: at most {MOST_GENERATED // each:,}"
         )
-
-
-def experiment(options: argparse.Namespace) -> None:
-    """Run an experiment of the book at full length and write its result, with where it comes from."""
-    _check_writable("out", options.out)
-    shared = {"out": options.out, "device": options.device, "report": functools.partial(print, flush=True)}
-    if options.name in TABLES:
-        _refuse(options, "framework", "steps", "seed", "samples")
-        run_table(
-            TABLES[options.name], only=options.only or "*", jobs=options.jobs or 1, minutes=options.minutes, **shared
-        )
-        print(f"saved in {options.out / f'{options.name}.json'}")
-        return
-    if options.name == "programs":
-        _refuse(options, "framework", "steps", "seed", "samples", "jobs", "device")
-        run_programs(
-            only=options.only or "*", minutes=options.minutes, out=options.out / "programs", report=shared["report"]
-        )
-        print(f"saved in {options.out / 'programs'}")
-        return
-    if options.name == "search":
-        _refuse(options, "framework", "steps", "seed", "samples", "only", "jobs", "minutes")
-        searches.run_searches(**shared)
-        print(f"saved in {options.out / 'search.json'}")
-        return
-    _refuse(options, "only", "jobs", "minutes")
-    framework = options.framework or FRAMEWORKS[0]
-    fields = {name: getattr(options, name) for name in ("steps", "seed") if getattr(options, name) is not None}
-    print(f"digit_generator with {figures.TITLES[framework]}", flush=True)
-    digit_generator(framework, recipe=Recipe(**fields), samples=options.samples, **shared)
-    print(f"saved in {options.out / f'digit_generator_{framework}.json'}")
-
-
-def tune(options: argparse.Namespace) -> None:
-    """Search for good settings of a recipe, or go on with a search, and score the winner again on fresh seeds."""
-    changes = {name: getattr(options, name) for name in ("framework", "steps") if getattr(options, name) is not None}
-    tools = {name: getattr(options, name) for name in ("sampler", "seed", "pruner")}
-    problem = dataclasses.replace(PROBLEMS[options.problem], **changes)
-    default = f"search-{problem.name}.journal" if options.workers == 1 else f"search-{problem.name}.db"
-    storage = options.study or (str(RUNS / default) if options.workers == 1 else f"sqlite:///{RUNS / default}")
-    if options.study is None:
-        RUNS.mkdir(exist_ok=True)
-    try:
-        study = optuna_studies.open_study(problem, open_storage(storage, options.workers), **tools)
-        begun, found = study.user_attrs, len(optuna_studies.finished(study))
-    except (StorageError, optuna_studies.StudyError):
-        raise
-    except Exception as error:  # Optuna's readers raise whatever a damaged file leads them to
-        raise ValueError(
-            f"study is {shown(storage)!r}, which cannot be read ({type(error).__name__}: {error}); "
-            "accepted: one that python -m ganbook tune wrote, whole, or a new one"
-        ) from error
-    print(
-        f"{problem.name} with {figures.TITLES[problem.framework]}, {begun['sampler']}, seed {begun['seed']}, in "
-        f"{shown(storage)}: {found} of {options.trials} trials are there",
-        flush=True,
-    )
-    try:
-        if options.workers == 1:
-            optuna_studies.run_trials(study, problem, options.trials, device=options.device)
-        else:
-            run_workers(problem, storage, options.workers, options.trials, device=options.device)
-    except WorkerError as error:
-        raise ValueError(str(error)) from error
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            f"interrupted; {shown(storage)} keeps {len(optuna_studies.finished(study))} finished "
-            "trials. To go on, give the same command again"
-        ) from None
-    _print_best(study, problem, options.fresh, options.device)
-
-
-def _print_best(study: Any, problem: SearchProblem, fresh: int, device: str | None) -> None:
-    best, trials = optuna_studies.best_trial(study), optuna_studies.finished(study)
-    pruned = sum(trial.state.name == "PRUNED" for trial in trials)
-    print(f"best of {len(trials)} trials, {pruned} of them given up: number {best.number}")
-    for name, value in best.params.items():
-        print(f"  {name:<20}{value:.4g}" if isinstance(value, float) else f"  {name:<20}{value}")
-    mean, deviation = noise_floor(problem)
-    print(f"its distance, median of {len(problem.seeds)} seeds {best.value:9.4f}")
-    if fresh:
-        again = rescore(problem, best.params, tuple(range(100, 100 + fresh)), device)
-        print(
-            f"on {fresh:2} fresh seeds, median     {statistics.median(again):9.4f}   from {min(again):.4f} to "
-            f"{max(again):.4f}"
-        )
-    print(f"noise floor                   {mean:9.4f}   two random halves of the real ones, deviation {deviation:.4f}")
-
-
-def _refuse(options: argparse.Namespace, *names: str) -> None:
-    """An option that would do nothing is an error, not a surprise."""
-    for name in names:
-        if getattr(options, name) is not None:
-            raise ValueError(f"{name} is {getattr(options, name)!r}; accepted with {options.name}: none")
-
-
-def classifier(options: argparse.Namespace) -> None:
-    """Train the digit classifier whose features the metrics compare, and write its weights and record."""
-    _check_writable("out", options.out)
-    record = make_classifier(
-        options.side,
-        options.framework or FRAMEWORKS[0],
-        seed=options.seed,
-        steps=options.steps,
-        out=options.out,
-        device=options.device,
-        report=functools.partial(print, flush=True),
-    )
-    print(f"saved in {options.out / f'classifier_{options.side}.safetensors'}, SHA-256 {record['sha256']}")
 
 
 def info(options: argparse.Namespace) -> None:
