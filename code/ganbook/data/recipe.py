@@ -15,11 +15,13 @@ import json
 import math
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ganbook.data.json_fields import read_fields, write_fields
 
 LOSSES = ("minimax", "non_saturating", "least_squares", "hinge", "wasserstein", "relativistic")
 OPTIMISERS = ("sgd", "momentum", "rmsprop", "adam")
@@ -98,6 +100,11 @@ def check_int(name: str, value: int, low: int, high: int = 2**63 - 1) -> int:
     return value
 
 
+def _check(owner: Any, check: Callable[..., Any], field: str, *bounds: float, **options: Any) -> None:
+    """Check a field of a frozen dataclass, and keep what the check returns."""
+    object.__setattr__(owner, field, check(field, getattr(owner, field), *bounds, **options))
+
+
 @dataclasses.dataclass(frozen=True)
 class Schedule:
     """A number that changes over a run: ``start`` at step 0, ``end`` at the last step.
@@ -131,7 +138,7 @@ class Schedule:
     def __post_init__(self) -> None:
         check_choice("kind", self.kind, SCHEDULES)
         for field in ("start", "end"):
-            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0))
+            _check(self, check_range, field, 0.0)
 
     def value(self, step: int, steps: int) -> float:
         """The value at ``step`` of a run of ``steps``."""
@@ -146,6 +153,10 @@ class Schedule:
     def active(self) -> bool:
         """Whether the value is ever above zero."""
         return self.start > 0 or (self.kind != "constant" and self.end > 0)
+
+
+def _schedule(field: str, value: Schedule | float) -> Schedule:
+    return value if isinstance(value, Schedule) else Schedule(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -171,14 +182,13 @@ class Optimiser:
 
     def __post_init__(self) -> None:
         check_choice("optimiser", self.name, OPTIMISERS)
-        if not isinstance(self.learning_rate, Schedule):
-            object.__setattr__(self, "learning_rate", Schedule(self.learning_rate))
+        _check(self, _schedule, "learning_rate")
         check_range("learning_rate", self.learning_rate.start, 0.0, open_low=True)
         for field in ("beta1", "beta2"):
-            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0, 1.0))
+            _check(self, check_range, field, 0.0, 1.0)
             if getattr(self, field) == 1.0:
                 raise ValueError(f"{field} is 1.0; accepted: a number at least 0 and below 1")
-        object.__setattr__(self, "epsilon", check_range("epsilon", self.epsilon, 0.0, open_low=True))
+        _check(self, check_range, "epsilon", 0.0, open_low=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -251,7 +261,7 @@ class Recipe:
         averaging: decay of the moving average of the generator's weights; 0 for none.
         dequantisation: width of the uniform noise added to real images, in units of the range [-1, 1]; 0 for none.
         seed: of the one random generator that draws everything.
-        dtype: one of ``DTYPES``; ``mixed_bfloat16`` computes the layers in bfloat16, and keeps weights, optimiser
+        dtype: one of ``DTYPES``; ``mixed_bfloat16`` computes the layers in bfloat16, and keeps weights,
             optimiser state, losses and penalties in float32.
 
     Raises:
@@ -288,42 +298,29 @@ class Recipe:
             raise ValueError(f"name is {self.name!r}; accepted: letters, digits, '-' and '_'")
         if not isinstance(self.data, str):
             raise ValueError(f"data is {self.data!r}; accepted: the name of a data set")
-        for field, accepted in (
-            ("split", SPLITS),
-            ("latent", LATENTS),
-            ("loss", LOSSES),
-            ("order", ORDERS),
-            ("dtype", DTYPES),
-        ):
+        choices = {"split": SPLITS, "latent": LATENTS, "loss": LOSSES, "order": ORDERS, "dtype": DTYPES}
+        for field, accepted in choices.items():
             check_choice(field, getattr(self, field), accepted)
         for field in ("r1", "r2"):
-            if not isinstance(getattr(self, field), Schedule):
-                object.__setattr__(self, field, Schedule(getattr(self, field)))
-        object.__setattr__(self, "scale", check_range("scale", self.scale, 0.0, open_low=True))
+            _check(self, _schedule, field)
+        _check(self, check_range, "scale", 0.0, open_low=True)
         for field in ("gradient_penalty", "clip", "dequantisation", "averaging"):
-            object.__setattr__(self, field, check_range(field, getattr(self, field), 0.0, LARGEST_FLOAT32))
+            _check(self, check_range, field, 0.0, LARGEST_FLOAT32)
         if self.averaging >= 1.0:
             raise ValueError(f"averaging is {self.averaging!r}; accepted: a number at least 0 and below 1")
-        for field, *range_ in (
-            ("discriminator_steps", 1, 1000),
-            ("unrolled", 0, 1000),
-            ("batch", 1),
-            ("steps", 1),
-            ("seed", 0),
-        ):
-            object.__setattr__(self, field, check_int(field, getattr(self, field), *range_))
+        _check(self, check_int, "discriminator_steps", 1, 1000)
+        _check(self, check_int, "unrolled", 0, 1000)
+        for field, low in (("batch", 1), ("steps", 1), ("seed", 0)):
+            _check(self, check_int, field, low)
         if self.size is not None:
-            object.__setattr__(self, "size", check_int("size", self.size, 1))
-        if self.order == "simultaneous" and self.discriminator_steps != 1:
-            raise ValueError(
-                f"discriminator_steps is {self.discriminator_steps}; accepted with order "
-                "'simultaneous': 1, since both gradients are taken at one point"
-            )
-        if self.order == "simultaneous" and self.unrolled:
-            raise ValueError(
-                f"unrolled is {self.unrolled}; accepted with order 'simultaneous': 0, since the generator "
-                "looks ahead from the discriminator that it meets"
-            )
+            _check(self, check_int, "size", 1)
+        if self.order == "simultaneous":
+            for field, only, reason in (
+                ("discriminator_steps", 1, "both gradients are taken at one point"),
+                ("unrolled", 0, "the generator looks ahead from the discriminator that it meets"),
+            ):
+                if (value := getattr(self, field)) != only:
+                    raise ValueError(f"{field} is {value}; accepted with order 'simultaneous': {only}, since {reason}")
         if self.batch % self.packing:
             raise ValueError(
                 f"batch is {self.batch}; accepted with packing {self.packing}: a multiple of {self.packing}"
@@ -360,27 +357,12 @@ class Recipe:
 
     def to_json(self) -> str:
         """The recipe as indented JSON, one field a line."""
-
-        def fields(value: Any) -> Any:
-            if dataclasses.is_dataclass(value):
-                return {f.name: fields(getattr(value, f.name)) for f in dataclasses.fields(value)}
-            return dict(value) if isinstance(value, Mapping) else value
-
-        return json.dumps(fields(self), indent=2) + "\n"
+        return write_fields(self)
 
     @classmethod
     def from_json(cls, text: str) -> Recipe:
-        """Read what :meth:`to_json` wrote, now or before a field was added: what is not there has its default.
-
-        Raises:
-            ValueError: not JSON; or a field that is unknown, given twice, or not there and without a default, named.
-        """
-        try:
-            return _build(cls, json.loads(text, object_pairs_hook=_once_each), "recipe")
-        except json.JSONDecodeError as error:
-            raise ValueError(f"recipe is not JSON: {error}") from error
-        except RecursionError:
-            raise ValueError("recipe is nested too deeply; accepted: what Recipe.to_json writes") from None
+        """Read what :meth:`to_json` wrote, now or before a field was added; see :mod:`ganbook.data.json_fields`."""
+        return read_fields(cls, text, "recipe")
 
 
 def up_to_date(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -390,39 +372,3 @@ def up_to_date(fields: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: as :meth:`Recipe.from_json`.
     """
     return json.loads(Recipe.from_json(json.dumps(fields)).to_json())
-
-
-_PARTS = {
-    "generator": Architecture,
-    "discriminator": Architecture,
-    "generator_optimiser": Optimiser,
-    "discriminator_optimiser": Optimiser,
-    "r1": Schedule,
-    "r2": Schedule,
-    "learning_rate": Schedule,
-}
-
-
-def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The fields of a JSON object, of which none may be given twice."""
-    fields = dict(pairs)
-    if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"recipe has the field {twice!r} twice; accepted: each field once")
-    return fields
-
-
-def _build(cls: type, fields: Any, where: str) -> Any:
-    known = {field.name: field for field in dataclasses.fields(cls)}
-    if not isinstance(fields, dict):
-        raise ValueError(f"{where} is {fields!r}; accepted: an object with {', '.join(known)}")
-    unknown = sorted(set(fields) - set(known))
-    missing = [
-        name
-        for name, field in known.items()
-        if name not in fields and field.default is field.default_factory is dataclasses.MISSING
-    ]
-    if unknown or missing:
-        raise ValueError(f"{where} has unknown fields {unknown} and lacks {missing}; accepted: {', '.join(known)}")
-    return cls(**{k: _build(_PARTS[k], v, f"{where}.{k}") if k in _PARTS else v for k, v in fields.items()})
