@@ -8,16 +8,8 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from ganbook.probability.distributions import (
-    Density,
-    Discrete,
-    Empirical,
-    Normal,
-    NormalMixture,
-    Pushforward,
-    Uniform,
-    integrate,
-)
+from ganbook.probability.densities import Density, Pushforward
+from ganbook.probability.distributions import Discrete, Empirical, Normal, NormalMixture, Uniform, integrate
 
 LEVELS = np.array([0.001, 0.02, 0.25, 0.5, 0.75, 0.98, 0.999])
 N = 10_000

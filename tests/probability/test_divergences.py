@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ganbook.probability import divergences
-from ganbook.probability.distributions import Density, Discrete, Empirical, Normal, NormalMixture, Uniform
+from ganbook.probability.densities import Density
+from ganbook.probability.distributions import Discrete, Empirical, Normal, NormalMixture, Uniform
 from ganbook.probability.divergences import (
     chi_squared,
     chi_squared_of_normals,
-    expectation,
     inequalities,
     js,
     kl,
@@ -26,6 +26,7 @@ from ganbook.probability.divergences import (
     wasserstein_plan,
     wasserstein_quantiles,
 )
+from ganbook.probability.expectations import expectation
 
 LN2 = math.log(2)
 EXACT, QUADRATURE = 1e-9, 1e-6
@@ -322,10 +323,10 @@ def test_plan_and_prices_prove_each_other_optimal(pair):
     np.testing.assert_allclose(best.plan.sum(axis=0), q.probabilities, atol=EXACT)
     cost = np.linalg.norm(np.asarray(p.points)[:, None] - np.asarray(q.points)[None], axis=-1)
     assert best.plan.min() > -EXACT
-    assert (best.p_potential[:, None] + best.q_potential <= cost + EXACT).all()
+    assert (best.critic(p.points)[:, None] + best.prices <= cost + EXACT).all()
     assert abs((best.plan * cost).sum() - best.value) < EXACT
     assert abs(best.value - best.dual_value) < EXACT
-    assert abs(best.p_potential @ p.probabilities + best.q_potential @ q.probabilities - best.value) < EXACT
+    assert abs(best.critic(p.points) @ p.probabilities + best.prices @ q.probabilities - best.value) < EXACT
 
 
 @BUDGET

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy.special import expit
 
 from ganbook.probability import optimal_discriminator as optimal
-from ganbook.probability.distributions import Density, Discrete, Empirical, Normal, NormalMixture, Uniform, integrate
+from ganbook.probability.densities import Density
+from ganbook.probability.distributions import Discrete, Empirical, Normal, NormalMixture, Uniform, integrate
 from ganbook.probability.divergences import chi_squared, js
 from ganbook.probability.losses_numpy import least_squares_discriminator, minimax_discriminator
 

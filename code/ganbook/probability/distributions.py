@@ -2,7 +2,8 @@ r"""Distributions whose density, distribution function, quantiles and samples ar
 
 A continuous one here lives on the line and has ``density``, ``log_density``, ``cdf``, ``quantile``, ``sample``,
 ``support`` and ``breaks`` (where quadrature must be cut); a discrete one has points, of any dimension, with
-probabilities.  What SciPy has, SciPy computes.
+probabilities.  What SciPy has, SciPy computes.  Distributions that are given by functions are in
+:mod:`ganbook.probability.densities`.
 
 Explained in the book's section "Distributions".
 """
@@ -14,7 +15,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any, Protocol, SupportsFloat
+from typing import Any, NamedTuple, SupportsFloat
 
 import numpy as np
 import scipy.integrate
@@ -71,12 +72,21 @@ class Continuous(abc.ABC):
 
     def quantile(self, u: ArrayLike) -> np.ndarray:
         """The inverse :math:`F^{-1}(u)` of the distribution function, for ``u`` in [0, 1]; shape as ``u``."""
-        u = _levels(u)
+        u = _numbers("u", u)
+        if (u < 0).any() or (u > 1).any():
+            raise ValueError(f"u has values from {u.min():g} to {u.max():g}; accepted: probabilities in [0, 1]")
         return _where((u > 0) & (u < 1), self._quantile, u, np.where(u == 0, *self.support))
 
     def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
         """Draw ``n`` numbers, shape (n,): the quantiles of uniform noise."""
         return self.quantile(rng.random(check_int("n", n, 1)))
+
+    def _solve(self, u: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """The x between left and right with F(x) = u."""
+        room = 1e-9 * (1 + np.abs(left) + np.abs(right))  # rounding may put the root a hair outside
+        return elementwise.find_root(
+            lambda x, u: self.cdf(x) - u, (left - room, right + room), args=(u,), tolerances={"fatol": 1e-14}
+        ).x
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,16 +183,16 @@ class NormalMixture(Continuous):
     weights: np.ndarray
 
     def __init__(self, means: ArrayLike, sigmas: ArrayLike, weights: ArrayLike | None = None) -> None:
-        means = _finite("means", means)
+        means = check_finite("means", means)
         if means.ndim != 1 or not len(means):
             raise ValueError(f"means has shape {means.shape}; accepted: (K,), at least one mean")
-        sigmas = _finite("sigmas", sigmas)
+        sigmas = check_finite("sigmas", sigmas)
         if sigmas.shape not in ((), means.shape) or (sigmas <= 0).any():
             raise ValueError(
                 f"sigmas is {np.array2string(sigmas, threshold=6)}; accepted: {len(means)} numbers above "
                 "0, one for each mean, or one number above 0"
             )
-        weights = probabilities("weights", weights, len(means))
+        weights = check_probabilities("weights", weights, len(means))
         for name, value in (("means", means), ("sigmas", np.broadcast_to(sigmas, means.shape)), ("weights", weights)):
             object.__setattr__(self, name, value)
 
@@ -206,158 +216,7 @@ class NormalMixture(Continuous):
     def _quantile(self, u: np.ndarray) -> np.ndarray:
         # The mixture's quantile lies between its components' quantiles.
         parts = scipy.stats.norm.ppf(u[:, None], self.means, self.sigmas)[:, self.weights > 0]
-        return _solve(self.cdf, u, parts.min(axis=1), parts.max(axis=1))
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Density(Continuous):
-    r"""The distribution of a density given as a function, checked to be one.
-
-    .. math:: p(x) \ge 0, \qquad \int_a^b p(x)\,dx = 1
-
-    The integral is scaled away where it is not exactly one: a total of 1.0000004 is rounding, 1.1 is an error.
-
-    Args:
-        function: an array of numbers to their densities, of the same shape; a constant may be one number.
-        low, high: finite ends a < b of the support.
-        breaks: where the function jumps or bends or where its peaks are; quadrature is cut there.
-
-    Raises:
-        ValueError: a density that is negative or not finite, that does not integrate to one within 1e-6, that
-            returns another shape, or ends in the wrong order.
-    """
-
-    function: Callable[[np.ndarray], ArrayLike]
-    low: float
-    high: float
-    breaks: tuple[float, ...] = ()
-    _total: float = dataclasses.field(init=False, repr=False)
-    _lefts: np.ndarray = dataclasses.field(init=False, repr=False)
-    _rights: np.ndarray = dataclasses.field(init=False, repr=False)
-    _below: np.ndarray = dataclasses.field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        check_range("high", self.high, check_range("low", self.low, -math.inf), open_low=True)
-        for b in self.breaks:
-            check_range("breaks", b, self.low, self.high)
-        object.__setattr__(self, "breaks", tuple(sorted(float(b) for b in self.breaks)))
-        pieces = _pieces(self)
-        try:
-            masses = [_quad(self._value, a, b) for a, b in pieces]
-        except ArithmeticError as error:
-            raise ValueError(f"function has no integral that quadrature can find: {error}") from None
-        total = math.fsum(masses)
-        if not abs(total - 1) <= TOTAL_TOLERANCE:
-            raise ValueError(
-                f"function integrates to {total:.9g} from low to high; accepted: a density, whose "
-                f"integral is one within {TOTAL_TOLERANCE:g} (name narrow peaks in breaks)"
-            )
-        object.__setattr__(self, "_total", total)
-        object.__setattr__(self, "_lefts", np.array([a for a, _ in pieces]))
-        object.__setattr__(self, "_rights", np.array([b for _, b in pieces]))
-        object.__setattr__(self, "_below", np.concatenate([[0.0], np.cumsum(masses) / total]))
-
-    @property
-    def support(self) -> tuple[float, float]:
-        return self.low, self.high
-
-    def _value(self, x: np.ndarray) -> np.ndarray:
-        x = np.asarray(x, np.float64)
-        value = np.asarray(self.function(x), np.float64)
-        if value.shape not in ((), x.shape):
-            raise ValueError(f"function returns shape {value.shape} for shape {x.shape}; accepted: the same shape")
-        if not (value >= 0).all():
-            worst = np.broadcast_to(value, x.shape)[~(value >= 0) | (x != x)].ravel()[0]
-            raise ValueError(f"function gives {worst:.6g} between low and high; accepted: densities of at least 0")
-        return np.broadcast_to(value, x.shape).copy()  # SciPy writes into what it gets
-
-    def _log_density(self, x: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore"):
-            return np.log(self._value(x) / self._total)
-
-    def _cdf(self, x: np.ndarray) -> np.ndarray:
-        piece = np.searchsorted(self._lefts, x, side="right") - 1
-        part = scipy.integrate.tanhsinh(self._value, self._lefts[piece], x, atol=1e-13, rtol=1e-12).integral
-        return np.clip(self._below[piece] + part / self._total, 0.0, 1.0)
-
-    def _quantile(self, u: np.ndarray) -> np.ndarray:
-        piece = np.clip(np.searchsorted(self._below, u, side="left") - 1, 0, len(self._lefts) - 1)
-        return _solve(self.cdf, u, self._lefts[piece], self._rights[piece])
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Pushforward(Continuous):
-    r"""What becomes of a distribution when every sample goes through a monotone function.
-
-    .. math:: x = g(z), \qquad p_X(x) = \frac{p_Z(g^{-1}(x))}{|g'(g^{-1}(x))|}
-
-    Args:
-        base: the distribution of z.
-        function: g, strictly monotone on the support of ``base``, of arrays; its limits stand at infinite ends.
-        inverse: g^-1, of arrays.
-        slope: g', the derivative of ``function``, as a function of z.
-
-    Raises:
-        ValueError: a function that is not monotone, an inverse that does not undo it, or a slope that is not its
-            derivative, at 100 quantiles of the base.
-    """
-
-    base: Continuous
-    function: Callable[[np.ndarray], np.ndarray]
-    inverse: Callable[[np.ndarray], np.ndarray]
-    slope: Callable[[np.ndarray], np.ndarray]
-    support: tuple[float, float] = dataclasses.field(default=(-math.inf, math.inf), init=False, repr=False)
-    breaks: tuple[float, ...] = dataclasses.field(default=(), init=False, repr=False)
-    _rising: bool = dataclasses.field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        z = self.base.quantile((np.arange(100) + 0.5) / 100)
-        x = _finite("function(z)", self.function(z))
-        slope = _finite("slope(z)", np.broadcast_to(self.slope(z), z.shape))
-        if not ((np.diff(x) > 0).all() or (np.diff(x) < 0).all()):
-            raise ValueError(
-                "function is not strictly monotone on the support of base; accepted: one that rises or "
-                "falls everywhere (cut the base where it turns)"
-            )
-        scale = np.ptp(z)
-        if not (np.abs(self.inverse(x) - z) <= 1e-6 * scale).all():
-            raise ValueError("inverse(function(z)) differs from z; accepted: the inverse of function")
-        h = 1e-5 * np.minimum(scale, 1.0)
-        difference = (self.function(z[1:-1] + h) - self.function(z[1:-1] - h)) / (2 * h)
-        if not (np.abs(slope[1:-1] - difference) <= 1e-4 * (np.abs(slope[1:-1]) + np.abs(slope).max() * 1e-3)).all():
-            raise ValueError("slope(z) differs from the difference quotient of function; accepted: its derivative")
-        object.__setattr__(self, "_rising", bool(x[-1] > x[0]))
-        object.__setattr__(self, "support", self._images(self.base.support))
-        object.__setattr__(self, "breaks", self._images(self.base.breaks))
-
-    def sample(self, rng: np.random.Generator, n: int) -> np.ndarray:
-        """Draw ``n`` numbers, shape (n,): samples of the base, sent through the function."""
-        return self.function(self.base.sample(rng, n))
-
-    def _images(self, points: tuple[float, ...]) -> tuple[float, ...]:
-        with np.errstate(all="ignore"):
-            images = np.asarray(self.function(np.asarray(points, np.float64)), np.float64)
-        if np.isnan(images).any():
-            raise ValueError(
-                f"function has no value at {points}; accepted: one that has its limits at the ends of the "
-                "support of base"
-            )
-        return tuple(sorted(images.tolist()))
-
-    def _log_density(self, x: np.ndarray) -> np.ndarray:
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
-            z = np.asarray(self.inverse(x), np.float64)
-            log_base = self.base.log_density(z)
-            steepness = np.log(np.abs(self.slope(z)))
-            # Where the base has no density (z infinite, at an end of the support) the slope does not matter.
-            return np.where(log_base == -math.inf, log_base, log_base - steepness)
-
-    def _cdf(self, x: np.ndarray) -> np.ndarray:
-        below = self.base.cdf(self.inverse(x))
-        return below if self._rising else 1 - below
-
-    def _quantile(self, u: np.ndarray) -> np.ndarray:
-        return self.function(self.base.quantile(u if self._rising else 1 - u))
+        return self._solve(u, parts.min(axis=1), parts.max(axis=1))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, init=False)
@@ -378,11 +237,11 @@ class Discrete:
     probabilities: np.ndarray
 
     def __init__(self, points: ArrayLike, probabilities: ArrayLike | None = None) -> None:
-        points = _finite("points", points)
+        points = check_finite("points", points)
         if points.ndim not in (1, 2) or not points.size:
             raise ValueError(f"points has shape {points.shape}; accepted: (K,) or (K, d), at least one point")
         object.__setattr__(self, "points", points)
-        object.__setattr__(self, "probabilities", _probabilities("probabilities", probabilities, len(points)))
+        object.__setattr__(self, "probabilities", check_probabilities("probabilities", probabilities, len(points)))
 
     def mean(self) -> np.ndarray:
         """The mean, a number or shape (d,)."""
@@ -401,7 +260,6 @@ class Discrete:
         return below[np.searchsorted(self.points[order], _numbers("x", x), side="right")]
 
 
-@dataclasses.dataclass(frozen=True, eq=False, init=False)
 class Empirical(Discrete):
     r"""The distribution of a data set: each of its N examples with probability 1/N.
 
@@ -414,23 +272,21 @@ class Empirical(Discrete):
         ValueError: as :class:`Discrete`.
     """
 
-    probabilities: np.ndarray = dataclasses.field(init=False)
-
     def __init__(self, points: ArrayLike) -> None:
         super().__init__(points)
 
 
-class _Ranged(Protocol):
-    """All that :func:`integrate` asks of a distribution."""
-
-    @property
-    def support(self) -> tuple[float, float]: ...
-
-    @property
-    def breaks(self) -> tuple[float, ...]: ...
+Distribution = Continuous | Discrete
 
 
-def integrate(function: Callable[[Any], SupportsFloat], *distributions: _Ranged) -> float:
+class Range(NamedTuple):
+    """What :func:`integrate` asks of a distribution, for an integral that belongs to none."""
+
+    support: tuple[float, float]
+    breaks: tuple[float, ...]
+
+
+def integrate(function: Callable[[Any], SupportsFloat], *distributions: Continuous | Range) -> float:
     r"""Integrate a function over the union of the supports of some distributions, cut at all their breaks.
 
     .. math:: \int_{S_1 \cup S_2 \cup \dots} f(x)\,dx
@@ -457,7 +313,7 @@ def integrate(function: Callable[[Any], SupportsFloat], *distributions: _Ranged)
     return math.fsum(_quad(function, a, b) for a, b in _pieces(*distributions))
 
 
-def _pieces(*distributions: _Ranged) -> list[tuple[float, float]]:
+def _pieces(*distributions: Continuous | Range) -> list[tuple[float, float]]:
     """The intervals between neighbouring cuts that lie in some support."""
     cuts = {float(c) for d in distributions for c in (*d.support, *d.breaks)}
     if not any(map(math.isfinite, cuts)):
@@ -481,15 +337,6 @@ def _quad(function: Callable[[Any], SupportsFloat], a: float, b: float) -> float
     return value
 
 
-def _solve(cdf: Callable[[np.ndarray], np.ndarray], u: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """The x between left and right with cdf(x) = u."""
-    room = 1e-9 * (1 + np.abs(left) + np.abs(right))  # rounding may put the root a hair outside
-    found = elementwise.find_root(
-        lambda x, u: cdf(x) - u, (left - room, right + room), args=(u,), tolerances={"fatol": 1e-14}
-    )
-    return found.x
-
-
 def _where(
     inside: np.ndarray, function: Callable[[np.ndarray], np.ndarray], x: np.ndarray, otherwise: ArrayLike
 ) -> np.ndarray:
@@ -506,21 +353,15 @@ def _numbers(name: str, values: ArrayLike) -> np.ndarray:
     return values
 
 
-def _finite(name: str, values: ArrayLike) -> np.ndarray:
+def check_finite(name: str, values: ArrayLike) -> np.ndarray:
+    """Return numbers as float64 of the same shape if all of them are finite; a ValueError names the argument if not."""
     values = np.asarray(values, np.float64)
     if not np.isfinite(values).all():
         raise ValueError(f"{name} has values that are not finite; accepted: finite numbers")
     return values
 
 
-def _levels(u: ArrayLike) -> np.ndarray:
-    u = _numbers("u", u)
-    if (u < 0).any() or (u > 1).any():
-        raise ValueError(f"u has values from {u.min():g} to {u.max():g}; accepted: probabilities in [0, 1]")
-    return u
-
-
-def probabilities(name: str, values: ArrayLike | None, count: int | None = None) -> np.ndarray:
+def check_probabilities(name: str, values: ArrayLike | None, count: int | None = None) -> np.ndarray:
     """Return a vector of probabilities as float64, scaled to sum to one exactly, if it is one.
 
     Args:
@@ -546,6 +387,3 @@ def probabilities(name: str, values: ArrayLike | None, count: int | None = None)
             f"{name} sums to {vector.sum():.9g}; accepted: probabilities that sum to one within {TOTAL_TOLERANCE:g}"
         )
     return vector / vector.sum()
-
-
-_probabilities = probabilities  # the name that an argument of Discrete hides

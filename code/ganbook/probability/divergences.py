@@ -1,10 +1,8 @@
 r"""How far apart two distributions are: Kullback-Leibler, Jensen-Shannon, total variation, chi-squared, Wasserstein-1.
 
 A distribution is given in one of three ways: as a vector of probabilities over common outcomes, as weighted points
-(``Discrete``, ``Empirical``), or by its density (``Normal`` and its like).  Sums are exact and densities are
-integrated by quadrature.  Weighted points and a density lie apart like disjoint supports: a point has no density.
-Everything is computed from log densities, so that a tail that underflows does not turn into 0/0, and a divergence
-that is infinite comes out as ``inf``, never as NaN.
+(``Discrete``, ``Empirical``), or by its density (``Normal`` and its like).  Weighted points and a density lie apart
+like disjoint supports: a point has no density.
 
 Explained in the book's section "Divergences".
 """
@@ -13,21 +11,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.optimize
 import scipy.sparse
 import scipy.stats
 from numpy.typing import ArrayLike
+from scipy.spatial.distance import cdist
 
-from ganbook.probability.distributions import Continuous, Discrete, Normal, integrate, probabilities
+from ganbook.probability.distributions import Discrete, Distribution, Normal, Range
+from ganbook.probability.expectations import integral, kind, same_space, total
 
-Term = Callable[[np.ndarray, np.ndarray], np.ndarray]
-Distribution = Continuous | Discrete
 SLACK = 1e-9  # what rounding and quadrature may add to the smaller side of an inequality
-NEGLIGIBLE = -69.0  # log of 1e-30: next to nothing, so a zero beside it may be an underflow
 
 
 def kl(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
@@ -132,188 +127,6 @@ def chi_squared_term(log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
     r"""The term of the chi-squared divergence, :math:`(p - q)^2 / q`."""
     # The square of p / sqrt(q) - sqrt(q): q may underflow where that quotient does not.
     return np.square(np.exp(log_p - 0.5 * log_q) - np.exp(0.5 * log_q))
-
-
-# Sums and integrals.
-
-
-def total(term: Term, p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> float:
-    r"""Sum or integrate a function of both log densities.
-
-    .. math:: \int t(\ln p(x), \ln q(x))\, dx
-
-    Args:
-        term: maps two arrays of log densities to the values to add up; asked only where not both densities vanish.
-        p, q: as of :func:`kl`, with the same errors.
-
-    Returns:
-        a number; ``inf`` as soon as one value is.
-    """
-    if isinstance(p, Continuous) and isinstance(q, Continuous):
-        return _integral(term, p, q)
-    with np.errstate(divide="ignore"):
-        log_p, log_q = (np.log(vector) for vector in _vectors(p, q))
-    return float(np.sum(_safely(term, log_p, log_q)))
-
-
-def expectation(
-    function: ArrayLike | Callable[[np.ndarray], ArrayLike],
-    p: ArrayLike | Distribution,
-    *,
-    name: str = "p",
-    function_name: str = "function",
-) -> float:
-    r"""The expectation of a function of a random variable.
-
-    .. math:: E_{x \sim p}\, h(x)
-
-    Args:
-        function: h, from points to numbers; for a vector of probabilities its values, shape (K,).
-        p: a vector of probabilities of shape (K,), or a distribution.
-        name, function_name: what an error calls ``p`` and ``function``.
-
-    Returns:
-        a number; infinite where h is on a set that p gives mass.
-
-    Raises:
-        ValueError: no probabilities, a function where values are due or the reverse, or values of another shape.
-
-    Example:
-        >>> expectation([1.0, 5.0], [0.25, 0.75]), round(expectation(np.square, Normal(1.0, 2.0)), 6)
-        (4.0, 5.0)
-    """
-    kind = _kind(name, p)
-    if isinstance(p, Distribution):
-        if not callable(function):
-            raise ValueError(f"{function_name} is an array; accepted: a function, since {name} is a {kind}")
-        if isinstance(p, Continuous):
-            return _mean(function, p)
-        mass, values = p.probabilities, np.asarray(function(p.points), np.float64)
-    else:
-        if callable(function):
-            raise ValueError(f"{function_name} is a function; accepted: values, since {name} is a {kind}")
-        mass, values = probabilities(name, p), np.asarray(function, np.float64)
-    if values.shape != mass.shape:
-        raise ValueError(
-            f"{function_name} has shape {values.shape}; accepted: {mass.shape}, one value for each point of {name}"
-        )
-    return float(np.sum(values[mass > 0] * mass[mass > 0]))
-
-
-def _integral(term: Term, p: Continuous, q: Continuous) -> float:
-    for one, other, densities in ((p, q, (0.0, -np.inf)), (q, p, (-np.inf, 0.0))):
-        wider = one.support[0] < other.support[0] or one.support[1] > other.support[1]
-        if wider and np.isinf(_safely(term, *np.array(densities))):
-            return math.inf
-
-    def at(x: float) -> float:
-        log_p, log_q = p.log_density(x), q.log_density(x)
-        if min(log_p, log_q) == -np.inf and max(log_p, log_q) < NEGLIGIBLE:
-            return 0.0
-        return float(_safely(term, log_p, log_q))
-
-    return _integrate(at, p, q)
-
-
-def _mean(function: Callable[[Any], Any], p: Continuous) -> float:
-    def at(x: float) -> float:
-        density = float(p.density(x))
-        if density == 0:
-            return 0.0
-        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            value = float(function(np.float64(x)))
-        return 0.0 if density < math.exp(NEGLIGIBLE) and not math.isfinite(value) else density * value
-
-    return _integrate(at, p)
-
-
-def _integrate(function: Callable[[float], float], *ranges: Continuous | _Range) -> float:
-    """The integral, or ``inf`` where the function is infinite or does not vanish faster than 1/x."""
-    infinite = False
-
-    def finite(x: float) -> float:
-        nonlocal infinite
-        value = function(x)
-        infinite |= value == math.inf
-        return 0.0 if value == math.inf else value
-
-    try:
-        value = integrate(finite, *ranges)
-    except ArithmeticError:
-        if not infinite and not _heavy_tail(finite, *ranges):
-            raise
-        return math.inf
-    return math.inf if infinite else value
-
-
-def _heavy_tail(function: Callable[[float], float], *ranges: Continuous | _Range) -> bool:
-    ends = {end for each in ranges for end in each.support if math.isinf(end)}
-    return any(abs(x * function(x)) >= abs(x / 10 * function(x / 10)) > 0 for x in (np.sign(e) * 1e6 for e in ends))
-
-
-class _Range(NamedTuple):
-    """All that ``integrate`` asks of a distribution."""
-
-    support: tuple[float, float]
-    breaks: tuple[float, ...]
-
-
-def _safely(term: Term, log_p: np.ndarray, log_q: np.ndarray) -> np.ndarray:
-    """The term, and 0 where neither distribution has mass."""
-    nowhere = np.isneginf(log_p) & np.isneginf(log_q)
-    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        return np.where(nowhere, 0.0, term(log_p, log_q))
-
-
-def _kind(name: str, given: object) -> str:
-    if isinstance(given, Discrete):
-        return "points"
-    if isinstance(given, Continuous):
-        return "density"
-    if isinstance(given, (np.ndarray, list, tuple)):
-        return "vector"
-    raise ValueError(f"{name} is {given!r}; accepted: a vector of probabilities or a distribution")
-
-
-def _vectors(p: ArrayLike | Distribution, q: ArrayLike | Distribution) -> tuple[np.ndarray, np.ndarray]:
-    """Both distributions as probabilities of common outcomes."""
-    kinds = _kind("p", p), _kind("q", q)
-    if isinstance(p, Discrete) and isinstance(q, Discrete):
-        return _common_points(p, q)
-    if isinstance(p, Distribution) and isinstance(q, Distribution):  # weighted points against a density
-        return np.array([1.0, 0.0]), np.array([0.0, 1.0])
-    if isinstance(p, Distribution) or isinstance(q, Distribution):
-        raise ValueError(
-            f"p is a {kinds[0]} and q a {kinds[1]}; accepted: two vectors of probabilities, or two distributions"
-        )
-    first, second = probabilities("p", p), probabilities("q", q)
-    if first.shape != second.shape:
-        raise ValueError(f"p has shape {first.shape} and q {second.shape}; accepted: two equal shapes (K,)")
-    return first, second
-
-
-def _weighted_points(name: str, given: Discrete) -> tuple[np.ndarray, np.ndarray]:
-    """The points as rows (K, d), and their probabilities (K,)."""
-    if not isinstance(given, Discrete):
-        raise ValueError(f"{name} is {given!r}; accepted: a Discrete or an Empirical distribution")
-    return given.points.reshape(len(given.points), -1), given.probabilities
-
-
-def _common_points(p: Discrete, q: Discrete) -> tuple[np.ndarray, np.ndarray]:
-    (x, p_mass), (y, q_mass) = _same_space(p, q)
-    outcomes, where = np.unique(np.concatenate([x, y]), axis=0, return_inverse=True)
-    where = where.ravel()
-    return (np.bincount(where[: len(x)], p_mass, len(outcomes)), np.bincount(where[len(x) :], q_mass, len(outcomes)))
-
-
-def _same_space(p: Discrete, q: Discrete) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    first, second = _weighted_points("p", p), _weighted_points("q", q)
-    if first[0].shape[1] != second[0].shape[1]:
-        raise ValueError(
-            f"p has points of {first[0].shape[1]} coordinates and q of {second[0].shape[1]}; accepted: "
-            "points of one space"
-        )
-    return first, second
 
 
 # Closed forms for normal distributions.
@@ -475,19 +288,17 @@ class Transport:
 
     Args:
         plan: mass carried from point i of p to point j of q, shape (K, L).
-        p_potential: price f of mass at every point of p, shape (K,).
-        q_potential: price g of mass at every point of q, shape (L,).
         value: what the plan costs.
         dual_value: what the prices earn; equal to ``value`` up to rounding, which proves both optimal.
         targets: the points of q, shape (L, d).
+        prices: price g of mass at every one of them, shape (L,).
     """
 
     plan: np.ndarray
-    p_potential: np.ndarray
-    q_potential: np.ndarray
     value: float
     dual_value: float
     targets: np.ndarray
+    prices: np.ndarray
 
     def critic(self, points: ArrayLike) -> np.ndarray:
         r"""The optimal critic: the prices carried on to any point by a function of slope at most 1.
@@ -503,11 +314,7 @@ class Transport:
         Reference: Villani, Optimal Transport: Old and New, 2009, chapter 5.
         """
         points = np.asarray(points, np.float64)
-        return (_distances(points.reshape(len(points), -1), self.targets) - self.q_potential).min(axis=1)
-
-
-def _distances(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(x[:, None, :] - y[None, :, :], axis=-1)
+        return (cdist(points.reshape(len(points), -1), self.targets) - self.prices).min(axis=1)
 
 
 def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
@@ -532,21 +339,21 @@ def wasserstein_plan(p: Discrete, q: Discrete) -> Transport:
 
     Reference: Kantorovich, On the Translocation of Masses, 1942; solver: HiGHS through ``scipy.optimize.linprog``.
     """
-    (x, p_mass), (y, q_mass) = _same_space(p, q)
-    cost = _distances(x, y)
+    x, y = same_space(p, q)
+    cost = cdist(x, y)
     leaves = scipy.sparse.kron(scipy.sparse.eye_array(len(x)), np.ones((1, len(y))))
     arrives = scipy.sparse.kron(np.ones((1, len(x))), scipy.sparse.eye_array(len(y)))
     solution = scipy.optimize.linprog(
         cost.ravel(),
         A_eq=scipy.sparse.vstack([leaves, arrives], format="csr"),
-        b_eq=np.concatenate([p_mass, q_mass]),
+        b_eq=np.concatenate([p.probabilities, q.probabilities]),
         method="highs",
     )
     if not solution.success:
         raise RuntimeError(f"the linear programme was not solved: {solution.message}")
-    prices = solution.eqlin.marginals
-    f, g = prices[: len(x)], prices[len(x) :]
-    return Transport(solution.x.reshape(cost.shape), f, g, float(solution.fun), float(p_mass @ f + q_mass @ g), y)
+    f, g = np.split(solution.eqlin.marginals, [len(x)])
+    dual_value = float(p.probabilities @ f + q.probabilities @ g)
+    return Transport(solution.x.reshape(cost.shape), float(solution.fun), dual_value, y, g)
 
 
 def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
@@ -573,7 +380,7 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
     Reference: Vallender, Calculation of the Wasserstein Distance Between Probability Distributions on the Line, 1974.
     """
     for name, given in (("p", p), ("q", q)):
-        if _kind(name, given) == "vector":
+        if kind(name, given) == "vector":
             raise ValueError(f"{name} is a vector of probabilities without points; accepted: a distribution")
         if isinstance(given, Discrete) and given.points[0].size != 1:
             raise ValueError(f"{name} has points of {given.points[0].size} coordinates; accepted: points on the line")
@@ -581,16 +388,11 @@ def wasserstein_quantiles(p: Distribution, q: Distribution) -> float:
         return float(
             scipy.stats.wasserstein_distance(p.points.ravel(), q.points.ravel(), p.probabilities, q.probabilities)
         )
-    return _area_between(p, q)
-
-
-def _area_between(p: Distribution, q: Distribution) -> float:
     ranges = [
-        _Range((given.points.min(), given.points.max()), tuple(given.points.ravel()))
+        Range((given.points.min(), given.points.max()), tuple(given.points.ravel()))
         if isinstance(given, Discrete)
         else given
         for given in (p, q)
     ]
-    low, high = min(r.support[0] for r in ranges), max(r.support[1] for r in ranges)
-    cuts = {float(cut) for r in ranges for cut in (*r.support, *r.breaks) if math.isfinite(cut)}
-    return _integrate(lambda x: abs(float(p.cdf(x)) - float(q.cdf(x))), _Range((low, high), tuple(sorted(cuts))))
+    cuts = {float(cut) for each in ranges for cut in (*each.support, *each.breaks)}
+    return integral(lambda x: abs(float(p.cdf(x)) - float(q.cdf(x))), Range((min(cuts), max(cuts)), tuple(cuts)))

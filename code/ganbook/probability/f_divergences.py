@@ -20,16 +20,9 @@ import scipy.special
 from numpy.typing import ArrayLike
 
 from ganbook.data.recipe import check_choice
-from ganbook.probability.divergences import (
-    Distribution,
-    Term,
-    chi_squared_term,
-    expectation,
-    js_term,
-    kl_term,
-    total,
-    total_variation_term,
-)
+from ganbook.probability.distributions import Distribution
+from ganbook.probability.divergences import chi_squared_term, js_term, kl_term, total_variation_term
+from ganbook.probability.expectations import Term, expectation, total
 
 Function = Callable[[np.ndarray], np.ndarray]
 

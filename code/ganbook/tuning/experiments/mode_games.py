@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ganbook.data.recipe import check_int, check_range
-from ganbook.probability.divergences import probabilities
+from ganbook.probability.distributions import check_probabilities
 
 MOST_PACKS = 10**7
 
@@ -39,7 +39,7 @@ def value(data: np.ndarray, generated: np.ndarray, logits: np.ndarray) -> float:
 
     Reference: Goodfellow et al., Generative Adversarial Nets, NIPS 2014, equation 1, arXiv:1406.2661.
     """
-    data, generated = probabilities("data", data), probabilities("generated", generated)
+    data, generated = check_probabilities("data", data), check_probabilities("generated", generated)
     logits = np.asarray(logits, np.float64)
     if not data.shape == generated.shape == logits.shape:
         raise ValueError(
@@ -71,7 +71,7 @@ def chase(data: np.ndarray, steps: int, rate: float = 0.1) -> np.ndarray:
         >>> chase([0.5, 0.5], 4)
         array([0, 1, 0, 1])
     """
-    data = probabilities("data", data)
+    data = check_probabilities("data", data)
     check_int("steps", steps, 1)
     check_range("rate", rate, 0.0, open_low=True)
     logits, chosen = np.zeros(len(data)), np.empty(steps, np.int64)
@@ -105,7 +105,7 @@ def packs(distribution: np.ndarray, examples: int) -> np.ndarray:
 
     Reference: Lin, Khetan, Fanti and Oh, PacGAN, NeurIPS 2018, section 3, arXiv:1712.04086.
     """
-    distribution = probabilities("distribution", distribution)
+    distribution = check_probabilities("distribution", distribution)
     if len(distribution) ** check_int("examples", examples, 1) > MOST_PACKS:
         raise ValueError(
             f"examples is {examples} with {len(distribution)} places; accepted: at most {MOST_PACKS:,} packs"
