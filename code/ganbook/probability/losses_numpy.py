@@ -2,7 +2,7 @@ r"""The losses of a GAN as functions of logits, in NumPy: the oracle of both twi
 
 A discriminator returns one logit :math:`D(x)` per example; a large one says "real".  Everything is computed in
 float64 from the shortest honest formula, with :math:`\zeta(x) = \ln(1 + e^x)` (softplus) and
-:math:`\sigma(x) = 1/(1 + e^{-x})`, and the derivatives are written out by hand.
+:math:`\sigma(x) = 1/(1 + e^{-x})`, and the generators' derivatives are written out by hand.
 
 Explained in the book's sections "Divergences", "The optimal discriminator", "The generator's gradient" and "Losses and
 penalties".
@@ -318,32 +318,6 @@ def generator_loss(name: str, real: ArrayLike | None, fake: ArrayLike) -> float:
         [-0.69, 0.69, 0.5, -0.0, -0.0, 0.69]
     """
     return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)
-
-
-def discriminator_gradients(name: str, real: ArrayLike, fake: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    r"""The derivatives of the discriminator's loss by every real and by every fake logit.
-
-    .. math:: \partial L_D / \partial D(x_i), \quad \partial L_D / \partial D(G(z_j))
-
-    Args:
-        name, real, fake: as of :func:`discriminator_loss`, with the same errors; least squares with default targets.
-
-    Returns:
-        two arrays of the shapes of ``real`` and ``fake``; at a kink of the hinge the derivative is 0.
-    """
-    check_choice("loss", name, LOSSES)
-    r, f = _logits("real", real), _logits("fake", fake)
-    if name == "relativistic":
-        gap = expit(-_pairs(real, fake))
-        return -gap / r.size, gap / f.size
-    by_real, by_fake = {
-        "minimax": lambda: (-expit(-r), expit(f)),
-        "non_saturating": lambda: (-expit(-r), expit(f)),
-        "least_squares": lambda: (r - 1.0, f),
-        "hinge": lambda: (-1.0 * (r < 1.0), 1.0 * (f > -1.0)),
-        "wasserstein": lambda: (-np.ones_like(r), np.ones_like(f)),
-    }[name]()
-    return by_real / r.size, by_fake / f.size
 
 
 def generator_gradient(name: str, real: ArrayLike | None, fake: ArrayLike) -> np.ndarray:

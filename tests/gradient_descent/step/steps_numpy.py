@@ -11,6 +11,7 @@ import numpy as np
 from ganbook.data.recipe import Architecture, Recipe
 from ganbook.gradient_descent.step import optimisers_numpy as rules
 from ganbook.probability import losses_numpy as losses
+from loss_gradients import discriminator_gradients
 
 LINEAR = {
     "generator": Architecture("MLPGenerator", {"latent": 3, "shape": (2,), "hidden": (), "output_activation": None}),
@@ -64,7 +65,7 @@ def _discriminator(recipe: Recipe, state: dict, inputs: dict) -> tuple[list[floa
     rates, length = inputs["rates"], np.linalg.norm(w)
     penalty = (rates["r1"] + rates["r2"]) / 2 * length**2 + recipe.gradient_penalty * (length - 1) ** 2
     slope = (rates["r1"] + rates["r2"]) + recipe.gradient_penalty * 2 * (length - 1) / length
-    by_real, by_fake = losses.discriminator_gradients(recipe.loss, real_logits, fake_logits)
+    by_real, by_fake = discriminator_gradients(recipe.loss, real_logits, fake_logits)
     gradients = {
         "dense_1.weight": (by_real @ real + by_fake @ fake + slope * w)[:, None],
         "dense_1.bias": np.array([by_real.sum() + by_fake.sum()]),
