@@ -19,8 +19,9 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import expit
 
-from ganbook.data.recipe import LOSSES, Architecture, Optimiser, Recipe, check_choice, check_int, check_range
+from ganbook.data.recipe import LOSSES, check_choice, check_int, check_range
 
 RULES = ("simultaneous", "alternating", "extragradient", "optimistic", "consensus")
 CLIPPING_RULES = ("simultaneous", "alternating")
@@ -47,37 +48,17 @@ class Bilinear:
     discriminator: ClassVar[int] = 0
 
     def field(self, point: ArrayLike) -> np.ndarray:
-        """The directions in which the players want to move.
-
-        Args:
-            point: (x, y), shape (..., 2).
-
-        Returns:
-            v, shape (..., 2).
-
-        Raises:
-            ValueError: a point of another shape.
-        """
+        """The directions in which the players want to move, at a point (x, y); as of :meth:`DiracGAN.field`."""
         x, y = _coordinates(point)
         return np.stack([-y, x], axis=-1)
 
     def jacobian(self, point: ArrayLike) -> np.ndarray:
-        """The derivative of the field by the point.
-
-        Args:
-            point: (x, y), shape (..., 2).
-
-        Returns:
-            J, shape (..., 2, 2): the same at every point.
-
-        Raises:
-            ValueError: a point of another shape.
-        """
+        """The derivative of the field, the same at every point; as of :meth:`DiracGAN.jacobian`."""
         x, _ = _coordinates(point)
         return np.broadcast_to([[0.0, -1.0], [1.0, 0.0]], (*x.shape, 2, 2)).copy()
 
     def batch(self) -> tuple[np.ndarray, np.ndarray]:
-        """The real examples and the generator's noise, each of shape (N,): here one 0 each."""
+        """The real examples and the generator's noise, one 0 each."""
         return np.zeros(1), np.zeros(1)
 
 
@@ -189,21 +170,20 @@ class DiracGAN:
 Game = Bilinear | DiracGAN
 
 
-def eigenvalues(game: Game, point: ArrayLike = (0.0, 0.0), rates: float | Sequence[float] = 1.0) -> np.ndarray:
-    r"""The eigenvalues of the field's Jacobian, where each player moves at its own rate.
+def eigenvalues(game: Game, rates: float | Sequence[float] = 1.0) -> np.ndarray:
+    r"""The eigenvalues of the field's Jacobian at (0, 0), where each player moves at its own rate.
 
-    .. math:: \operatorname{diag}(r)\, J(w)
+    .. math:: \operatorname{diag}(r)\, J(0)
 
     Args:
         game: the game.
-        point: shape (2,).
         rates: one number, or one per coordinate, above 0.
 
     Returns:
         two complex numbers, the one with the larger imaginary part first, or else the larger real part.
 
     Raises:
-        ValueError: a point of another shape, or a rate of 0 or below.
+        ValueError: a rate of 0 or below.
 
     Example:
         >>> np.abs(eigenvalues(DiracGAN()))
@@ -211,16 +191,14 @@ def eigenvalues(game: Game, point: ArrayLike = (0.0, 0.0), rates: float | Sequen
 
     Reference: Mescheder, Geiger and Nowozin, 2018, theorem A.3, arXiv:1801.04406.
     """
-    values = np.linalg.eigvals(_rates(rates)[:, None] * game.jacobian(_start(point))).astype(complex)
+    values = np.linalg.eigvals(_rates(rates)[:, None] * game.jacobian((0.0, 0.0))).astype(complex)
     return np.array(sorted(values, key=lambda value: (-value.imag, -value.real)))
 
 
-def rule_matrix(
-    jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *, first: int = 0, strength: float = 1.0
-) -> np.ndarray:
+def rule_matrix(jacobian: ArrayLike, rule: str, rate: float | Sequence[float], *, strength: float = 1.0) -> np.ndarray:
     r"""The matrix by which one update of a rule multiplies the distance to a point of rest.
 
-    With :math:`A = \operatorname{diag}(h)\, J` and :math:`P_1, P_2` that keep one player's coordinate:
+    With :math:`A = \operatorname{diag}(h)\, J` and :math:`P_1, P_2` that keep the first and the second coordinate:
 
     .. math::
         \text{simultaneous: } I + A, \quad \text{alternating: } (I + P_2 A)(I + P_1 A), \quad
@@ -232,7 +210,6 @@ def rule_matrix(
         jacobian: J at the point of rest, shape (2, 2).
         rule: one of ``RULES``.
         rate: step size h, one number, or one per coordinate, above 0.
-        first: the coordinate that an alternating rule moves first, 0 or 1.
         strength: c of consensus, at least 0.
 
     Returns:
@@ -250,8 +227,6 @@ def rule_matrix(
     """
     check_choice("rule", rule, RULES)
     check_range("strength", strength, 0.0)
-    if first not in (0, 1):
-        raise ValueError(f"first is {first!r}; accepted: 0 or 1")
     jacobian, eye = np.asarray(jacobian, np.float64), np.eye(2)
     if jacobian.shape != (2, 2):
         raise ValueError(f"jacobian has shape {jacobian.shape}; accepted: (2, 2)")
@@ -260,8 +235,7 @@ def rule_matrix(
     if rule == "simultaneous":
         return eye + a
     if rule == "alternating":
-        one, other = np.diag(eye[first]), np.diag(eye[1 - first])
-        return (eye + other @ a) @ (eye + one @ a)
+        return (eye + np.diag([0, 1]) @ a) @ (eye + np.diag([1, 0]) @ a)
     if rule == "extragradient":
         return eye + a + a @ a
     if rule == "optimistic":
@@ -352,82 +326,14 @@ def simulate(
 def check_run(
     game: Game, rule: str, start: ArrayLike, steps: int, rate: float | Sequence[float], strength: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Check what :func:`simulate` is given, here and in the twins.
-
-    Args:
-        game, rule, start, steps, rate, strength: as of :func:`simulate`.
-
-    Returns:
-        start and rates, both of shape (2,).
-
-    Raises:
-        ValueError: as :func:`simulate`.
-    """
+    """Check what :func:`simulate` is given, here and in the twins; returns start and rates, both of shape (2,)."""
     check_choice("rule", rule, CLIPPING_RULES if game.clip else RULES)
     check_int("steps", steps, 1)
     check_range("strength", strength, 0.0)
-    return _start(start), _rates(rate)
-
-
-def game_recipe(game: Game, order: str, rate: ArrayLike) -> Recipe:
-    """The recipe with which the frameworks' own training steps play a game: linear players and plain descent.
-
-    Args:
-        game: the game.
-        order: one of ``ganbook.data.recipe.ORDERS``.
-        rate: step size, one number, or one per coordinate, above 0.
-
-    Returns:
-        a recipe in float64.
-
-    Raises:
-        ValueError: an unknown order, or a rate of 0 or below.
-    """
-    h = _rates(rate)
-    linear = {"shape": (1,), "hidden": ()}
-    return Recipe(
-        name="game",
-        loss=game.loss,
-        r1=game.r1,
-        r2=game.r2,
-        gradient_penalty=game.gradient_penalty,
-        clip=game.clip,
-        generator=Architecture("MLPGenerator", {"latent": 1, **linear, "output_activation": None}),
-        discriminator=Architecture("MLPDiscriminator", {**linear, "bias": False}),
-        generator_optimiser=Optimiser("sgd", float(h[1 - game.discriminator])),
-        discriminator_optimiser=Optimiser("sgd", float(h[game.discriminator])),
-        order=order,
-        batch=len(game.batch()[0]),
-        averaging=0.0,
-        dtype="float64",
-    )
-
-
-def game_inputs(game: Game, rate: ArrayLike) -> dict:
-    """The inputs of one iteration of a game, the same at every step: its examples, its noise and its rates.
-
-    Args:
-        game: the game.
-        rate: step size, one number, or one per coordinate, above 0.
-
-    Returns:
-        what :meth:`ganbook.gradient_descent.step.inputs.InputSampler.iteration` draws, in NumPy.
-
-    Raises:
-        ValueError: a rate of 0 or below.
-    """
-    h, (real, noise) = _rates(rate), game.batch()
-    step = {
-        "real": real[:, None],
-        "noise": noise[:, None],
-        "masks": {"generator": {}, "real": {}, "fake": {}},
-        "weights": np.full(len(real), 0.5),
-    }
-    rates = {"t": 1.0, "r1": game.r1, "r2": game.r2, "decay": 0.0}
-    return {
-        "discriminator": [step | {"rates": rates | {"learning_rate": float(h[game.discriminator])}}],
-        "generator": step | {"rates": rates | {"learning_rate": float(h[1 - game.discriminator])}},
-    }
+    start = np.asarray(start, np.float64)
+    if start.shape != (2,) or not np.isfinite(start).all():
+        raise ValueError(f"start is {start.tolist()}, of shape {start.shape}; accepted: two finite numbers, shape (2,)")
+    return start, _rates(rate)
 
 
 def _one_moves(game: Game, w: np.ndarray, h: np.ndarray, coordinate: int) -> np.ndarray:
@@ -448,22 +354,11 @@ def _coordinates(point: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     return point[..., 0], point[..., 1]
 
 
-def _start(start: ArrayLike) -> np.ndarray:
-    start = np.asarray(start, np.float64)
-    if start.shape != (2,) or not np.isfinite(start).all():
-        raise ValueError(f"start is {start.tolist()}, of shape {start.shape}; accepted: two finite numbers, shape (2,)")
-    return start
-
-
 def _rates(rate: ArrayLike) -> np.ndarray:
     rates = np.asarray(rate, np.float64)
     if rates.shape not in ((), (2,)) or not (np.isfinite(rates) & (rates > 0)).all():
         raise ValueError(f"rate is {rate!r}; accepted: a number above 0, or one for each coordinate")
     return np.broadcast_to(rates, (2,))
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.exp(-np.logaddexp(0.0, -x))
 
 
 def _constant(value: float) -> _Curve:
@@ -475,15 +370,15 @@ def _line(target: float) -> _Curve:
 
 
 def _bump(x: np.ndarray) -> np.ndarray:
-    return _sigmoid(x) * _sigmoid(-x)
+    return expit(x) * expit(-x)
 
 
 #: First and second derivatives of each loss by a logit: the discriminator's by a real one, its by a generated one,
 #: the generator's.  Those of the relativistic loss are by the difference of generated and real logit.
-_UP: _Curve = (_sigmoid, _bump)  # of ln(1 + e^x)
-_DOWN: _Curve = (lambda x: -_sigmoid(-x), _bump)  # of ln(1 + e^-x)
+_UP: _Curve = (expit, _bump)  # of ln(1 + e^x)
+_DOWN: _Curve = (lambda x: -expit(-x), _bump)  # of ln(1 + e^-x)
 _CURVES: dict[str, tuple[_Curve, _Curve, _Curve]] = {
-    "minimax": (_DOWN, _UP, (lambda x: -_sigmoid(x), lambda x: -_bump(x))),
+    "minimax": (_DOWN, _UP, (lambda x: -expit(x), lambda x: -_bump(x))),
     "non_saturating": (_DOWN, _UP, _DOWN),
     "least_squares": (_line(1.0), _line(0.0), _line(1.0)),
     "hinge": (
