@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, Schedule
+from ganbook.data.recipe import OPTIMISERS, Optimiser
 from ganbook.gradient_descent.step import optimisers_numpy
 from ganbook.gradient_descent.studies import descent
 from parity import TWINS, as_numpy, finite_differences, module, native, relative_error
@@ -15,9 +15,7 @@ from parity import TWINS, as_numpy, finite_differences, module, native, relative
 SGD = Optimiser("sgd")
 CURVATURES = np.array([0.5, 2.0, 3.0, 10.0])
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(4, 4)))[0]
-BOWL = descent.quadratic(
-    (TURN * CURVATURES) @ TURN.T / 2 + ((TURN * CURVATURES) @ TURN.T).T / 2, minimum=[1.0, -2.0, 0.5, 3.0]
-)
+BOWL = descent.quadratic((TURN * CURVATURES) @ TURN.T / 2 + ((TURN * CURVATURES) @ TURN.T).T / 2)
 
 
 def errors(path: np.ndarray) -> np.ndarray:
@@ -203,13 +201,13 @@ def test_bias_correction():
 def test_paths_of_the_twins(twin, name):
     """descend and the twins' rules walk the same path through the bent valley."""
     rules, problem = module("gradient_descent.step.optimisers", twin), descent.problem("rosenbrock")
-    config = Optimiser(name, beta1=0.9, beta2=0.99, learning_rate=Schedule(1e-3, 1e-4, "linear"))
-    path = descent.descend(problem.gradient, problem.start, config, 100)
+    config = Optimiser(name, beta1=0.9, beta2=0.99)
+    path = descent.descend(problem.gradient, problem.start, config, 100, 1e-3)
     x = native(twin, problem.start, "float64")
     state = rules.initial_state(config, x)
     for t in range(1, 101):
         gradient = native(twin, problem.gradient(as_numpy(x)), "float64")
-        x, state = rules.update(config, x, gradient, state, t, config.learning_rate.value(t - 1, 100))
+        x, state = rules.update(config, x, gradient, state, t, 1e-3)
         assert np.abs(as_numpy(x) - path[t]).max() < 1e-9
 
 
@@ -300,15 +298,6 @@ def test_stationary_variance_is_sampled(rate, batch, beta):
     assert abs(x.var() - predicted) < 3 * predicted * math.sqrt(2 / chains)
 
 
-def test_noise_is_added():
-    noise = np.random.default_rng(7).normal(size=(30, 4))
-    path = descent.descend(BOWL.gradient, BOWL.start, SGD, 30, 0.1, noise=noise)
-    x = BOWL.start
-    for t in range(30):
-        x = x - 0.1 * (BOWL.gradient(x) + noise[t])
-        assert np.abs(path[t + 1] - x).max() < 1e-12
-
-
 def test_a_falling_rate_averages():
     """With eta_t = 1 / (lambda t) the error after t steps is minus the mean of the noise over lambda."""
     curvature, rng, steps = 2.0, np.random.default_rng(8), 100
@@ -336,15 +325,12 @@ def test_the_start_decides_between_two_wells():
         (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, -0.1), "learning_rate is -0.1; accepted"),
         (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, math.nan), "learning_rate is nan; accepted"),
         (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 0, 0.1), "steps is 0; accepted"),
-        (lambda: descent.descend(BOWL.gradient, BOWL.start, SGD, 5, 0.1, noise=np.zeros((4, 4))), r"noise has shape"),
         (lambda: descent.descend(lambda x: np.zeros(3), BOWL.start, SGD, 5, 0.1), "gradient has shape"),
         (lambda: descent.descend(lambda x: x, [1.0], Optimiser("nadam"), 5, 0.1), "optimiser is 'nadam'; accepted"),
         (lambda: descent.problem("himmelblau"), "problem is 'himmelblau'; accepted: bowl"),
         (lambda: descent.quadratic([[1.0, 2.0], [0.0, 1.0]]), "hessian has shape"),
         (lambda: descent.quadratic([1.0, 0.0]), "hessian has the curvatures"),
         (lambda: descent.quadratic([1.0, -2.0]), "hessian has the curvatures"),
-        (lambda: descent.quadratic([1.0, 2.0], minimum=[0.0]), "minimum has shape"),
-        (lambda: descent.quadratic([1.0, 2.0], start=[0.0]), "start has shape"),
         (lambda: descent.error_factors([1.0], 0.0), "learning_rate is 0.0; accepted"),
         (lambda: descent.error_factors([[1.0]], 0.1), "curvatures has the curvatures"),
         (lambda: descent.best_rate([0.0, 1.0]), "curvatures has the curvatures"),

@@ -40,24 +40,19 @@ class Problem:
     start: np.ndarray
 
 
-def quadratic(
-    hessian: ArrayLike, minimum: ArrayLike | None = None, start: ArrayLike | None = None, name: str = "quadratic"
-) -> Problem:
+def quadratic(hessian: ArrayLike) -> Problem:
     r"""A quadratic function of a given Hessian.
 
-    .. math:: f(x) = \tfrac12 (x - x_*)^\mathsf{T} A\, (x - x_*), \qquad \nabla f(x) = A\, (x - x_*)
+    .. math:: f(x) = \tfrac12 x^\mathsf{T} A\, x, \qquad \nabla f(x) = A\, x
 
     Args:
         hessian: A, shape (n, n), symmetric with eigenvalues above 0; a vector of shape (n,) is a diagonal.
-        minimum: x_*, shape (n,); None is 0.
-        start: a starting point, shape (n,); None is the minimum plus one in every coordinate.
-        name: what to call it.
 
     Returns:
-        the problem.
+        the problem, with its minimum at 0 and its start at 1 in every coordinate.
 
     Raises:
-        ValueError: a Hessian of another shape, not symmetric or not positive definite; a point of another shape.
+        ValueError: a Hessian of another shape, not symmetric or not positive definite.
 
     Example:
         >>> valley = quadratic([[1.0, 0.0], [0.0, 9.0]])
@@ -69,16 +64,14 @@ def quadratic(
     if hessian.ndim != 2 or hessian.shape[0] != hessian.shape[1] or not np.array_equal(hessian, hessian.T):
         raise ValueError(f"hessian has shape {hessian.shape}; accepted: a symmetric matrix (n, n), or a diagonal (n,)")
     _curvatures("hessian", np.linalg.eigvalsh(hessian))
-    minimum = _point("minimum", np.zeros(len(hessian)) if minimum is None else minimum, len(hessian))
-    start = _point("start", minimum + 1.0 if start is None else start, len(hessian))
 
-    def gradient(x: ArrayLike) -> np.ndarray:
-        return (x - minimum) @ hessian
+    def gradient(x: np.ndarray) -> np.ndarray:
+        return x @ hessian
 
-    def value(x: ArrayLike) -> np.ndarray:
-        return 0.5 * np.sum((x - minimum) * gradient(x), axis=-1)
+    def value(x: np.ndarray) -> np.ndarray:
+        return 0.5 * np.sum(x * gradient(x), axis=-1)
 
-    return Problem(name, value, gradient, minimum, start)
+    return Problem("quadratic", value, gradient, np.zeros(len(hessian)), np.ones(len(hessian)))
 
 
 def problem(name: str) -> Problem:
@@ -106,11 +99,12 @@ def problem(name: str) -> Problem:
     Journal 3, 1960.
     """
     check_choice("problem", name, PROBLEMS)
-    if name == "bowl":
-        return quadratic([1.0, 1.0], start=[-2.0, 1.0], name=name)
-    if name == "valley":
-        return quadratic([1.0, 25.0], start=[-2.0, 1.0], name=name)
-    return _rosenbrock() if name == "rosenbrock" else _double_well()
+    if name == "rosenbrock":
+        return _rosenbrock()
+    if name == "double_well":
+        return _double_well()
+    curvatures = [1.0, 1.0 if name == "bowl" else 25.0]
+    return dataclasses.replace(quadratic(curvatures), name=name, start=np.array([-2.0, 1.0]))
 
 
 def descend(
@@ -118,27 +112,24 @@ def descend(
     start: ArrayLike,
     settings: Optimiser,
     steps: int,
-    learning_rate: float | None = None,
-    *,
-    noise: ArrayLike | None = None,
+    learning_rate: float,
 ) -> np.ndarray:
     r"""Run an update rule on a gradient and return the whole path.
 
-    .. math:: (x_t, s_t) = \mathrm{rule}\bigl(x_{t-1},\; \nabla f(x_{t-1}) + \xi_t,\; s_{t-1},\; t,\; \eta\bigr)
+    .. math:: (x_t, s_t) = \mathrm{rule}\bigl(x_{t-1},\; \nabla f(x_{t-1}),\; s_{t-1},\; t,\; \eta\bigr)
 
     Args:
         gradient: maps a point of the shape of ``start`` to an array of that shape.
         start: x_0, any shape.
-        settings: which rule, its constants and, where ``learning_rate`` is None, the schedule of its rate.
+        settings: which rule, and its constants but for the rate.
         steps: T, at least 1.
-        learning_rate: eta, above 0, constant; None follows the schedule of the settings.
-        noise: xi, shape ``(T, *shape of start)``, added to the gradients; None for none.
+        learning_rate: eta, above 0.
 
     Returns:
         the path x_0, ..., x_T, shape ``(T + 1, *shape of start)``, float64.
 
     Raises:
-        ValueError: a learning rate of 0 or below, fewer than one step, a noise or a gradient of another shape.
+        ValueError: a learning rate of 0 or below, fewer than one step, or a gradient of another shape.
         FloatingPointError: a position that is not finite, with the number of its step.
 
     Example:
@@ -147,22 +138,18 @@ def descend(
         array([1.   , 0.5  , 0.25 , 0.125])
     """
     check_int("steps", steps, 1)
-    if learning_rate is not None:
-        check_range("learning_rate", learning_rate, 0.0, open_low=True)
+    check_range("learning_rate", learning_rate, 0.0, open_low=True)
     x = np.asarray(start, np.float64)
-    xi = None if noise is None else np.asarray(noise, np.float64)
-    if xi is not None and xi.shape != (steps, *x.shape):
-        raise ValueError(f"noise has shape {xi.shape}; accepted: {(steps, *x.shape)}, one array per step")
     path, state = [x], optimisers_numpy.initial_state(settings, x)
     for t in range(1, steps + 1):
-        rate = settings.learning_rate.value(t - 1, steps) if learning_rate is None else learning_rate
         with np.errstate(over="ignore", invalid="ignore"):  # named below instead
-            slope = np.asarray(gradient(x), np.float64)
-            if xi is not None:
-                slope = slope + xi[t - 1]
-            x, state = optimisers_numpy.update(settings, x, slope, state, t, rate)
+            x, state = optimisers_numpy.update(
+                settings, x, np.asarray(gradient(x), np.float64), state, t, learning_rate
+            )
         if not np.isfinite(x).all():
-            raise FloatingPointError(f"position is not finite after step {t}; take a smaller learning rate than {rate}")
+            raise FloatingPointError(
+                f"position is not finite after step {t}; take a smaller learning rate than {learning_rate}"
+            )
         path.append(x)
     return np.stack(path)
 
@@ -352,10 +339,3 @@ def _extremes(curvatures: ArrayLike) -> tuple[float, float]:
 def _momentum(beta: float) -> None:
     if check_range("beta", beta, 0.0, 1.0) == 1.0:
         raise ValueError("beta is 1.0; accepted: a number at least 0 and below 1")
-
-
-def _point(name: str, point: ArrayLike, size: int) -> np.ndarray:
-    point = np.asarray(point, np.float64)
-    if point.shape != (size,):
-        raise ValueError(f"{name} has shape {point.shape}; accepted: {(size,)}")
-    return point
