@@ -82,6 +82,17 @@ def test_a_journal_with_a_wrong_line_in_the_middle_is_left_as_it_was(tmp_path, w
     assert path.read_bytes() == b"".join(lines)
 
 
+@pytest.mark.parametrize("torn", [b"", b'{"op_code":4'])
+def test_a_journal_without_its_beginning_is_left_as_it_was(tmp_path, written, torn):
+    """Optuna would read no study from it, and begin a new one at its end."""
+    path = tmp_path / "study"
+    path.write_bytes(written.split(b"\n", 1)[1] + torn)
+    before = path.read_bytes()
+    with pytest.raises(storages.StorageError, match="whose line 1 does not begin a study; accepted: a journal"):
+        storages.open_storage(path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("torn", [b'{"op_code":4', b'{"op_code":4,"worker_id":"a"}'])
 def test_a_last_line_that_a_crash_left_half_written_is_cut_off(tmp_path, written, torn):
     path = tmp_path / "study"

@@ -26,8 +26,8 @@ from optuna.storages.journal import JournalFileBackend, JournalStorage
 
 DATABASES = ("sqlite", "postgresql")
 ACCEPTED = "the path of a journal file, sqlite:///FILE, or postgresql+psycopg://user@host/database"
-#: How each line of a journal begins.
-BEGINNING = b'{"op_code":'
+#: How each line of a journal begins, and the code of the first one, which creates the study.
+BEGINNING, CREATE_STUDY = b'{"op_code":', 0
 #: Seconds that a process waits for another one's write, or for a server's answer.
 PATIENCE = 60
 #: Seconds between two signs of life of a running trial, and without one until it is given up.
@@ -121,13 +121,20 @@ def _check_journal(path: Path, lock: FileLock) -> None:
     """Refuse what is no journal; of a journal, cut off a last line that a crash left half written."""
     lines = path.read_bytes().splitlines(keepends=True)
     wrong = next((number for number, line in enumerate(lines, 1) if not _is_entry(line)), None)
-    if wrong is None:
-        return
-    if wrong < len(lines) or lines[-1].endswith(b"\n") or not lines[0].startswith(BEGINNING):
+    torn = wrong == len(lines) and not lines[-1].endswith(b"\n") and lines[0].startswith(BEGINNING)
+    if wrong and not torn:
         raise StorageError(
             f"storage is {str(path)!r}, whose line {wrong} is no entry of a journal; accepted: a "
             "journal that python -m ganbook tune wrote, or a new file. An SQLite file is sqlite:///PATH"
         )
+    if lines and wrong != 1 and json.loads(lines[0])["op_code"] != CREATE_STUDY:
+        # Optuna passes over entries of a study that it does not know, and a new study would begin after them.
+        raise StorageError(
+            f"storage is {str(path)!r}, whose line 1 does not begin a study; accepted: a journal that "
+            "python -m ganbook tune wrote, whole, or a new file"
+        )
+    if not torn:
+        return
     # Unless another process is writing that line just now: the lock waits for it.
     with lock, path.open("rb+") as file:
         lines = file.read().splitlines(keepends=True)
