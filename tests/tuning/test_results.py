@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,9 @@ def test_a_bare_name_lies_in_the_folder_of_results(monkeypatch, tmp_path):
     monkeypatch.setattr(results, "results_folder", lambda: tmp_path)
     results.write_result(tmp_path / "x.json", RESULT)
     assert results.read_result("x.json") == RESULT
+    monkeypatch.chdir(tmp_path.parent)
+    with pytest.raises(results.ResultError, match=r"^x\.json does not exist"):
+        results.read_result(Path("x.json"))
     with pytest.raises(results.ResultError, match=r"y\.json does not exist"):
         results.read_result("y.json")
 

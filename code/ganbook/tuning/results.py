@@ -81,7 +81,7 @@ def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, A
     """Read a result and make sure that it is whole.
 
     Args:
-        path: what :func:`write_result` wrote; a bare name is looked for in the project's folder ``results``.
+        path: what :func:`write_result` wrote; a bare name, as text, is that of a file in the project's ``results``.
         fields: what it must have.
 
     Returns:
@@ -94,8 +94,8 @@ def read_result(path: str | Path, fields: Iterable[str] = FIELDS) -> dict[str, A
         >>> read_result("classifier_8.json")["experiment"]
         'classifier'
     """
-    path = Path(path)
-    path = results_folder() / path if path.parent == Path() else path
+    named = isinstance(path, str) and Path(path).parent == Path()
+    path = results_folder() / path if named else Path(path)
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
