@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Recipe
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.experiments import stacked_digits, tables
+from ganbook.tuning.experiments import stacked_digits, table_runs, tables
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.registry import TABLES
 from ganbook.tuning.metrics import modes
@@ -28,7 +29,7 @@ def test_a_recipe_fits_its_stacks_and_survives_json(n, method):
     assert Recipe.from_json(recipe.to_json()) == recipe
     run = training.start_run(recipe, "pytorch", device="cpu")
     source = training.load_source(recipe)
-    assert source.shape == run.generator.output_shape_ == run.discriminator.input_shape_ == (8, 8, n)
+    assert source.shape == run.generator.blueprint.output_shape == run.discriminator.blueprint.input_shape == (8, 8, n)
     assert recipe.packing == (stacked_digits.PACKING if method == "packing" else 1)
     assert (recipe.steps, recipe.seed) == (stacked_digits.STEPS[n], 3)
 
@@ -66,7 +67,7 @@ class Stub:
 
     def __init__(self, n):
         self.source = training.load_source(stacked_digits.stacked_recipe(n))
-        self.generator = type("Generator", (), {"output_shape_": (8, 8, n)})
+        self.generator = SimpleNamespace(blueprint=SimpleNamespace(output_shape=(8, 8, n)))
 
     def sample(self, n, seed, *, use_average):
         stacks = self.source.batch(np.random.default_rng(seed), n)
@@ -169,7 +170,7 @@ def test_a_dcgan_is_measured_on_the_way(framework, tmp_path, monkeypatch):
     monkeypatch.setattr(modes, "SAMPLES_PER_MODE", 1)
     recipe = narrow(RECIPES["colour-dcgan"])
     made = stacked_digits._as_listed("article_001", recipe, (framework,), 6)
-    [record] = tables.run_table(made, tmp_path, device="cpu", report=lambda line: None)
+    [record] = table_runs.run_table(made, tmp_path, device="cpu", report=lambda line: None)
     assert record["curve"]["step"] == [0, 6, 12, 14]
     again = training.train(recipe, framework, until=6, device="cpu")
     expected = stacked_digits.measure_dcgan(again)

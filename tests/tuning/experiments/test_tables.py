@@ -14,7 +14,7 @@ from ganbook import data
 from ganbook.data.recipe import FRAMEWORKS, Optimiser
 from ganbook.gradient_descent import training
 from ganbook.tuning import results
-from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments import table_runs, tables
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.registry import TABLES
 
@@ -47,7 +47,7 @@ def table(recipe=RING, **fields):
 
 
 def fill(made, out, **options):
-    return tables.run_table(made, out, **{"device": "cpu", "report": lambda line: None, **options})
+    return table_runs.run_table(made, out, **{"device": "cpu", "report": lambda line: None, **options})
 
 
 def keys(records):
@@ -100,7 +100,7 @@ def test_a_run_that_fails_is_a_record(tmp_path):
 
 def test_the_early_losses_tell_one_recipe_from_another():
     made = table()
-    early = [tables.early_losses(cell, "cpu") for cell in made.cells]
+    early = [table_runs.early_losses(cell, "cpu") for cell in made.cells]
     assert early[0] == pytest.approx(early[2], rel=1e-5)  # both frameworks
     for other in (early[1], early[4]):  # another seed, another penalty
         assert other != pytest.approx(early[0], rel=1e-3)
@@ -108,11 +108,11 @@ def test_the_early_losses_tell_one_recipe_from_another():
 
 def test_processes_run_every_cell_once(monkeypatch):
     # Only what needs no import in the processes: which cell went to one of them, and how.
-    monkeypatch.setattr(tables, "run_cell", "{0.name} {1.key} {2}".format)
+    monkeypatch.setattr(table_runs, "run_cell", "{0.name} {1.key} {2}".format)
     made = table()
-    found = dict(tables._records(made, made.cells[:5], 2, np.inf, "cpu"))
+    found = dict(table_runs._records(made, made.cells[:5], 2, np.inf, "cpu"))
     assert found == {cell: f"trial {cell.key} cpu" for cell in made.cells[:5]}
-    assert list(tables._records(made, made.cells, 2, -1.0, "cpu")) == []
+    assert list(table_runs._records(made, made.cells, 2, -1.0, "cpu")) == []
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -222,7 +222,7 @@ def test_a_random_cell_of_each_table_can_be_made_again(name, monkeypatch):
     made = TABLES[name]
     records = [record for record in tables.read_table(made) if record["early_losses"]]
     record = records[np.random.default_rng(len(records)).integers(len(records))]
-    again = tables.early_losses(made.cell(keys([record])[0]), "cpu")
+    again = table_runs.early_losses(made.cell(keys([record])[0]), "cpu")
     assert again == pytest.approx(record["early_losses"], rel=1e-3, abs=1e-6)
 
 

@@ -9,10 +9,11 @@ import pytest
 
 from ganbook.data.recipe import Recipe
 from ganbook.tuning import results
-from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments import table_runs, tables
 from ganbook.tuning.search import optuna_studies, scores, searches
 from ganbook.tuning.search.optuna_studies import StudyError
 from ganbook.tuning.search.problems import PROBLEMS
+from ganbook.tuning.search.storages import open_storage
 
 PROBLEM = dataclasses.replace(PROBLEMS["rates"], steps=1)
 LEFT = results.results_folder() / "search.json"
@@ -126,7 +127,7 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
     problem = PROBLEMS["digits"]
     cell = tables.Cell("trial", problem.framework, problem.recipe(trial.params).replace(seed=seed))
     np.testing.assert_allclose(
-        tables.early_losses(cell, "cpu"),
+        table_runs.early_losses(cell, "cpu"),
         record["early_losses"],
         rtol=1e-3,
         atol=1e-4,
@@ -135,9 +136,8 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
 
 
 def test_the_stored_studies_can_be_continued(trained, tmp_path):
-    name = searches.SEARCHES[0].name
-    shutil.copy(LEFT.with_name(f"{name}.journal"), tmp_path)
-    study = searches.SEARCHES[0].open(PROBLEMS["digits"], tmp_path)
+    copy = shutil.copy(LEFT.with_name(f"{searches.SEARCHES[0].name}.journal"), tmp_path)
+    study = optuna_studies.read_study(PROBLEMS["digits"], open_storage(copy))
     there = len(optuna_studies.finished(study))
     optuna_studies.run_trials(study, PROBLEMS["digits"], there + 1)
     assert len(optuna_studies.finished(study)) == there + 1

@@ -15,7 +15,7 @@ import fnmatch
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -25,11 +25,12 @@ from ganbook import data
 from ganbook.data.grids import save_grid_png
 from ganbook.data.images import COLOURED
 from ganbook.data.programs import images_for
-from ganbook.data.recipe import FRAMEWORKS, check_choice
+from ganbook.data.recipe import FRAMEWORKS
 from ganbook.gradient_descent.training import twin
 from ganbook.pages.figures import TITLES
 from ganbook.tuning import results
 from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments.program_plans import LEFT_OUT, PLANS, VARIANTS, Plan, plan_of
 from ganbook.tuning.experiments.watch import ROW, brightest
 from ganbook.tuning.metrics.legibility import DigitJudge
 
@@ -44,93 +45,6 @@ YARDSTICKS = {"real": "other real images", "digitless": "one Gaussian (control)"
 SIDE = 10
 FIELDS = ("program", "data", "framework", "settings", "reference", "yardsticks", "runs")
 CURVE = ("step", "seconds", "discriminator_loss", "generator_loss", "real_logit", "fake_logit", "distance", "read")
-
-
-@dataclasses.dataclass(frozen=True)
-class Plan:
-    """How a program is run on one data set.
-
-    Args:
-        program: its name below ``ganbook``, without its framework.
-        data: name of a data set.
-        size: side of the images in pixels, one that a digit classifier was trained for.
-        channels: of the images, 1 or 3.
-        width: units or channels of the narrowest layer.
-        steps: of each player.
-        batch: images in a batch.
-        variant: what is changed, one of ``VARIANTS``; empty for a run at full length.
-    """
-
-    program: str
-    data: str
-    size: int
-    channels: int
-    width: int
-    steps: int
-    batch: int
-    variant: str = ""
-
-    @property
-    def name(self) -> str:
-        """The program's name without its chapter, the data, and the variant: the stem of the files."""
-        return "_".join([self.program.rpartition(".")[2], self.data, *([self.variant] * bool(self.variant))])
-
-    @property
-    def steps_shown(self) -> list[int]:
-        """Steps that are measured: two early ones besides the first, and each twentieth of the run."""
-        return sorted({1, self.steps // 100, self.steps // 40, *(self.steps * k // 20 for k in range(1, 21))} - {0})
-
-    @property
-    def steps_filmed(self) -> list[int]:
-        """Steps that are a row of the film."""
-        return sorted({1, *(self.steps // part for part in (100, 40, 20, 10, 4, 2, 1))} - {0})
-
-
-#: What the programs add to the plain loss, and the constants of a program that lacks it.
-ADDITIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "r1": {"GAMMA": 0.0},
-        "large_steps": {"RATE": 2e-4},
-        "forgetting": {"BETAS": (0.5, 0.999)},
-        "average": {"DECAY": 0.0},
-    }
-)
-#: Constants of short runs: as they are, without one addition, without all of them, and with R1 at other strengths.
-VARIANTS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
-    {
-        "short": {},
-        **{f"without_{name}": constants for name, constants in ADDITIONS.items()},
-        "plain": {name: value for each in ADDITIONS.values() for name, value in each.items()},
-        "r1_tenth": {"GAMMA": 0.1},
-        "r1_tenfold": {"GAMMA": 10.0},
-    }
-)
-#: Those that show what each addition is worth.
-LEFT_OUT = tuple(name for name in VARIANTS if not name.startswith("r1_"))
-#: Every program at the width of its article.
-FULL = (
-    Plan("quickstart", "digits", 8, 1, 256, 10_000, 32),
-    Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 20_000, 32),
-    Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 20_000, 32),
-    Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 64, 8_000, 16),
-    Plan("tuning.own_images", "mnist_5k", 32, 3, 64, 5_000, 16),
-    Plan("tuning.own_images", "fashion_mnist", 32, 3, 64, 5_000, 16),
-    Plan("tuning.own_images", "emoji", 32, 3, 64, 5_000, 16),
-)
-#: What a page can afford, in several variants.
-SHORT = tuple(
-    dataclasses.replace(plan, variant=variant)
-    for plan in (
-        Plan("tensors.first_gan", "mnist_5k", 28, 1, 128, 1_600, 32),
-        Plan("gradient_descent.training_step", "mnist_5k", 28, 1, 128, 1_600, 32),
-        Plan("probability.colour_dcgan", "coloured_mnist_5k", 28, 3, 16, 1_600, 16),
-    )
-    for variant in LEFT_OUT
-) + tuple(
-    Plan("tuning.own_images", "emoji", 32, 3, 16, 1_600, 16, variant)
-    for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold")
-)
-PLANS = FULL + SHORT
 
 
 def run_programs(
@@ -168,7 +82,7 @@ def run_programs(
         )
     started = time.perf_counter()
     for plan, framework, seed in chosen:
-        path = Path(out) / f"{plan.name}_{framework}.json"
+        path = _file(plan, framework, out)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(path.with_suffix(".lock"), blocking=False):
@@ -191,7 +105,7 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
     """What the runs of a plan in one framework left.
 
     Args:
-        plan: one of ``PLANS``.
+        plan: one of :data:`ganbook.tuning.experiments.program_plans.PLANS`.
         framework: ``pytorch`` or ``tensorflow``.
         folder: where the file is; None means ``programs`` in the project's folder of results.
 
@@ -207,7 +121,7 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
         >>> len(read_runs(plan_of("first_gan_mnist_5k"), "pytorch")["runs"])
         3
     """
-    path = (results.results_folder() / "programs" if folder is None else Path(folder)) / f"{plan.name}_{framework}.json"
+    path = _file(plan, framework, folder)
     content = results.read_result(path, FIELDS)
     if content["settings"] != dataclasses.asdict(plan) or content["framework"] != framework:
         raise results.ResultError(
@@ -217,18 +131,8 @@ def read_runs(plan: Plan, framework: str, folder: str | Path | None = None) -> d
     return content
 
 
-def plan_of(name: str) -> Plan:
-    """The plan with this name.
-
-    Raises:
-        ValueError: there is none.
-
-    Example:
-        >>> plan_of("first_gan_mnist_5k").steps
-        20000
-    """
-    found = {plan.name: plan for plan in PLANS}
-    return found[check_choice("name", name, tuple(found))]
+def _file(plan: Plan, framework: str, folder: str | Path | None = None) -> Path:
+    return (results.results_folder() / "programs" if folder is None else Path(folder)) / f"{plan.name}_{framework}.json"
 
 
 def film(name: str, framework: str = "pytorch", seed: int = 0) -> tuple[np.ndarray, list[int]]:
@@ -285,31 +189,22 @@ def summary(name: str) -> list[tuple[str, str, str, str]]:
     plan = plan_of(name)
     rows: list[tuple[str, str, str, str]] = []
     for framework in FRAMEWORKS:
-        if not (results.results_folder() / "programs" / f"{plan.name}_{framework}.json").exists():
+        if not _file(plan, framework).exists():
             continue
         content = read_runs(plan, framework)
         if not rows:
-            rows = [
-                (
-                    YARDSTICKS[label],
-                    f"{score['distance']:.2f}",
-                    f"{score['read']:.2f}" if plan.data in DIGITS else "",
-                    "",
-                )
-                for label, score in content["yardsticks"].items()
-            ]
-        ends = {measure: [run[measure][-1] for run in content["runs"]] for measure in ("distance", "read", "seconds")}
-        read = _spread(ends["read"]) if plan.data in DIGITS else ""
-        count = len(content["runs"])
-        rows.append(
-            (
-                f"{TITLES[framework]}, {count} run{'s' * (count > 1)}",
-                _spread(ends["distance"]),
-                read,
-                f"{np.median(ends['seconds']) / 60:.1f}",
-            )
+            for label, score in content["yardsticks"].items():
+                rows.append((YARDSTICKS[label], *_cells(plan, [score["distance"]], [score["read"]]), ""))
+        distances, read, seconds = (
+            [run[name][-1] for run in content["runs"]] for name in ("distance", "read", "seconds")
         )
+        what = f"{TITLES[framework]}, {len(seconds)} run{'s' * (len(seconds) > 1)}"
+        rows.append((what, *_cells(plan, distances, read), f"{np.median(seconds) / 60:.1f}"))
     return rows
+
+
+def _cells(plan: Plan, distances: Sequence[float], read: Sequence[float]) -> tuple[str, str]:
+    return _spread(distances), _spread(read) if plan.data in DIGITS else ""
 
 
 def left_out(name: str) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 from ganbook import data
 from ganbook.data.recipe import Recipe
 from ganbook.gradient_descent import training
-from ganbook.tuning.experiments import tables
+from ganbook.tuning.experiments import table_runs, tables
 from ganbook.tuning.metrics.frechet import frechet_distance, half_split_floor, pixels
 from ganbook.tuning.search.problems import OTHER_HALF, SearchProblem, check_seeds
 
@@ -83,7 +83,7 @@ def run_seed(problem: SearchProblem, recipe: Recipe, seed: int, device: str | No
     """
     cell = tables.Cell("trial", problem.framework, recipe.replace(seed=seed))
     try:
-        record = tables.run_cell(_TABLE, cell, device)
+        record = table_runs.run_cell(_TABLE, cell, device)
     except training.NonFiniteLoss as error:  # of the samples: the last update did it, and no loss has shown it yet
         record = {"distance": None, "failed": str(error).split(". ")[0], "early_losses": None, "seconds": None}
     return {name: record[name] for name in ("distance", "failed", "early_losses", "seconds")}

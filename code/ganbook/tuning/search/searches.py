@@ -62,11 +62,6 @@ class Search:
         """Of the study's file, without its ending."""
         return f"search_{self.sampler}_{self.seed}" + ("" if self.pruner == "none" else f"_{self.pruner}")
 
-    def open(self, problem: SearchProblem, folder: str | Path) -> optuna.Study:
-        """Begin the study, or go on with it."""
-        storage = open_storage(Path(folder) / f"{self.name}.journal")
-        return optuna_studies.open_study(problem, storage, self.sampler, self.seed, self.pruner)
-
 
 #: Searches that are compared prune nothing, so that each spends the same; the last one shows what pruning saves.
 SEARCHES = (*(Search(sampler, seed) for seed in range(3) for sampler in ("random", "tpe")), Search("tpe", 0, "median"))
@@ -105,7 +100,8 @@ def run_searches(
     versions = results.provenance(problem.framework)
     versions["versions"]["optuna"] = importlib.metadata.version("optuna")
     for one in SEARCHES:
-        study = one.open(problem, out)
+        storage = open_storage(Path(out) / f"{one.name}.journal")
+        study = optuna_studies.open_study(problem, storage, one.sampler, one.seed, one.pruner)
         optuna_studies.run_trials(study, problem, trials, device=device)
         winners.append(_winner(one, study, problem, device, [*before, *winners]))
         mean, spread = noise_floor(problem)
