@@ -94,7 +94,7 @@ def test_points_without_known_modes(monkeypatch):
 
 def test_large_images_are_compared_in_smaller_numbers(monkeypatch):
     monkeypatch.setattr("ganbook.tuning.metrics.report.MOST_NUMBERS", 64 * 30)
-    monkeypatch.setattr("ganbook.tuning.metrics.report.MOST_KNOWN", 64 * 39)
+    monkeypatch.setattr("ganbook.tuning.metrics.report_rows.MOST_KNOWN", 64 * 39)
     report = evaluate_run(training.train(DENSE, device="cpu", source=some()), source=some())
     assert report.record["count"] == 30
     assert report.record["real"] == "30 of the 40 real ones of images"
