@@ -36,7 +36,7 @@ def test_measures_of_a_perfect_and_of_a_collapsed_generator(data):
     assert tuple(perfect) == mode_collapse.MEASURES
     assert perfect["modes"] == perfect["protocol_modes"] == k
     for prefix, samples in (("", mode_collapse.SAMPLES), ("protocol_", 2500)):
-        assert perfect[f"{prefix}high_quality"] == pytest.approx(mixture_modes.ideal_high_quality(), abs=0.01)
+        assert perfect[f"{prefix}high_quality"] == pytest.approx(mixture_modes.IDEAL_QUALITY, abs=0.01)
         assert perfect[f"{prefix}reverse_kl"] == pytest.approx((k - 1) / 2 / samples, abs=2 * k / samples)
     collapsed = mode_collapse.measure(FakeRun(RECIPES[data], collapsed=True))
     assert (collapsed["modes"], collapsed["high_quality"]) == (1, 1.0)
@@ -76,10 +76,25 @@ def test_methods_differ_in_what_they_name_alone(data):
     ]
 
 
+def best_rates(records):
+    """The rate of each method with most effective modes of high quality: K Q exp(-KL), added over both mixtures.
+
+    Modes alone would favour a cloud that touches all of them by chance, quality alone a generator of one mode.  A rate
+    with a failed run is out.
+    """
+    scores = {}
+    for record in records:
+        name, _, rate = record["method"].partition("-")
+        score = -np.inf if record["failed"] else record["high_quality"] * np.exp(-record["reverse_kl"])
+        rates = scores.setdefault(name, {})
+        rates[float(rate)] = rates.get(float(rate), 0.0) + score
+    return {name: max(rates, key=rates.__getitem__) for name, rates in scores.items()}
+
+
 def test_the_rates_are_those_that_the_search_found():
     records = tables.read_table(mode_collapse.RATES_TABLE)
     assert len(records) == len(mode_collapse.RATES_TABLE.cells)
-    assert mode_collapse.best_rates(records) == dict(mode_collapse.CHOSEN)
+    assert best_rates(records) == dict(mode_collapse.CHOSEN)
 
 
 def test_the_best_rate_has_most_effective_modes_of_high_quality():
@@ -89,9 +104,9 @@ def test_the_best_rate_has_most_effective_modes_of_high_quality():
     cloud = [record(2e-4, "ring", 0.05, 0.0), record(2e-4, "grid", 0.05, 0.0)]
     one_mode = [record(6e-4, "ring", 0.9, np.log(8)), record(6e-4, "grid", 0.9, np.log(25))]
     good = [record(2e-3, "ring", 0.5, 0.1), record(2e-3, "grid", 0.5, 0.1)]
-    assert mode_collapse.best_rates([*cloud, *one_mode, *good]) == {"plain": 2e-3}
+    assert best_rates([*cloud, *one_mode, *good]) == {"plain": 2e-3}
     good[1] = record(2e-3, "grid", None, None, failed="step 3")
-    assert mode_collapse.best_rates([*cloud, *one_mode, *good]) == {"plain": 6e-4}
+    assert best_rates([*cloud, *one_mode, *good]) == {"plain": 6e-4}
 
 
 @pytest.mark.parametrize("framework", FRAMEWORKS)

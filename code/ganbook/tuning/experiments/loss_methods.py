@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from ganbook.data.recipe import Architecture, Optimiser, Recipe, Schedule, check_choice
+from ganbook.data.recipe import Optimiser, Recipe, Schedule, check_choice
 from ganbook.gradient_descent import training
 from ganbook.tensors.configurations import CONFIGURATIONS
 from ganbook.tuning.experiments.tables import Cell, Table
@@ -52,7 +52,6 @@ class Method:
         clip: bound of the discriminator's weights; 0 for none.
         discriminator_steps: for each generator step.
         spectral_norm: divide the discriminator's weights by their spectral norms.
-        source: key of the publication that the settings are from, in the book's bibliography.
     """
 
     title: str
@@ -66,49 +65,30 @@ class Method:
     clip: float = 0.0
     discriminator_steps: int = 1
     spectral_norm: bool = False
-    source: str = "radford2016"
 
 
+#: The settings are from the publications at the side, by their keys in the book's bibliography.
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "minimax": Method("minimax", "minimax"),
-        "non_saturating": Method("non-saturating", "non_saturating"),
-        "least_squares": Method("least squares", "least_squares", source="mao2017"),
-        "hinge": Method("hinge", "hinge"),
-        "wgan_clip": Method(
-            "WGAN, clipping",
-            "wasserstein",
-            "rmsprop",
-            0.0,
-            0.99,
-            clip=0.01,
-            discriminator_steps=5,
-            source="arjovsky2017",
+        "minimax": Method("minimax", "minimax"),  # radford2016
+        "non_saturating": Method("non-saturating", "non_saturating"),  # radford2016
+        "least_squares": Method("least squares", "least_squares"),  # mao2017
+        "hinge": Method("hinge", "hinge"),  # radford2016
+        "wgan_clip": Method(  # arjovsky2017
+            "WGAN, clipping", "wasserstein", "rmsprop", 0.0, 0.99, clip=0.01, discriminator_steps=5
         ),
-        "wgan_gp": Method(
-            "WGAN-GP",
-            "wasserstein",
-            beta1=0.0,
-            beta2=0.9,
-            gradient_penalty=10.0,
-            discriminator_steps=5,
-            source="gulrajani2017",
+        "wgan_gp": Method(  # gulrajani2017
+            "WGAN-GP", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0, discriminator_steps=5
         ),
-        "wgan_gp_one": Method(
-            "WGAN-GP, one step", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0, source="lucic2018"
+        "wgan_gp_one": Method(  # lucic2018
+            "WGAN-GP, one step", "wasserstein", beta1=0.0, beta2=0.9, gradient_penalty=10.0
         ),
-        "spectral_norm": Method(
-            "hinge, spectral norm",
-            "hinge",
-            beta1=0.0,
-            beta2=0.9,
-            discriminator_steps=5,
-            spectral_norm=True,
-            source="miyato2018",
+        "spectral_norm": Method(  # miyato2018
+            "hinge, spectral norm", "hinge", beta1=0.0, beta2=0.9, discriminator_steps=5, spectral_norm=True
         ),
-        "r1": Method("non-saturating, R1", "non_saturating", beta1=0.0, beta2=0.99, r1=10.0, source="mescheder2018"),
-        "relativistic": Method(
-            "relativistic, R1 + R2", "relativistic", beta1=0.0, beta2=0.99, r1=1.0, r2=1.0, source="huang2024"
+        "r1": Method("non-saturating, R1", "non_saturating", beta1=0.0, beta2=0.99, r1=10.0),  # mescheder2018
+        "relativistic": Method(  # huang2024
+            "relativistic, R1 + R2", "relativistic", beta1=0.0, beta2=0.99, r1=1.0, r2=1.0
         ),
     }
 )
@@ -195,9 +175,7 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
     own = METHODS[check_choice("method", method, tuple(METHODS))]
     common = SETTINGS[check_choice("data", data, tuple(SETTINGS))]
     optimiser = Optimiser(own.optimiser, Schedule(rate), own.beta1, own.beta2)
-    discriminator: Architecture = common.discriminator
-    if own.spectral_norm:
-        discriminator = discriminator.with_(spectral_norm=True)
+    discriminator = common.discriminator
     return common.replace(
         loss=own.loss,
         r1=own.r1,
@@ -206,7 +184,7 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
         clip=own.clip,
         seed=seed,
         discriminator_steps=own.discriminator_steps,
-        discriminator=discriminator,
+        discriminator=discriminator.with_(spectral_norm=True) if own.spectral_norm else discriminator,
         generator_optimiser=optimiser,
         discriminator_optimiser=optimiser,
     )
@@ -253,13 +231,9 @@ def measure(run: training.Run) -> dict[str, float]:
     for ending, images in sets.items():
         compared = [frechet.pixels(images), reader.features(images)]
         near = measure_neighbourhoods(features[1], compared[1])
-        found |= {
-            f"pixel_frechet{ending}": frechet.frechet_distance(features[0], compared[0]),
-            f"feature_frechet{ending}": frechet.frechet_distance(features[1], compared[1]),
-            f"precision{ending}": near.precision,
-            f"recall{ending}": near.recall,
-            f"coverage{ending}": near.coverage,
-        }
+        distances = map(frechet.frechet_distance, features, compared)
+        values = (*distances, near.precision, near.recall, near.coverage)
+        found |= {f"{score}{ending}": value for score, value in zip(_SCORES, values, strict=True)}
     return found | {name: float(np.mean(run.history[name][-TAIL:])) for name in training.LOSSES}
 
 
@@ -275,14 +249,8 @@ def _table(data: str) -> Table:
         for seed in SEEDS
         for name, rate in CHOSEN[data].items()
     ]
-    return Table(
-        f"losses_{data}",
-        f"Every loss and penalty at one budget on {data}",
-        tuple(cells),
-        MEASURES,
-        measure,
-        COMPILED[data],
-    )
+    title = f"Every loss and penalty at one budget on {data}"
+    return Table(f"losses_{data}", title, tuple(cells), MEASURES, measure, COMPILED[data])
 
 
 def rate_scores(records: Iterable[Mapping[str, Any]]) -> dict[str, dict[float, float]]:
@@ -325,14 +293,8 @@ def _search(data: str) -> Table:
         for name in METHODS
         for rate in RATES
     ]
-    return Table(
-        f"losses_{data}_rates",
-        f"Learning rates for every loss and penalty on {data}",
-        tuple(cells),
-        ("pixel_frechet",),
-        _search_measure,
-        COMPILED[data],
-    )
+    title = f"Learning rates for every loss and penalty on {data}"
+    return Table(f"losses_{data}_rates", title, tuple(cells), ("pixel_frechet",), _search_measure, COMPILED[data])
 
 
 RATE_TABLES = MappingProxyType({data: _search(data) for data in SETTINGS})

@@ -18,10 +18,8 @@ Explained in the book's section "Mode collapse".
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 
@@ -56,51 +54,39 @@ class Method:
 
     Args:
         title: as tables show it.
-        source: key of the publication that the settings are from, in the book's bibliography.
         fields: of the recipe, where they differ from those of the non-saturating GAN.
+        penalties: ``r1`` and ``r2``, weighted as in the recipe of the mixture.
         beta1, beta2: constants of Adam, of both players.
         packing: examples that the discriminator judges together.
         share: the discriminator's learning rate, divided by the generator's.
     """
 
     title: str
-    source: str
     fields: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    penalties: tuple[str, ...] = ()
     beta1: float = 0.5
     beta2: float = 0.999
     packing: int = 1
     share: float = 1.0
 
 
-def _fading(data: str) -> Schedule:
-    """The weight of a gradient penalty, as in the recipe of this mixture."""
-    return RECIPES[data].r1
-
-
+#: The settings are from the publications at the side, by their keys in the book's bibliography.
 METHODS: Mapping[str, Method] = MappingProxyType(
     {
-        "plain": Method("non-saturating", "radford2016"),
-        "packing_2": Method("packing, 2 samples", "lin2018", packing=2),
-        "packing_4": Method("packing, 4 samples", "lin2018", packing=4),
-        "unrolled": Method("unrolled, 5 steps", "metz2017", {"unrolled": 5}, share=0.1),
-        "wgan_gp": Method(
-            "WGAN-GP",
-            "gulrajani2017",
-            {"loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5},
-            beta1=0.5,
-            beta2=0.9,
+        "plain": Method("non-saturating"),  # radford2016
+        "packing_2": Method("packing, 2 samples", packing=2),  # lin2018
+        "packing_4": Method("packing, 4 samples", packing=4),  # lin2018
+        "unrolled": Method("unrolled, 5 steps", {"unrolled": 5}, share=0.1),  # metz2017
+        "wgan_gp": Method(  # gulrajani2017
+            "WGAN-GP", {"loss": "wasserstein", "gradient_penalty": 0.1, "discriminator_steps": 5}, beta2=0.9
         ),
-        "r1": Method("non-saturating, R1", "mescheder2018", {"r1": _fading}, beta1=0.0, beta2=0.99),
-        "relativistic": Method(
-            "relativistic, R1 + R2",
-            "huang2024",
-            {"loss": "relativistic", "r1": _fading, "r2": _fading},
-            beta1=0.0,
-            beta2=0.99,
+        "r1": Method("non-saturating, R1", penalties=("r1",), beta1=0.0, beta2=0.99),  # mescheder2018
+        "relativistic": Method(  # huang2024
+            "relativistic, R1 + R2", {"loss": "relativistic"}, ("r1", "r2"), beta1=0.0, beta2=0.99
         ),
     }
 )
-#: By method, the rate of ``RATES`` that its search found best.
+#: By method, the rate of ``RATES`` with most effective modes of high quality, K Q exp(-KL), added over both mixtures.
 CHOSEN: Mapping[str, float] = MappingProxyType(
     {
         "plain": 6e-3,
@@ -137,8 +123,8 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
         Optimiser("adam", Schedule(start, start / 100, "cosine"), own.beta1, own.beta2)
         for start in (rate, own.share * rate)
     )
-    fields = {"loss": "non_saturating", "r1": 0.0, "r2": 0.0}
-    fields |= {name: value(data) if callable(value) else value for name, value in own.fields.items()}
+    fields = {"loss": "non_saturating", "r1": 0.0, "r2": 0.0, **own.fields}
+    fields |= {name: getattr(common, name) for name in own.penalties}
     discriminator = common.discriminator.with_(packing=own.packing) if own.packing > 1 else common.discriminator
     return common.replace(
         name=f"{data}-{method}",
@@ -150,29 +136,6 @@ def recipe(method: str, data: str, rate: float | None = None, seed: int = 0) -> 
         seed=seed,
         **fields,
     )
-
-
-def best_rates(records: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    r"""The rate of each method with most effective modes of high quality, as shares added over both mixtures.
-
-    .. math:: Q\, e^{-KL} = \frac1K \cdot Q \cdot K e^{-KL}
-
-    Here K e^{-KL} is the number of equally frequent modes with the same divergence.  Modes alone would favour a cloud
-    that touches all of them by chance, quality alone a generator of one mode.  A rate with a failed run is out.
-
-    Args:
-        records: of ``RATES_TABLE``, see :func:`ganbook.tuning.experiments.tables.read_table`.
-
-    Returns:
-        By method, its rate.
-    """
-    scores: dict[str, dict[float, float]] = {}
-    for record in records:
-        name, _, rate = record["method"].partition("-")
-        score = -math.inf if record["failed"] else record["high_quality"] * math.exp(-record["reverse_kl"])
-        rates = scores.setdefault(name, {})
-        rates[float(rate)] = rates.get(float(rate), 0.0) + score
-    return {name: max(rates, key=rates.__getitem__) for name, rates in scores.items()}
 
 
 def measure(run: training.Run) -> dict[str, float]:
@@ -239,25 +202,24 @@ def snapshots(
     return seen
 
 
-def lopsided(data: str = "ring", seed: int = 0) -> Recipe:
+def lopsided(data: str = "ring") -> Recipe:
     """A game that collapses within a few hundred steps: a generator ten times as quick as its discriminator.
 
     Args:
         data: ``ring`` or ``grid``.
-        seed: of the run.
 
     Returns:
         The recipe of the non-saturating GAN on that mixture with rates of 5e-3 and 5e-4, 400 steps in float64.
 
     Raises:
-        ValueError: an unknown name, or a number outside its range.
+        ValueError: an unknown name.
 
     Example:
         >>> lopsided().generator_optimiser.learning_rate.start
         0.005
     """
     quick, slow = (Optimiser("adam", rate, beta1=0.5, beta2=0.999) for rate in (5e-3, 5e-4))
-    return recipe("plain", data, seed=seed).replace(
+    return recipe("plain", data).replace(
         name=f"{data}-lopsided", generator_optimiser=quick, discriminator_optimiser=slow, steps=400, dtype="float64"
     )
 

@@ -28,13 +28,6 @@ from ganbook.tensors.exchange import keras_weights
 STEPS, BATCH = 50, 16
 #: Arrays that are smaller than this are compared by their difference alone.
 SMALLEST = 1e-6
-PROGRAMS = (
-    "quickstart",
-    "tensors.first_gan",
-    "probability.colour_dcgan",
-    "gradient_descent.training_step",
-    "tuning.own_images",
-)
 #: A small size, width and number of channels for each program.
 SMALL = {
     "quickstart": (8, 16, 1),
@@ -96,7 +89,7 @@ def distances(stem: str) -> dict[str, float]:
     """How far a program in PyTorch is from its twins after fifty steps.
 
     Args:
-        stem: one of ``PROGRAMS``.
+        stem: one of ``SMALL``.
 
     Returns:
         By ``Keras``, ``package in PyTorch`` and ``package in TensorFlow`` the largest difference of a loss or a weight,
@@ -199,9 +192,7 @@ def double() -> Iterator[None]:
         keras.config.set_dtype_policy(before[1])
 
 
-def train_keras(
-    stem: str, size: int | None = None, carry: Callable[[Any], list[np.ndarray]] = keras_weights
-) -> Trained:
+def train_keras(stem: str, size: int | None = None) -> Trained:
     """Fifty steps of the Keras program, from the initial weights of the PyTorch program."""
     import tensorflow as tf
 
@@ -210,7 +201,7 @@ def train_keras(
     with double():
         players = source.make_players(size or side, width)
         for network, weights in zip(players[:3], (start[0], start[1], start[0]), strict=True):
-            network.set_weights(carry(weights.layers))
+            network.set_weights(keras_weights(weights.layers))
         numbers = [
             source.train_step(*players, tf.constant(real), tf.constant(noise)).numpy()
             for real, noise in zip(*batches(stem, size), strict=True)
@@ -247,7 +238,7 @@ def recipe(stem: str, size: int | None = None, width: int | None = None, **chang
     """The package's recipe of a program's networks, small ones by default, with the settings of its optimisers.
 
     Args:
-        stem: one of ``PROGRAMS``; ``tuning.own_images`` at 32 pixels alone.
+        stem: one of ``SMALL``; ``tuning.own_images`` at 32 pixels alone.
         size: side of the images in pixels.
         width: units or channels of the narrowest layer.
         changes: fields of the recipe that are other than here.

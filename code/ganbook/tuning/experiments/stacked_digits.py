@@ -89,7 +89,8 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
         2
     """
     fields = METHODS[check_choice("method", method, tuple(METHODS))]
-    _check_digits(n)
+    if check_int("n", n, 1) not in STEPS:
+        raise ValueError(f"n is {n}; accepted: {', '.join(map(str, STEPS))}")
     layers = {"shape": (8, 8, n), "hidden": (UNITS[n],) * 3, "slope": 0.2, "initialiser": "he"}
     adam = Optimiser("adam", Schedule(RATE[n], 2e-5, "cosine"), beta1=0.0, beta2=0.99)
     return Recipe(
@@ -107,11 +108,6 @@ def stacked_recipe(n: int = 2, method: str = BEST, steps: int | None = None, see
         seed=seed,
         **fields,
     )
-
-
-def _check_digits(n: int) -> None:
-    if check_int("n", n, 1) not in STEPS:
-        raise ValueError(f"n is {n}; accepted: {', '.join(map(str, STEPS))}")
 
 
 @functools.cache
@@ -183,26 +179,23 @@ def measure_stacks(run: training.Run) -> dict[str, float]:
     """
     found: dict[str, float] = {}
     for prefix, use_average in (("", True), ("last_", False)):
-        samples = modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2]
-        stacks = run.sample(samples, NOISE, use_average=use_average)
-        covered = modes.measure(classifier(), stacks)
-        found |= {
-            f"{prefix}modes": covered.modes,
-            f"{prefix}kl": covered.kl,
-            f"{prefix}readable": float(classifier().readable(stacks).mean()),
-        }
+        samples = modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.blueprint.output_shape[2]
+        scores = _scores(classifier(), run.sample(samples, NOISE, use_average=use_average))
+        found |= {f"{prefix}{name}": value for name, value in scores.items()}
     return found
+
+
+def _scores(reader: modes.ModeClassifier, stacks: np.ndarray) -> dict[str, float]:
+    covered = modes.measure(reader, stacks)
+    return {"modes": covered.modes, "kl": covered.kl, "readable": float(reader.readable(stacks).mean())}
 
 
 def measure_dcgan(run: training.Run) -> dict[str, float]:
     """What a run of full size covers, by 26 samples of each mode: modes, divergence in nats and readable share."""
-    stacks = run.sample(modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.output_shape_[2], run.recipe.seed)
-    covered = modes.measure(classifier(run.recipe.size), stacks)
-    return {
-        "modes": covered.modes,
-        "kl": covered.kl,
-        "readable": float(classifier(run.recipe.size).readable(stacks).mean()),
-    }
+    stacks = run.sample(
+        modes.SAMPLES_PER_MODE * modes.DIGITS ** run.generator.blueprint.output_shape[2], run.recipe.seed
+    )
+    return _scores(classifier(run.recipe.size), stacks)
 
 
 def dcgan_limits(recipe: Recipe) -> dict[str, Any]:
@@ -215,12 +208,11 @@ def dcgan_limits(recipe: Recipe) -> dict[str, Any]:
     ceiling = modes.ceiling(reader, training.load_source(recipe), rng)
     shared = {"possible": ceiling.possible, "samples": ceiling.samples}
     stacks = modes.gaussian_stacks(data.load("digits", split="test", size=recipe.size), 3, ceiling.samples, rng)
-    control = modes.measure(reader, stacks)
     return {
         "accuracy": reader.accuracy,
         "floor": {"modes": modes.expected_modes(**shared), "kl": modes.expected_kl(**shared)},
         "ceiling": {"modes": ceiling.modes, "kl": ceiling.kl, "readable": modes.READABLE},
-        "control": {"modes": control.modes, "kl": control.kl, "readable": float(reader.readable(stacks).mean())},
+        "control": _scores(reader, stacks),
     }
 
 

@@ -26,6 +26,8 @@ from ganbook.tuning.metrics.checks import checked
 SAMPLES = 2500
 #: Distance from the nearest mean, in standard deviations, up to which a sample is of high quality.
 RADIUS = 3.0
+#: Share of a Gaussian of the plane within three standard deviations of its mean: 1 - e^{-3²/2} = 0.98889...
+IDEAL_QUALITY = -math.expm1(-(RADIUS**2) / 2)
 #: Means at least this many standard deviations apart share no sample: one in e^40 strays from one to another.
 APART = 12.0
 
@@ -89,11 +91,6 @@ def measure_mixture(mixture: Mixture, points: np.ndarray) -> MixtureCoverage:
     return MixtureCoverage(covered.modes, covered.samples / len(points), covered.kl, possible, len(points))
 
 
-def ideal_high_quality() -> float:
-    """Share of a Gaussian of the plane within three standard deviations of its mean: 1 - e^{-3²/2} = 0.98889..."""
-    return -math.expm1(-(RADIUS**2) / 2)
-
-
 def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
     r"""What samples of the mixture itself score on average, exactly.
 
@@ -121,7 +118,7 @@ def ideal_mixture(mixture: Mixture, samples: int = SAMPLES) -> MixtureCoverage:
     from scipy.stats import binom
 
     check_int("samples", samples, 1)
-    possible, share = len(mixture.means), ideal_high_quality()
+    possible, share = len(mixture.means), IDEAL_QUALITY
     gaps = np.linalg.norm(mixture.means[:, None] - mixture.means, axis=2)[~np.eye(possible, dtype=bool)]
     if len(gaps) and gaps.min() < APART * mixture.sigma:
         raise ValueError(

@@ -42,17 +42,11 @@ def expected_largest(n: int) -> float:
         (0.56419, 0.56419)
     """
     check_int("n", n, 1)
-    return (
-        n
-        * integrate.quad(
-            lambda x: x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1),
-            -12,
-            12,
-            epsabs=1e-12,
-            epsrel=1e-12,
-            limit=200,
-        )[0]
-    )
+
+    def integrand(x: float) -> float:
+        return x * stats.norm.pdf(x) * stats.norm.cdf(x) ** (n - 1)
+
+    return n * integrate.quad(integrand, -12, 12, epsabs=1e-12, epsrel=1e-12, limit=200)[0]
 
 
 def winners_curse(n: int, noise: float, spread: float) -> float:
