@@ -74,7 +74,7 @@ class ModeClassifier:
 
     def readable(self, images: np.ndarray) -> np.ndarray:
         """Whether each channel is as near to a known digit as 95 % of real ones are: bool, else as :meth:`digits`."""
-        return (nearest_known(self._channels(images), self.known)[0] <= self.radius).reshape(len(images), -1)
+        return (nearest_known(self._channels(images), self.known) <= self.radius).reshape(len(images), -1)
 
     def modes(self, images: np.ndarray) -> np.ndarray:
         """The :meth:`digits` of every stack read as one decimal number, first channel first: int64, shape (N,)."""
@@ -120,7 +120,7 @@ def fit_classifier(train: Images, held_out: Images) -> ModeClassifier:
     known, others = _features(train.images), _features(held_out.images)
     model = SVC(C=10.0).fit(known, train.labels)
     accuracy = float((model.predict(others) == held_out.labels).mean())
-    radius = float(np.quantile(nearest_known(others, known)[0], READABLE))
+    radius = float(np.quantile(nearest_known(others, known), READABLE))
     return ModeClassifier(model, train.shape[:2], accuracy, known, radius)
 
 

@@ -186,9 +186,9 @@ class Measuring:
         if others is None:
             own, real = _to_next(known, self.rng), "their own"
         else:
-            own, real = nearest_known(pixels(others.images), known)[0], "held-out images"
+            own, real = nearest_known(pixels(others.images), known), "held-out images"
         meaning = f"median distance in pixels; far below real: copies; real: {real}"
-        self._add("nearest training image", np.median(nearest_known(planes, known)[0]), np.median(own), meaning)
+        self._add("nearest training image", np.median(nearest_known(planes, known)), np.median(own), meaning)
         if others is not None and len(others) >= FEWEST:
             found = measure_memorisation(planes, known, pixels(others.images))
             meaning = "share of pairs where the generated one is nearer to training images; above real: copies"
