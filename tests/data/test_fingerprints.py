@@ -57,7 +57,7 @@ OTHERS = {
     "stacks of others": lambda: StackedImages(some(1), np.zeros((20, 3), int)),
     "ring": ring,
     "grid": grid,
-    "wider ring": lambda: ring(radius=1.01),
+    "wider ring": lambda: dataclasses.replace(ring(), means=1.01 * ring().means),
     "finer ring": lambda: ring(sigma=0.0101),
     "draws": lambda: Drawn(1.0),
     "wider draws": lambda: Drawn(1.001),

@@ -9,6 +9,7 @@ Explained in the book's section "Quickstart"; the mixtures in the section "Mode 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,7 @@ NAMES = (
     "grid",
 )
 
-MIXTURES = {"ring": ring, "grid": grid}
+MIXTURES: dict[str, Callable[..., Mixture]] = {"ring": ring, "grid": grid}
 #: Sets that come with a package, and the share of each that is its test part.
 BUNDLED = {"digits": (load_digits, 0.5), "mnist_5k": (load_mnist_5k, 0.2), "emoji": (load_emoji, 0.2)}
 STACK, COUNT = 3, 128_000
@@ -117,7 +118,7 @@ def load(
     * ``coloured_mnist_5k``, ``coloured_mnist``: each digit in a colour of its own, drawn with ``seed``.
     * ``stacked_digits``, ``stacked_mnist_5k``, ``stacked_mnist``: ``stack`` images of the split, drawn at random, as
       the colour channels of one; the label reads their labels as one number, so three digits give 0 to 999.
-    * ``ring``, ``grid``: two-dimensional Gaussian mixtures with exact densities; each call of ``batch`` draws anew.
+    * ``ring``, ``grid``: two-dimensional Gaussian mixtures; each call of ``batch`` draws anew.
     * ``folder:PATH``, or simply a path: the images of a folder and its subfolders, whatever their sizes, modes and
       formats, cropped to the square in their middle and resized to ``size``; see
       :func:`ganbook.data.folders.load_folder`.  ``test`` is a fifth, stratified by subfolder and drawn with ``seed``.
