@@ -19,7 +19,9 @@ DEFAULTS = {"data": "digits", "size": 8, "width": 4, "steps": 10, "batch": 16, "
 
 
 def read(*words, **defaults):
-    return programs.read_options("A program.\n\nMore.", list(words), **DEFAULTS | defaults)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.argv", ["program", *words])
+        return programs.read_options("A program.\n\nMore.", **DEFAULTS | defaults)
 
 
 def test_defaults_and_options():

@@ -25,12 +25,11 @@ from ganbook.data.recipe import check_int
 STACKS = 20_000
 
 
-def read_options(description: str, arguments: list[str] | None = None, **defaults: object) -> argparse.Namespace:
+def read_options(description: str, **defaults: object) -> argparse.Namespace:
     """Read a program's command line.
 
     Args:
         description: the program's docstring; its first line is shown by ``--help``.
-        arguments: the words after the program's name; None takes those of this process.
         defaults: of ``data``, ``size``, ``width``, ``steps``, ``batch``, ``every`` and ``out``.
 
     Returns:
@@ -54,7 +53,7 @@ def read_options(description: str, arguments: list[str] | None = None, **default
         "--skip-unreadable", action="store_true", help="leave out, and count, the files of a folder that cannot be used"
     )
     parser.add_argument("--device", choices=("cpu", "gpu"), help="what to compute on (default: a GPU, if one is seen)")
-    return parser.parse_args(arguments)
+    return parser.parse_args()
 
 
 def use_gpu(device: str | None, seen: bool) -> bool:
