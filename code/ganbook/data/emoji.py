@@ -23,50 +23,9 @@ SIDE = 64
 #: Height of the font in pixels: heads and shoulders fill the picture.
 HEIGHT = 80
 #: First code points of a person's head and shoulders: men, women and children, professions, gestures, fairy tales.
-PEOPLE = frozenset(
-    (
-        *range(0x1F466, 0x1F46A),
-        0x1F46E,
-        *range(0x1F470, 0x1F479),
-        0x1F481,
-        0x1F482,
-        0x1F385,
-        0x1F575,
-        0x1F645,
-        0x1F646,
-        0x1F64B,
-        0x1F64D,
-        0x1F64E,
-        0x1F926,
-        0x1F934,
-        0x1F935,
-        0x1F936,
-        0x1F937,
-        0x1F9B8,
-        0x1F9B9,
-        *range(0x1F9D1, 0x1F9D6),
-        0x1F9D9,
-        0x1F9DB,
-        0x1F9DD,
-    )
-)
+PEOPLE = frozenset(map(ord, "🎅👦👧👨👩👮👰👱👲👳👴👵👶👷👸💁💂🕵🙅🙆🙋🙍🙎🤦🤴🤵🤶🤷🦸🦹🧑🧒🧓🧔🧕🧙🧛🧝"))
 #: Code points after which a picture shows two people, a whole body or a vehicle.
-OTHERS = frozenset(
-    (
-        *range(0x1F466, 0x1F46A),
-        0x2764,
-        0x1F430,
-        0x1F48B,
-        0x1F91D,
-        0x1F9AF,
-        0x1F9BC,
-        0x1F9BD,
-        0x1F9D1,
-        0x1F9D2,
-        0x1FA70,
-        0x1FAEF,
-    )
-)
+OTHERS = frozenset(map(ord, "❤🐰👦👧👨👩💋🤝🦯🦼🦽🧑🧒🩰🫯"))
 #: Where the pictures get code points of their own: a private area of Unicode.
 PRIVATE = 0xF0000
 
