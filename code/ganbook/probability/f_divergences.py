@@ -185,6 +185,5 @@ def variational_bound(
             return conjugate(np.asarray(values, np.float64))
 
     paid = (lambda x: price(witness(x))) if callable(witness) else price(witness)
-    return expectation(witness, p, name="p", function_name="witness") - expectation(
-        paid, q, name="q", function_name="witness"
-    )
+    earned = expectation(witness, p, function_name="witness")
+    return earned - expectation(paid, q, name="q", function_name="witness")

@@ -35,7 +35,6 @@ def speed(path: np.ndarray, last: int = 50) -> float:
 @pytest.mark.parametrize("name", descent.PROBLEMS)
 def test_gradients_of_problems(name):
     problem = descent.problem(name)
-    assert problem.name == name
     for point in np.random.default_rng(1).normal(size=(5, 2)):
         assert relative_error(problem.gradient(point), finite_differences(problem.value, point), floor=1.0) < 1e-7
     assert np.abs(problem.gradient(problem.minimum)).max() < 1e-12

@@ -13,6 +13,7 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import scipy.optimize
 from numpy.typing import ArrayLike
 
 from ganbook.data.recipe import Optimiser, check_choice, check_int, check_range
@@ -26,14 +27,12 @@ class Problem:
     """A function of a vector with its gradient, and where to start.
 
     Args:
-        name: what to call it.
         value: maps points of shape (..., n) to values of shape (...).
         gradient: maps points of shape (..., n) to gradients of the same shape.
         minimum: its lowest point, shape (n,).
         start: a usual starting point, shape (n,).
     """
 
-    name: str
     value: Callable[[np.ndarray], np.ndarray]
     gradient: Callable[[np.ndarray], np.ndarray]
     minimum: np.ndarray
@@ -71,7 +70,7 @@ def quadratic(hessian: ArrayLike) -> Problem:
     def value(x: np.ndarray) -> np.ndarray:
         return 0.5 * np.sum(x * gradient(x), axis=-1)
 
-    return Problem("quadratic", value, gradient, np.zeros(len(hessian)), np.ones(len(hessian)))
+    return Problem(value, gradient, np.zeros(len(hessian)), np.ones(len(hessian)))
 
 
 def problem(name: str) -> Problem:
@@ -104,7 +103,7 @@ def problem(name: str) -> Problem:
     if name == "double_well":
         return _double_well()
     curvatures = [1.0, 1.0 if name == "bowl" else 25.0]
-    return dataclasses.replace(quadratic(curvatures), name=name, start=np.array([-2.0, 1.0]))
+    return dataclasses.replace(quadratic(curvatures), start=np.array([-2.0, 1.0]))
 
 
 def descend(
@@ -300,15 +299,12 @@ def stationary_variance(
 
 def _rosenbrock() -> Problem:
     def value(point: ArrayLike) -> np.ndarray:
-        x, y = np.moveaxis(np.asarray(point, np.float64), -1, 0)
-        return (1.0 - x) ** 2 + 100.0 * (y - x**2) ** 2
+        return scipy.optimize.rosen(np.moveaxis(np.asarray(point, np.float64), -1, 0))
 
     def gradient(point: ArrayLike) -> np.ndarray:
-        x, y = np.moveaxis(np.asarray(point, np.float64), -1, 0)
-        across = y - x**2
-        return np.stack([-2.0 * (1.0 - x) - 400.0 * x * across, 200.0 * across], axis=-1)
+        return np.moveaxis(scipy.optimize.rosen_der(np.moveaxis(np.asarray(point, np.float64), -1, 0)), 0, -1)
 
-    return Problem("rosenbrock", value, gradient, np.ones(2), np.array([-1.2, 1.0]))
+    return Problem(value, gradient, np.ones(2), np.array([-1.2, 1.0]))
 
 
 def _double_well() -> Problem:
@@ -321,7 +317,7 @@ def _double_well() -> Problem:
         return np.stack([x * (x**2 - 1.0) + 1.0 / 8.0, y], axis=-1)
 
     lowest = np.roots([1.0, 0.0, -1.0, 1.0 / 8.0]).real.min()
-    return Problem("double_well", value, gradient, np.array([lowest, 0.0]), np.array([1.5, 1.0]))
+    return Problem(value, gradient, np.array([lowest, 0.0]), np.array([1.5, 1.0]))
 
 
 def _curvatures(name: str, curvatures: ArrayLike) -> np.ndarray:
