@@ -132,7 +132,7 @@ def descend(
         FloatingPointError: a position that is not finite, with the number of its step.
 
     Example:
-        >>> path = descend(lambda x: 2 * x, [1.0], Optimiser("sgd", 0.25), 3)
+        >>> path = descend(lambda x: 2 * x, [1.0], Optimiser("sgd"), 3, 0.25)
         >>> path[:, 0]
         array([1.   , 0.5  , 0.25 , 0.125])
     """
