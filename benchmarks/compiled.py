@@ -26,7 +26,7 @@ def contestant(name: str, framework: str, kind: str) -> Callable[[], object]:
     The inputs are drawn beforehand, so that only steps are timed.
     """
     run = training.start_run(RECIPES[name], framework, device="cpu")
-    sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+    sampler = training.make_sampler(run, Pictures(run.generator.blueprint.output_shape))
     iterations = [sampler.iteration(k, run.rng) for k in range(STEPS[name])]
     if kind == "compiled":
         compiled = training.twin("ganbook.gradient_descent.step.compiled", framework).CompiledIterations(run.state)

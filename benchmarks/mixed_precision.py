@@ -77,7 +77,7 @@ def gradients(framework: str, network: str) -> list[dict[str, Any]]:
     for dtype in TYPES:
         run = training.start_run(recipe.replace(dtype=dtype), framework, device="cpu")
         before = run.state.export()
-        sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+        sampler = training.make_sampler(run, Pictures(run.generator.blueprint.output_shape))
         run.state.run([sampler.iteration(0, run.rng)])
         after = run.state.export()
         found[dtype] = {
@@ -107,7 +107,7 @@ def memory(network: str) -> dict[str, Any]:
     kept = {}
     for dtype in TYPES:
         run = training.start_run(NETWORKS[network].replace(dtype=dtype, order="alternating"), "pytorch", device="cpu")
-        sampler = training.make_sampler(run, Pictures(run.generator.output_shape_))
+        sampler = training.make_sampler(run, Pictures(run.generator.blueprint.output_shape))
         inputs = run.state.native(sampler.iteration(0, run.rng)["generator"])
         own = {
             tensor.untyped_storage().data_ptr() for net in run.state.networks for tensor in net.state_dict().values()

@@ -40,7 +40,7 @@ def variant(recipe: Recipe, kind: str) -> Recipe:
 def stepper(recipe: Recipe, framework: str, steps: int, source: Any = None) -> Callable[[], object]:
     """A call that runs some steps, one after another; their inputs are drawn beforehand, so only steps are timed."""
     run = training.start_run(recipe, framework, device="cpu")
-    sampler = training.make_sampler(run, source or Pictures(run.generator.output_shape_))
+    sampler = training.make_sampler(run, source or Pictures(run.generator.blueprint.output_shape))
     iterations = [sampler.iteration(k, run.rng) for k in range(steps)]
     return lambda: run.state.run(iterations)
 

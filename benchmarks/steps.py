@@ -49,8 +49,8 @@ def flops_per_image(recipe: Recipe) -> float:
     run = training.start_run(recipe.replace(steps=1), "pytorch", device="cpu")
 
     def costs(network: Network) -> list[int]:
-        shape, numbers = network.input_shape_, []
-        for layer in network.layers_spec:
+        shape, numbers = network.blueprint.input_shape, []
+        for layer in network.blueprint.layers:
             numbers.append(layer.flops(shape))
             shape = layer.output_shape(shape)
         return [n for n in numbers if n]

@@ -66,7 +66,7 @@ def device_free(default):
 
 def differences(one, other):
     """What differs between two sources, as lines to read."""
-    skip = {"native_shape", "extra_repr", "add_bias", "native_padding", "channels_at_end"}  # of one framework alone
+    skip = {"extra_repr", "native_padding", "channels_at_end"}  # of one framework alone
     if "from ganbook.data import programs" in one:  # Keras draws Glorot's weights and calls a list of layers by itself
         skip |= {"initialise", "forward"}
     left, right = (described(ast.parse(source), skip=skip) for source in (one, other))

@@ -104,7 +104,7 @@ def test_the_networks_that_article_000_describes():
         **DESCRIBED, data="digits", size=None, generator_optimiser=steady, discriminator_optimiser=steady
     )
     runs = [run(recipe, framework) for framework in ("pytorch", "tensorflow")]
-    kinds = {role: [type(layer).__name__ for layer in getattr(runs[0], role).layers_spec] for role in DESCRIBED}
+    kinds = {role: [type(layer).__name__ for layer in getattr(runs[0], role).blueprint.layers] for role in DESCRIBED}
     assert kinds["generator"].count("ConvTranspose2D") == 3
     assert kinds["generator"].count("BatchNorm") == 3
     assert kinds["discriminator"] == [

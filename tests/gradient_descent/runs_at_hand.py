@@ -85,7 +85,9 @@ class Uniform:
 def start(twin: str, recipe: Recipe, source: object = None) -> tuple[training.Run, object]:
     """A run at step 0, and the sampler of its inputs."""
     run = training.start_run(recipe, FRAMEWORK[twin], device="cpu")
-    return run, training.make_sampler(run, source if source is not None else Uniform(run.generator.output_shape_))
+    return run, training.make_sampler(
+        run, source if source is not None else Uniform(run.generator.blueprint.output_shape)
+    )
 
 
 def next_inputs(run: training.Run, sampler: object, iterations: int = 1) -> list[dict]:

@@ -72,7 +72,7 @@ def gradients(twin, blueprint, at, training, dtype, second=False):
     own = network.trainable()
 
     def value(x, *weights):
-        tensors = dict(zip(own, weights, strict=True))
+        tensors = network.moving() | dict(zip(own, weights, strict=True))
         return _sum(network(x, training=training, masks=masks, tensors=tensors) * cotangent)
 
     def steepness(x, *weights):

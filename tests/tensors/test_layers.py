@@ -268,7 +268,7 @@ def unbiased_moving_variance(monkeypatch, twin):
         y = right(self, x, training=training, statistics=statistics)
         name, count = "batch_norm_1.moving_variance", 6 * 3 * 3
         if training:
-            old = 0.9 * self.tensor("moving_variance")
+            old = 0.9 * self.own_tensors()[name]
             statistics[name] = old + (statistics[name] - old) * count / (count - 1)
         return y
 
@@ -319,7 +319,7 @@ def test_a_stopped_gradient_in_the_variance_is_caught(monkeypatch):
 
     def moments(self, x, training=False, statistics=None, tensors=None):
         mean, variance = tf.nn.moments(x, [0, 1, 2])
-        beta, gamma = self.tensor("beta", tensors), self.tensor("gamma", tensors)
+        beta, gamma = (tensors[f"{self.spec.name}.{suffix}"] for suffix in ("beta", "gamma"))
         return tf.nn.batch_normalization(x, mean, variance, beta, gamma, self.spec.epsilon)
 
     # Behind a convolution, since the error of a lone batch norm cancels in the sum over the batch.

@@ -12,7 +12,7 @@ from ganbook.tensors.architectures import blueprint_of
 from ganbook.tensors.configurations import CONFIGURATIONS
 from ganbook.tensors.initial import initial_arrays
 from parity import TWINS, assert_parity, module
-from tensors.networks_at_hand import case, check_gradients, check_slopes, check_values
+from tensors.networks_at_hand import case, check_gradients, check_slopes, check_values, make
 
 DTYPES = ("float64", "float32")
 SMALL = {  # every network and every setting, small
@@ -369,3 +369,12 @@ def test_wrong_arguments_are_errors(twin):
         nets.build(Architecture("MLPGenerator"), device="tpu")
     with pytest.raises(ValueError, match=r"device is 'gpu:99'; accepted: 'cpu', or gpu:N; GPUs in sight: [0-9]+$"):
         nets.build(Architecture("MLPGenerator"), device="gpu:99")
+
+
+@twins
+def test_tensors_in_place_of_its_own_are_all_of_them(twin):
+    nets = module("tensors.networks", twin)
+    network = make(twin, blueprint_of(Architecture("MLPGenerator", {"latent": 5, "hidden": (3,)})))
+    x = nets.to_native(np.zeros((2, 5)), device="cpu")
+    with pytest.raises(ValueError, match=r"dense_1\.bias are missing"):
+        network(x, tensors={name: t for name, t in network.trainable().items() if name != "dense_1.bias"})

@@ -78,7 +78,7 @@ _WIDE = BASE.replace(
 def _forward(recipe):
     run, _ = start("torch", recipe)
     return [
-        recipe.batch * sum(spec.flops(()) // 2 for spec in network.layers_spec if isinstance(spec, Dense))
+        recipe.batch * sum(spec.flops(()) // 2 for spec in network.blueprint.layers if isinstance(spec, Dense))
         for network in (run.generator, run.discriminator)
     ]
 
@@ -140,8 +140,8 @@ def test_activations_are_kept_for_the_way_back():
         module("gradient_descent.step.steps", "torch").generator_objective(recipe, *run.state.networks, inputs)
     numbers = 0
     for network in (run.generator, run.discriminator):
-        shape = network.input_shape_
-        for layer in network.layers_spec:
+        shape = network.blueprint.input_shape
+        for layer in network.blueprint.layers:
             numbers += math.prod(shape)
             shape = layer.output_shape(shape)
     counted = 4 * recipe.batch * numbers

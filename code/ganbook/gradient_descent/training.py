@@ -104,7 +104,7 @@ class Run:
             ValueError: n below 1 or a negative seed.
         """
         n, seed = check_int("n", n, 1), check_int("seed", seed, 0)
-        latent = self.generator.input_shape_[0]
+        latent = self.generator.blueprint.input_shape[0]
         noise = latent_noise(self.recipe.latent, n, latent, np.random.default_rng(seed))
         parts = [self.state.sample(part, use_average=use_average) for part in np.array_split(noise, math.ceil(n / 500))]
         return np.concatenate(parts).astype(np.float32)
@@ -357,7 +357,7 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
         >>> inputs["discriminator"][0]["real"].shape
         (4, 8, 8, 1)
     """
-    made, judged = run.generator.output_shape_, run.discriminator.input_shape_
+    made, judged = run.generator.blueprint.output_shape, run.discriminator.blueprint.input_shape
     if not tuple(source.shape) == made == judged:
         raise ValueError(
             f"data {run.recipe.data!r} has examples of shape {tuple(source.shape)}, the generator makes "
@@ -366,7 +366,7 @@ def make_sampler(run: Run, source: Any, check_data: bool = True) -> InputSampler
     return InputSampler(
         run.recipe,
         source,
-        run.generator.input_shape_[0],
+        run.generator.blueprint.input_shape[0],
         dropout_layers(run.generator),
         dropout_layers(run.discriminator),
         check_data,

@@ -31,8 +31,7 @@ def _pairs(real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     return real - fake
 
 
-def _softplus(x: tf.Tensor) -> tf.Tensor:
-    return tf.nn.softplus(x)
+_softplus = tf.nn.softplus
 
 
 def minimax_discriminator(real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
@@ -111,9 +110,13 @@ _FUNCTIONS = {
 
 def discriminator_loss(name: str, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
-    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
+    if name not in _FUNCTIONS:
+        check_choice("loss", name, LOSSES)
+    return _FUNCTIONS[name][0](real, fake)
 
 
 def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
-    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)
+    if name not in _FUNCTIONS:
+        check_choice("loss", name, LOSSES)
+    return _FUNCTIONS[name][1](real, fake)

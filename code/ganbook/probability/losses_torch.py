@@ -9,6 +9,8 @@ Explained in the book's sections "Divergences" and "Losses and penalties".
 
 from __future__ import annotations
 
+import functools
+
 import torch
 from torch import Tensor
 
@@ -32,9 +34,8 @@ def _pairs(real: Tensor | None, fake: Tensor) -> Tensor:
     return real - fake
 
 
-def _softplus(x: Tensor) -> Tensor:
-    # Above its threshold PyTorch returns x itself.  The default, 20, is off by 2e-9 there; at 40 nothing is lost.
-    return torch.nn.functional.softplus(x, threshold=40.0)
+# Above its threshold PyTorch returns x itself.  The default, 20, is off by 2e-9 there; at 40 nothing is lost.
+_softplus = functools.partial(torch.nn.functional.softplus, threshold=40.0)
 
 
 def minimax_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -111,9 +112,13 @@ _FUNCTIONS = {
 
 def discriminator_loss(name: str, real: Tensor, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
-    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
+    if name not in _FUNCTIONS:
+        check_choice("loss", name, LOSSES)
+    return _FUNCTIONS[name][0](real, fake)
 
 
 def generator_loss(name: str, real: Tensor | None, fake: Tensor) -> Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
-    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)
+    if name not in _FUNCTIONS:
+        check_choice("loss", name, LOSSES)
+    return _FUNCTIONS[name][1](real, fake)

@@ -48,35 +48,26 @@ class _Layer(keras.layers.Layer):
                 setattr(self, suffix, self.add_weight(name=suffix, shape=shape, initializer="zeros", trainable=False))
         self.built = True
 
-    def tensor(self, suffix: str, *given: Tensors | None) -> tf.Tensor:
-        """The tensor with this suffix: the first that is given, else the layer's own."""
-        name = f"{self.spec.name}.{suffix}"
-        for tensors in given:
-            if tensors and name in tensors:
-                return tensors[name]
-        return tf.convert_to_tensor(getattr(self, suffix))
+
+class WithTensors(_Layer):
+    """The twin of :class:`ganbook.tensors.layers_torch.WithTensors`."""
+
+    def own_tensors(self) -> Tensors:
+        return {f"{self.spec.name}.{variable.name}": tf.convert_to_tensor(variable) for variable in self.variables}
 
 
-class _Linear(_Layer):
+class _Linear(WithTensors):
     """What layers with a weight share."""
 
     spec: layers.Linear
 
-    def add_bias(self, x: tf.Tensor, tensors: Tensors | None) -> tf.Tensor:
-        """Add the bias, if the description has one."""
-        return tf.nn.bias_add(x, tf.cast(self.tensor("bias", tensors), x.dtype)) if self.spec.bias else x
-
-    def normalised_weight(
-        self, training: bool, statistics: dict[str, tf.Tensor] | None, tensors: Tensors | None
-    ) -> tf.Tensor:
-        """The weight, divided by its spectral norm if the description says so."""
-        weight = self.tensor("weight", tensors)
-        if not self.spec.spectral_norm:
-            return weight
+    def normalised_weight(self, training: bool, statistics: dict[str, tf.Tensor] | None, tensors: Tensors) -> tf.Tensor:
+        """The weight, divided by its spectral norm."""
+        weight, name = tensors[f"{self.spec.name}.weight"], f"{self.spec.name}.u"
         matrix = tf.transpose(tf.reshape(weight, (-1, self.spec.outputs)))
-        sigma, u = spectral_norm(matrix, self.tensor("u", statistics, tensors))
+        sigma, u = spectral_norm(matrix, {**tensors, **(statistics or {})}[name])
         if training and statistics is not None:
-            statistics[f"{self.spec.name}.u"] = u
+            statistics[name] = u
         return weight / sigma
 
 
@@ -90,8 +81,12 @@ class Dense(_Linear):
         statistics: dict[str, tf.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
-        return self.add_bias(tf.matmul(x, weight), tensors)
+        tensors = tensors or self.own_tensors()
+        weight, bias = tensors[f"{self.spec.name}.weight"], tensors.get(f"{self.spec.name}.bias")
+        if self.spec.spectral_norm:
+            weight = self.normalised_weight(training, statistics, tensors)
+        y = tf.matmul(x, tf.cast(weight, x.dtype))
+        return y if bias is None else tf.nn.bias_add(y, tf.cast(bias, y.dtype))
 
 
 class Conv2D(_Linear):
@@ -106,9 +101,12 @@ class Conv2D(_Linear):
         statistics: dict[str, tf.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        spec = self.spec
-        weight = tf.cast(self.normalised_weight(training, statistics, tensors), x.dtype)
-        return self.add_bias(tf.nn.conv2d(x, weight, spec.stride, native_padding(spec.padding)), tensors)
+        spec, tensors = self.spec, tensors or self.own_tensors()
+        weight, bias = tensors[f"{spec.name}.weight"], tensors.get(f"{spec.name}.bias")
+        if spec.spectral_norm:
+            weight = self.normalised_weight(training, statistics, tensors)
+        y = tf.nn.conv2d(x, tf.cast(weight, x.dtype), spec.stride, native_padding(spec.padding))
+        return y if bias is None else tf.nn.bias_add(y, tf.cast(bias, y.dtype))
 
 
 class ConvTranspose2D(_Linear):
@@ -123,13 +121,14 @@ class ConvTranspose2D(_Linear):
         statistics: dict[str, tf.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        spec, weight = self.spec, tf.cast(self.tensor("weight", tensors), x.dtype)
+        spec, tensors = self.spec, tensors or self.own_tensors()
+        weight, bias = tf.cast(tensors[f"{spec.name}.weight"], x.dtype), tensors.get(f"{spec.name}.bias")
         output_shape = (tf.shape(x)[0], *spec.output_shape(tuple(x.shape[1:])))
         y = tf.nn.conv2d_transpose(x, weight, output_shape, spec.stride, native_padding(spec.padding))
-        return self.add_bias(y, tensors)
+        return y if bias is None else tf.nn.bias_add(y, tf.cast(bias, y.dtype))
 
 
-class BatchNorm(_Layer):
+class BatchNorm(WithTensors):
     """The twin of :class:`ganbook.tensors.layers_torch.BatchNorm`."""
 
     spec: layers.BatchNorm
@@ -143,11 +142,12 @@ class BatchNorm(_Layer):
         statistics: dict[str, tf.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> tf.Tensor:
-        spec, dtype = self.spec, x.dtype
-        gamma, beta = self.tensor("gamma", tensors), self.tensor("beta", tensors)
+        spec, dtype, tensors = self.spec, x.dtype, {**(tensors or self.own_tensors()), **(statistics or {})}
+        gamma, beta, old_mean, old_variance = (
+            tensors[f"{spec.name}.{suffix}"] for suffix in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
         x = tf.cast(x, gamma.dtype)  # sums of bfloat16 numbers lose digits
-        mean = old_mean = self.tensor("moving_mean", statistics, tensors)
-        variance = old_variance = self.tensor("moving_variance", statistics, tensors)
+        mean, variance = old_mean, old_variance
         if training:
             # Not tf.nn.moments: it stops a gradient, so that gradients of gradients come out wrong.
             axes = list(range(x.shape.rank - 1))

@@ -12,6 +12,7 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import torch
@@ -55,36 +56,31 @@ class _Layer(nn.Module):
         """What print(network) says of this layer."""
         return str(self.spec)
 
-    def tensor(self, suffix: str, *given: Tensors | None) -> torch.Tensor:
-        """The tensor with this suffix: the first that is given, else the layer's own."""
-        name = f"{self.spec.name}.{suffix}"
-        for tensors in given:
-            if tensors and name in tensors:
-                return tensors[name]
-        return getattr(self, suffix)
+
+class WithTensors(_Layer):
+    """A layer that has tensors."""
+
+    def own_tensors(self) -> Tensors:
+        """The layer's own, by canonical name."""
+        own = itertools.chain(self.named_parameters(), self.named_buffers())
+        return {f"{self.spec.name}.{suffix}": tensor for suffix, tensor in own}
 
 
-class _Linear(_Layer):
+class _Linear(WithTensors):
     """What layers with a weight share."""
 
     spec: layers.Linear
 
-    def bias_of(self, tensors: Tensors | None) -> torch.Tensor | None:
-        """The bias, if the description has one."""
-        return self.tensor("bias", tensors) if self.spec.bias else None
-
     def normalised_weight(
-        self, training: bool, statistics: dict[str, torch.Tensor] | None, tensors: Tensors | None
+        self, training: bool, statistics: dict[str, torch.Tensor] | None, tensors: Tensors
     ) -> torch.Tensor:
-        """The weight, divided by its spectral norm if the description says so."""
-        weight = self.tensor("weight", tensors)
-        if not self.spec.spectral_norm:
-            return weight
-        u = self.tensor("u", statistics, tensors)
+        """The weight, divided by its spectral norm."""
+        weight, name = tensors[f"{self.spec.name}.weight"], f"{self.spec.name}.u"
+        u = {**tensors, **(statistics or {})}[name]
         with torch.autocast(u.device.type, enabled=False):  # one number for all weights: worth its full precision
             sigma, u = spectral_norm(weight.flatten(1), u)
         if training and statistics is not None:
-            statistics[f"{self.spec.name}.u"] = u
+            statistics[name] = u
         return weight / sigma
 
 
@@ -98,7 +94,11 @@ class Dense(_Linear):
         statistics: dict[str, torch.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> torch.Tensor:
-        return F.linear(x, self.normalised_weight(training, statistics, tensors), self.bias_of(tensors))
+        tensors = tensors or self.own_tensors()
+        weight, bias = tensors[f"{self.spec.name}.weight"], tensors.get(f"{self.spec.name}.bias")
+        if self.spec.spectral_norm:
+            weight = self.normalised_weight(training, statistics, tensors)
+        return F.linear(x, weight, bias)
 
 
 class Conv2D(_Linear):
@@ -113,7 +113,10 @@ class Conv2D(_Linear):
         statistics: dict[str, torch.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> torch.Tensor:
-        spec = self.spec
+        spec, tensors = self.spec, tensors or self.own_tensors()
+        weight, bias = tensors[f"{spec.name}.weight"], tensors.get(f"{spec.name}.bias")
+        if spec.spectral_norm:
+            weight = self.normalised_weight(training, statistics, tensors)
         if x.shape[1] == 1:
             # The stride of an axis of length one means nothing, and PyTorch may take the batch for channels first
             # and then run every layer that follows in that slower order.  Here the stride is set.
@@ -123,8 +126,7 @@ class Conv2D(_Linear):
         )
         if (top, left) != (bottom, right):  # PyTorch pads both sides alike; TensorFlow's "same" may pad more after
             x = F.pad(x, (0, right - left, 0, bottom - top))
-        weight = self.normalised_weight(training, statistics, tensors)
-        return F.conv2d(x, weight, self.bias_of(tensors), spec.stride, (top, left))
+        return F.conv2d(x, weight, bias, spec.stride, (top, left))
 
 
 class ConvTranspose2D(_Linear):
@@ -139,16 +141,17 @@ class ConvTranspose2D(_Linear):
         statistics: dict[str, torch.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> torch.Tensor:
-        spec = self.spec
+        spec, tensors = self.spec, tensors or self.own_tensors()
+        weight, bias = tensors[f"{spec.name}.weight"], tensors.get(f"{spec.name}.bias")
         before, after = layers.crop_before_after(spec.kernel, spec.stride, spec.padding)
-        y = F.conv_transpose2d(x, self.tensor("weight", tensors), self.bias_of(tensors), spec.stride, before)
+        y = F.conv_transpose2d(x, weight, bias, spec.stride, before)
         if before == after:
             return y
         extra = after - before  # PyTorch cuts both sides alike; the rest of the far side is cut here
         return _side_by_side(y[:, :, :-extra, :-extra])
 
 
-class BatchNorm(_Layer):
+class BatchNorm(WithTensors):
     """Batch normalisation over all axes but the channels."""
 
     spec: layers.BatchNorm
@@ -162,9 +165,10 @@ class BatchNorm(_Layer):
         statistics: dict[str, torch.Tensor] | None = None,
         tensors: Tensors | None = None,
     ) -> torch.Tensor:
-        spec, gamma, beta = self.spec, self.tensor("gamma", tensors), self.tensor("beta", tensors)
-        old_mean = self.tensor("moving_mean", statistics, tensors)
-        old_variance = self.tensor("moving_variance", statistics, tensors)
+        spec, tensors = self.spec, {**(tensors or self.own_tensors()), **(statistics or {})}
+        gamma, beta, old_mean, old_variance = (
+            tensors[f"{spec.name}.{suffix}"] for suffix in ("gamma", "beta", "moving_mean", "moving_variance")
+        )
         if not training:
             scale = gamma * torch.rsqrt(old_variance + spec.epsilon)
             shape = (-1,) + (1,) * (x.ndim - 2)

@@ -8,6 +8,7 @@ Explained in the book's section "Layers".
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -26,7 +27,7 @@ from ganbook.tensors.exchange import (
     to_torch_layout,
 )
 from ganbook.tensors.initial import initial_arrays
-from ganbook.tensors.layers_torch import Dropout, Tensors, channels_at_end, make_layer
+from ganbook.tensors.layers_torch import Dropout, Tensors, WithTensors, channels_at_end, make_layer
 
 
 def find_device(device: str | None = None) -> torch.device:
@@ -98,8 +99,7 @@ class Network(nn.Module):
         ValueError: an unknown dtype or device.
 
     Attributes:
-        layers_spec: the descriptions of the layers, first to last.
-        input_shape_, output_shape_: shapes without the batch axis, channels last; () for logits.
+        blueprint: as given.
         dtype_name, device_name: as given, the device resolved to "cpu" or "gpu:N".
     """
 
@@ -111,14 +111,15 @@ class Network(nn.Module):
         device: str | None = None,
     ) -> None:
         super().__init__()
-        self.blueprint, self.layers_spec, self.input_shape_ = blueprint, blueprint.layers, blueprint.input_shape
-        self.output_shape_, self.dtype_name = blueprint.output_shape, check_choice("dtype", dtype, DTYPES)
+        self.blueprint, self.dtype_name = blueprint, check_choice("dtype", dtype, DTYPES)
         native_device = find_device(device)
         self.device_name = "cpu" if native_device.type == "cpu" else f"gpu:{native_device.index}"
         self._shapes = blueprint.trainable_shapes() | blueprint.moving_shapes()
-        for spec in self.layers_spec:
+        *sides, channels = blueprint.input_shape
+        self._native_input = (channels, *sides)
+        for spec in blueprint.layers:
             self.add_module(spec.name, make_layer(spec, parameter_dtype(dtype), native_device))
-        self.load(initial_arrays(self.layers_spec, np.random.default_rng(rng)))
+        self.load(initial_arrays(blueprint.layers, np.random.default_rng(rng)))
 
     def forward(
         self,
@@ -136,39 +137,30 @@ class Network(nn.Module):
             masks: a native mask of zeros and ones per dropout layer, by its name; needed while training with dropout.
             statistics: moving tensors by canonical name.  A layer reads its value here first, and a training pass
                 writes the new value here.
-            tensors: what stands in place of the network's own tensors, by canonical name; so the output can be
-                differentiated by it.
+            tensors: what stands in place of the network's own tensors, by canonical name, all of them; so the output
+                can be differentiated by it.
 
         Returns:
             Native images, points, or logits of shape (N,), or (N/m,) where m examples are judged together.
 
         Raises:
-            ValueError: a mask is missing, x does not have the network's input shape, or N is no multiple of m.
+            ValueError: a mask or a tensor is missing, x has another shape than the input, or N is no multiple of m.
         """
-        self.blueprint.check_input(tuple(channels_at_end(x).shape))
-        if self.dtype_name != "mixed_bfloat16":
-            return self._run_layers(x, training, masks, statistics, tensors)
+        if tuple(x.shape[1:]) != self._native_input or len(x) % self.blueprint.packing:
+            self.blueprint.check_input(tuple(channels_at_end(x).shape))
+        if tensors is not None and len(tensors) < len(self._shapes):
+            check_complete(tensors, self._shapes)
+        mixed = self.dtype_name == "mixed_bfloat16"
         # Master weights stay float32: each matrix product and convolution takes copies of what it needs.
-        with torch.autocast(x.device.type, torch.bfloat16):
-            return self._run_layers(x, training, masks, statistics, tensors).to(torch.float32)
-
-    def _run_layers(
-        self,
-        x: torch.Tensor,
-        training: bool,
-        masks: Tensors | None,
-        statistics: dict[str, torch.Tensor] | None,
-        tensors: Tensors | None,
-    ) -> torch.Tensor:
-        for spec, layer in zip(self.layers_spec, self.children(), strict=True):
-            if isinstance(layer, Dropout):
-                if training:
-                    x = layer(x, self.blueprint.mask(spec.name, masks))
-            elif spec.trainable_shapes():
-                x = layer(x, training=training, statistics=statistics, tensors=tensors)
-            else:
-                x = layer(x)
-        return x
+        with torch.autocast(x.device.type, torch.bfloat16) if mixed else contextlib.nullcontext():
+            for layer in self.children():
+                if isinstance(layer, WithTensors):
+                    x = layer(x, training=training, statistics=statistics, tensors=tensors)
+                elif not isinstance(layer, Dropout):
+                    x = layer(x)
+                elif training:
+                    x = layer(x, self.blueprint.mask(layer.spec.name, masks))
+        return x.to(torch.float32) if mixed else x
 
     def trainable(self) -> dict[str, nn.Parameter]:
         """The tensors that training changes, by canonical name, in the order of the layers."""

@@ -317,7 +317,7 @@ def check_slopes(twin, fields):
         before = players.export()
         report = make_step(twin, players, role, inputs)
         after = players.export()
-        at = functools.partial(objective, recipe, run.generator.layers_spec, inputs=inputs, role=role)
+        at = functools.partial(objective, recipe, run.generator.blueprint.layers, inputs=inputs, role=role)
         loss, penalty = at(state=before)
         assert relative_error(report["loss"], loss) < 1e-10
         assert role == "generator" or relative_error(report["penalty"], penalty) < 1e-10
@@ -494,7 +494,7 @@ def check_moving(twin, order):
     run.state.one_iteration(run.state.native(iteration))
     own = iteration["generator"] if order == "alternating" else iteration["discriminator"][0]
     _, moved = apply_layers(
-        run.generator.layers_spec, own["noise"], {name: before[name] for name in run.generator.export()}, True
+        run.generator.blueprint.layers, own["noise"], {name: before[name] for name in run.generator.export()}, True
     )
     assert len(moved) == 4
     after = run.state.export()["generator"]
@@ -567,9 +567,9 @@ def check_average(twin):
     found = run.state.export()["generator"]
     assert max(relative_error(found[f"average/{name}"], average[name]) for name in average) < 1e-12
     noise = np.random.default_rng(0).standard_normal((4, 5))
-    wanted, _ = apply_layers(run.generator.layers_spec, noise, average)
+    wanted, _ = apply_layers(run.generator.blueprint.layers, noise, average)
     assert relative_error(run.state.sample(noise), wanted) < 1e-12
-    wanted, _ = apply_layers(run.generator.layers_spec, noise, new)
+    wanted, _ = apply_layers(run.generator.blueprint.layers, noise, new)
     assert relative_error(run.state.sample(noise, use_average=False), wanted) < 1e-12
 
 
@@ -587,7 +587,7 @@ def test_packs_are_judged_together(twin):
     examples = sampler.source.batch(np.random.default_rng(0), 6)
     logits = run.state.judge(examples)
     packed = examples.reshape(2, 3, 4, 4, 1).transpose(0, 2, 3, 1, 4).reshape(2, -1)
-    wanted, _ = apply_layers(run.discriminator.layers_spec[2:], packed, run.discriminator.export())
+    wanted, _ = apply_layers(run.discriminator.blueprint.layers[2:], packed, run.discriminator.export())
     assert relative_error(logits, wanted) < 1e-12
     assert logits.shape == (2,)
     swapped = run.state.judge(examples[[0, 1, 3, 2, 4, 5]])

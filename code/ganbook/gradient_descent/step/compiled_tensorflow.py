@@ -71,7 +71,7 @@ class CompiledIterations:
 
 def _fuses(state: TrainState) -> bool:
     """Whether XLA compiles the loop; without it the loop is a graph all the same."""
-    layers = (*state.generator.layers_spec, *state.discriminator.layers_spec)
+    layers = (*state.generator.blueprint.layers, *state.discriminator.blueprint.layers)
     return "GPU" in find_device(state.device) or not any(
         isinstance(layer, Conv2D | ConvTranspose2D) for layer in layers
     )

@@ -55,7 +55,7 @@ def dropout_layers(network: Any) -> Dropout:
     Returns:
         by dropout layer, the shape of its input without the batch axis and the share of units it drops.
     """
-    rates = {layer.name: layer.rate for layer in network.layers_spec if isinstance(layer, layers.Dropout)}
+    rates = {layer.name: layer.rate for layer in network.blueprint.layers if isinstance(layer, layers.Dropout)}
     blueprint = network.blueprint
     return {name: (shape[1:], rates[name]) for name, shape in blueprint.mask_shapes(blueprint.packing).items()}
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
+from ganbook.data.recipe import Optimiser
 
 Scalar = float
 State = Mapping[str, np.ndarray]
@@ -147,16 +147,13 @@ def initial_state(settings: Optimiser, parameter: ArrayLike) -> dict[str, np.nda
     Returns:
         the state by name, {} for ``sgd``.
 
-    Raises:
-        ValueError: an unknown rule.
-
     Example:
         >>> sorted(initial_state(Optimiser("adam"), np.ones(3)))
         ['m', 'v']
 
     Reference: Kingma and Ba, 2015, algorithm 1, arXiv:1412.6980.
     """
-    names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
+    names = _RULES[settings.name][1]
     return {name: np.zeros_like(parameter, np.float64) for name in names}
 
 
@@ -179,14 +176,14 @@ def update(
         the new parameter and the new state.
 
     Raises:
-        ValueError: an unknown rule, or a gradient of another shape than the parameter's.
+        ValueError: a gradient of another shape than the parameter's.
 
     Example:
         >>> new, state = update(Optimiser("momentum", beta1=0.9), 1.0, 0.5, {"velocity": 1.0}, 1, 0.1)
         >>> round(float(new), 4), round(float(state["velocity"]), 4)
         (0.86, 1.4)
     """
-    rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
+    rule = _RULES[settings.name][0]
     if np.shape(gradient) != np.shape(parameter):
         raise ValueError(f"gradient has shape {np.shape(gradient)}; accepted: the parameter's, {np.shape(parameter)}")
     return rule(parameter, gradient, state, t, learning_rate, settings)

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import tensorflow as tf
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
+from ganbook.data.recipe import Optimiser
 
 Scalar: TypeAlias = float | tf.Tensor
 State = Mapping[str, tf.Tensor]
@@ -68,7 +68,7 @@ _RULES = {
 
 def initial_state(settings: Optimiser, parameter: tf.Tensor) -> dict[str, tf.Tensor]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.initial_state`."""
-    names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
+    names = _RULES[settings.name][1]
     return {name: tf.zeros_like(tf.convert_to_tensor(parameter)) for name in names}
 
 
@@ -76,7 +76,7 @@ def update(
     settings: Optimiser, parameter: tf.Tensor, gradient: tf.Tensor, state: State, t: Scalar, learning_rate: Scalar
 ) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.update`."""
-    rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
+    rule = _RULES[settings.name][0]
     if not gradient.shape.is_compatible_with(parameter.shape):
         raise ValueError(
             f"gradient has shape {tuple(gradient.shape)}; accepted: the parameter's, {tuple(parameter.shape)}"
@@ -93,11 +93,10 @@ def update_all(
     learning_rate: Scalar,
 ) -> tuple[dict[str, tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_torch.update_all`."""
-    new = {
-        name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
-        for name, gradient in gradients.items()
-    }
-    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+    (rule, _), new, memory = _RULES[settings.name], {}, {}
+    for name, gradient in gradients.items():
+        new[name], memory[name] = rule(parameters[name], gradient, state[name], t, learning_rate, settings)
+    return new, memory
 
 
 def _correction(beta: float, t: Scalar, parameter: tf.Tensor) -> Scalar:

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ganbook.data.recipe import OPTIMISERS, Optimiser, check_choice
+from ganbook.data.recipe import Optimiser
 
 Scalar = float | Tensor
 State = Mapping[str, Tensor]
@@ -67,7 +67,7 @@ _RULES = {
 
 def initial_state(settings: Optimiser, parameter: Tensor) -> dict[str, Tensor]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.initial_state`."""
-    names = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][1]
+    names = _RULES[settings.name][1]
     return {name: torch.zeros_like(parameter) for name in names}
 
 
@@ -75,7 +75,7 @@ def update(
     settings: Optimiser, parameter: Tensor, gradient: Tensor, state: State, t: Scalar, learning_rate: Scalar
 ) -> Update:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_numpy.update`."""
-    rule = _RULES[check_choice("optimiser", settings.name, OPTIMISERS)][0]
+    rule = _RULES[settings.name][0]
     if gradient.shape != parameter.shape:
         raise ValueError(
             f"gradient has shape {tuple(gradient.shape)}; accepted: the parameter's, {tuple(parameter.shape)}"
@@ -109,11 +109,10 @@ def update_all(
         >>> new["a"]
         tensor([0.5000, 0.0000])
     """
-    new = {
-        name: update(settings, parameters[name], gradient, state[name], t, learning_rate)
-        for name, gradient in gradients.items()
-    }
-    return {name: pair[0] for name, pair in new.items()}, {name: pair[1] for name, pair in new.items()}
+    (rule, _), new, memory = _RULES[settings.name], {}, {}
+    for name, gradient in gradients.items():
+        new[name], memory[name] = rule(parameters[name], gradient, state[name], t, learning_rate, settings)
+    return new, memory
 
 
 def _correction(beta: float, t: Scalar, parameter: Tensor) -> Scalar:

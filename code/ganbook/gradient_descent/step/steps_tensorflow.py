@@ -67,12 +67,8 @@ def discriminator_objective(
     statistics: Tensors = {}
     kept = None if recipe.penalised else statistics
 
-    def on_real(images: tf.Tensor) -> tf.Tensor:
-        return discriminator(images, training=True, masks=masks["real"], statistics=kept)
-
-    def on_fake(images: tf.Tensor) -> tf.Tensor:
-        return discriminator(images, training=True, masks=masks["fake"], statistics=kept)
-
+    on_real = functools.partial(discriminator, training=True, masks=masks["real"], statistics=kept)
+    on_fake = functools.partial(discriminator, training=True, masks=masks["fake"], statistics=kept)
     penalty = tf.zeros((), dtype=real.dtype)
     if recipe.r1.active:
         value, real_logits = r1(on_real, real)
@@ -240,14 +236,8 @@ def _updated(
     recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors, rates: Mapping[str, Any]
 ) -> State:
     """The state after one update of one player."""
-    weights, memory = update_all(
-        getattr(recipe, f"{role}_optimiser"),
-        state[role],
-        found[role],
-        state["optimiser"][role],
-        rates["t"],
-        rates["learning_rate"],
-    )
+    settings, memory = getattr(recipe, f"{role}_optimiser"), state["optimiser"][role]
+    weights, memory = update_all(settings, state[role], found[role], memory, rates["t"], rates["learning_rate"])
     if role == "discriminator" and recipe.clip:
         weights = clip_weights(weights, recipe.clip)
     return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

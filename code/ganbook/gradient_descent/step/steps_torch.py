@@ -80,12 +80,7 @@ def functional_gradients(objectives: Objectives, weights: dict[str, Tensors]) ->
     values, pullback, report = torch.func.vjp(objectives, weights, has_aux=True)  # type: ignore[misc]
     # The compiler drops what a call computes and nobody uses.
     return {
-        role: pullback(
-            {
-                other: torch.ones_like(value) if other == role else torch.zeros_like(value)
-                for other, value in values.items()
-            }
-        )[0][role]
+        role: pullback({other: torch.full_like(value, other == role) for other, value in values.items()})[0][role]
         for role in values
     }, report
 
@@ -121,12 +116,8 @@ def discriminator_objective(recipe: Recipe, discriminator: Call, fake: Tensor, i
     statistics: Tensors = {}
     kept = None if recipe.penalised else statistics
 
-    def on_real(images: Tensor) -> Tensor:
-        return discriminator(images, training=True, masks=masks["real"], statistics=kept)
-
-    def on_fake(images: Tensor) -> Tensor:
-        return discriminator(images, training=True, masks=masks["fake"], statistics=kept)
-
+    on_real = functools.partial(discriminator, training=True, masks=masks["real"], statistics=kept)
+    on_fake = functools.partial(discriminator, training=True, masks=masks["fake"], statistics=kept)
     penalty = torch.zeros((), dtype=real.dtype, device=real.device)
     if recipe.r1.active:
         value, real_logits = r1(on_real, real)
@@ -400,14 +391,8 @@ def _updated(
     recipe: Recipe, role: str, state: State, found: Mapping[str, Tensors], statistics: Tensors, rates: Mapping[str, Any]
 ) -> State:
     """The state after one update of one player."""
-    weights, memory = update_all(
-        getattr(recipe, f"{role}_optimiser"),
-        state[role],
-        found[role],
-        state["optimiser"][role],
-        rates["t"],
-        rates["learning_rate"],
-    )
+    settings, memory = getattr(recipe, f"{role}_optimiser"), state["optimiser"][role]
+    weights, memory = update_all(settings, state[role], found[role], memory, rates["t"], rates["learning_rate"])
     if role == "discriminator" and recipe.clip:
         weights = clip_weights(weights, recipe.clip)
     return state | {role: state[role] | weights | statistics, "optimiser": state["optimiser"] | {role: memory}}

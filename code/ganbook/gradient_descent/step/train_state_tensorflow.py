@@ -26,6 +26,7 @@ class TrainState:
         self.generator = build(recipe.generator, rng, recipe.dtype, device)
         self.device = self.generator.device_name
         self.discriminator = build(recipe.discriminator, rng, recipe.dtype, self.device)
+        self.networks = Networks(self.generator, self.discriminator)
         self.average: Network | None = None
         if recipe.averaging:
             self.average = build(recipe.generator, 0, recipe.dtype, self.device)
@@ -36,10 +37,6 @@ class TrainState:
 
         # One graph for a whole iteration: run eagerly, a small step costs twenty times as much.
         self._graph = tf.function(self.one_iteration, autograph=False)
-
-    @property
-    def networks(self) -> Networks:
-        return Networks(self.generator, self.discriminator)
 
     def tensors(self) -> State:
         memory = tf.nest.map_structure(tf.convert_to_tensor, self.optimiser_state)

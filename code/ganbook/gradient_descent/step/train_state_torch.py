@@ -36,6 +36,7 @@ class TrainState:
         self.generator = build(recipe.generator, rng, recipe.dtype, device)
         self.device = self.generator.device_name
         self.discriminator = build(recipe.discriminator, rng, recipe.dtype, self.device)
+        self.networks = Networks(self.generator, self.discriminator)
         self.average: Network | None = None
         if recipe.averaging:
             self.average = build(recipe.generator, 0, recipe.dtype, self.device)
@@ -43,11 +44,6 @@ class TrainState:
         self.optimiser_state = {
             role: _initial(getattr(recipe, f"{role}_optimiser"), getattr(self, role)) for role in ROLES
         }
-
-    @property
-    def networks(self) -> Networks:
-        """Both networks, as the steps take them."""
-        return Networks(self.generator, self.discriminator)
 
     def tensors(self) -> State:
         """The state, as the steps take it; its tensors are those of the networks until :meth:`assign`."""

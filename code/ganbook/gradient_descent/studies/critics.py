@@ -38,9 +38,10 @@ def critic_recipe(
     Raises:
         ValueError: a value outside its range, an unknown loss, or a penalty with batch normalisation.
     """
-    if getattr(network, "output_shape_", None) != ():
+    shape = getattr(getattr(network, "blueprint", None), "output_shape", None)
+    if shape != ():
         raise ValueError(
-            f"network has outputs of shape {getattr(network, 'output_shape_', None)}; accepted: (), as of "
+            f"network has outputs of shape {shape}; accepted: (), as of "
             "a discriminator, which gives one logit per example"
         )
     if not isinstance(optimiser, Optimiser):
@@ -52,7 +53,7 @@ def critic_recipe(
         )
     check_range("r1", r1, 0.0)
     settings = {
-        "batch_norm": any(isinstance(layer, BatchNorm) for layer in network.layers_spec),
+        "batch_norm": any(isinstance(layer, BatchNorm) for layer in network.blueprint.layers),
         "spectral_norm": any(name.endswith(".u") for name in network.moving()),
     }
     return Recipe(
@@ -119,7 +120,7 @@ class CriticSampler:
         for name in ("real", "fake"):
             side = getattr(self, name)
             if not callable(side):
-                object.__setattr__(self, name, as_examples(name, side, self.network.input_shape_))
+                object.__setattr__(self, name, as_examples(name, side, self.network.blueprint.input_shape))
             elif self.batch is None:
                 raise ValueError(
                     f"batch is None and {name} is a sampler; accepted with a sampler: a whole number of at least 1"
@@ -157,7 +158,7 @@ class CriticSampler:
     def _examples(self, name: str, rng: np.random.Generator) -> np.ndarray:
         side = getattr(self, name)
         if callable(side):
-            examples = as_examples(name, side(rng, self.batch), self.network.input_shape_)
+            examples = as_examples(name, side(rng, self.batch), self.network.blueprint.input_shape)
             if len(examples) != self.batch:
                 raise ValueError(f"{name} gave {len(examples)} examples; accepted: as many as asked for, {self.batch}")
             return examples

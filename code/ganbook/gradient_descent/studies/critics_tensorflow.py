@@ -54,7 +54,7 @@ def fit_critic(
 
 def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
     """The twin of :func:`ganbook.gradient_descent.studies.critics_torch.critic_values`."""
-    examples = as_examples("x", np.atleast_1d(x), network.input_shape_)
+    examples = as_examples("x", np.atleast_1d(x), network.blueprint.input_shape)
     logits = to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
     return logits.reshape(()) if np.ndim(x) == 0 else logits
 

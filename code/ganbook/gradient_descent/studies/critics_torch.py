@@ -107,7 +107,7 @@ def critic_values(network: Network, x: np.ndarray) -> np.ndarray:
         >>> critic_values(critic, np.linspace(-1, 1, 5)).shape
         (5,)
     """
-    examples = as_examples("x", np.atleast_1d(x), network.input_shape_)
+    examples = as_examples("x", np.atleast_1d(x), network.blueprint.input_shape)
     with torch.no_grad():
         logits = to_numpy(network(to_native(examples, network.dtype_name, network.device_name)))
     return logits.reshape(()) if np.ndim(x) == 0 else logits
