@@ -90,7 +90,7 @@ def postgresql() -> Iterator[str]:
             )
         try:
             end = time.monotonic() + WAIT
-            while not _listens(port):
+            while not _accepts(Path(folder) / "data"):
                 if server.poll() is not None or time.monotonic() > end:
                     raise RuntimeError((Path(folder) / "log").read_text(errors="replace"))
                 time.sleep(0.05)
@@ -100,6 +100,9 @@ def postgresql() -> Iterator[str]:
             server.wait(WAIT)
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+def _accepts(data: Path) -> bool:
+    """Whether the server takes connections: it listens a moment earlier, and says so in the last line of this file."""
+    try:
+        return (data / "postmaster.pid").read_text().split()[-1:] == ["ready"]
+    except FileNotFoundError:
+        return False
