@@ -17,6 +17,7 @@ from ganbook.tuning import results
 from ganbook.tuning.experiments import table_runs, tables
 from ganbook.tuning.experiments.recipes import RECIPES
 from ganbook.tuning.experiments.registry import TABLES
+from tuning.early_losses import early_losses
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 RING = RECIPES["ring"].replace(steps=24, batch=8)
@@ -100,7 +101,7 @@ def test_a_run_that_fails_is_a_record(tmp_path):
 
 def test_the_early_losses_tell_one_recipe_from_another():
     made = table()
-    early = [table_runs.early_losses(cell, "cpu") for cell in made.cells]
+    early = [early_losses(cell) for cell in made.cells]
     assert early[0] == pytest.approx(early[2], rel=1e-5)  # both frameworks
     for other in (early[1], early[4]):  # another seed, another penalty
         assert other != pytest.approx(early[0], rel=1e-3)
@@ -222,7 +223,7 @@ def test_a_random_cell_of_each_table_can_be_made_again(name, monkeypatch):
     made = TABLES[name]
     records = [record for record in tables.read_table(made) if record["early_losses"]]
     record = records[np.random.default_rng(len(records)).integers(len(records))]
-    again = table_runs.early_losses(made.cell(keys([record])[0]), "cpu")
+    again = early_losses(made.cell(keys([record])[0]))
     assert again == pytest.approx(record["early_losses"], rel=1e-3, abs=1e-6)
 
 

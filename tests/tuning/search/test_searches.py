@@ -9,11 +9,12 @@ import pytest
 
 from ganbook.data.recipe import Recipe
 from ganbook.tuning import results
-from ganbook.tuning.experiments import table_runs, tables
+from ganbook.tuning.experiments import tables
 from ganbook.tuning.search import optuna_studies, scores, searches
 from ganbook.tuning.search.optuna_studies import StudyError
 from ganbook.tuning.search.problems import PROBLEMS
 from ganbook.tuning.search.storages import open_storage
+from tuning.early_losses import early_losses
 
 PROBLEM = dataclasses.replace(PROBLEMS["rates"], steps=1)
 LEFT = results.results_folder() / "search.json"
@@ -127,7 +128,7 @@ def test_a_random_trial_of_the_stored_studies_begins_again_as_noted():
     problem = PROBLEMS["digits"]
     cell = tables.Cell("trial", problem.framework, problem.recipe(trial.params).replace(seed=seed))
     np.testing.assert_allclose(
-        table_runs.early_losses(cell, "cpu"),
+        early_losses(cell),
         record["early_losses"],
         rtol=1e-3,
         atol=1e-4,

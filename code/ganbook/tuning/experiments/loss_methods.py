@@ -177,16 +177,13 @@ def recipe(method: str, data: str, rate: float, seed: int = 0) -> Recipe:
     optimiser = Optimiser(own.optimiser, Schedule(rate), own.beta1, own.beta2)
     discriminator = common.discriminator
     return common.replace(
-        loss=own.loss,
-        r1=own.r1,
-        r2=own.r2,
-        gradient_penalty=own.gradient_penalty,
-        clip=own.clip,
-        seed=seed,
-        discriminator_steps=own.discriminator_steps,
+        **{
+            name: getattr(own, name) for name in ("loss", "r1", "r2", "gradient_penalty", "clip", "discriminator_steps")
+        },
         discriminator=discriminator.with_(spectral_norm=True) if own.spectral_norm else discriminator,
         generator_optimiser=optimiser,
         discriminator_optimiser=optimiser,
+        seed=seed,
     )
 
 

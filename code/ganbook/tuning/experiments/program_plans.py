@@ -97,6 +97,7 @@ SHORT = tuple(
     Plan("tuning.own_images", "emoji", 32, 3, 16, 1_600, 16, variant)
     for variant in ("without_r1", "r1_tenth", "short", "r1_tenfold")
 )
+#: Of every recorded run.
 PLANS = FULL + SHORT
 
 

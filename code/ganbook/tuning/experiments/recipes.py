@@ -60,9 +60,8 @@ _ADAM = Optimiser("adam", Schedule(2e-4), beta1=0.5, beta2=0.999, epsilon=1e-7)
 _FADING = Optimiser("adam", Schedule(4e-3, 1e-4, "cosine"), beta1=0.0, beta2=0.99)
 
 
-def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str, Any]:
-    """The non-saturating loss with Adam and nothing else."""
-    adam = Optimiser("adam", Schedule(learning_rate), beta1=0.5, beta2=0.999)
+def _plain(optimiser: Optimiser, batch: int, order: str, steps: int) -> dict[str, Any]:
+    """The non-saturating loss and nothing else."""
     return {
         "loss": "non_saturating",
         "r1": 0.0,
@@ -71,8 +70,8 @@ def _plain(learning_rate: float, batch: int, order: str, steps: int) -> dict[str
         "order": order,
         "batch": batch,
         "steps": steps,
-        "generator_optimiser": adam,
-        "discriminator_optimiser": adam,
+        "generator_optimiser": optimiser,
+        "discriminator_optimiser": optimiser,
     }
 
 
@@ -121,7 +120,7 @@ RECIPES = MappingProxyType(
                 data="mnist",
                 generator=CONFIGURATIONS["article_001_generator"].with_(shape=(28, 28, 1)),
                 discriminator=CONFIGURATIONS["article_001_discriminator"].with_(shape=(28, 28, 1)),
-                **_plain(1e-4, 128, "simultaneous", 5000),
+                **_plain(Optimiser("adam", Schedule(1e-4), beta1=0.5, beta2=0.999), 128, "simultaneous", 5000),
             ),
             Recipe(
                 name="recommended",
@@ -145,8 +144,7 @@ RECIPES = MappingProxyType(
                 size=28,
                 generator=CONFIGURATIONS["article_001_generator"],
                 discriminator=CONFIGURATIONS["article_001_discriminator"],
-                **_plain(2e-4, 128, "alternating", 3000)
-                | {"generator_optimiser": _RMSPROP, "discriminator_optimiser": _RMSPROP},
+                **_plain(_RMSPROP, 128, "alternating", 3000),
             ),
             Recipe(
                 name="article-004",
@@ -155,8 +153,7 @@ RECIPES = MappingProxyType(
                 size=32,
                 generator=CONFIGURATIONS["article_004_generator"],
                 discriminator=CONFIGURATIONS["article_004_discriminator"],
-                **_plain(2e-4, 64, "alternating", 1200)
-                | {"generator_optimiser": _ADAM, "discriminator_optimiser": _ADAM},
+                **_plain(_ADAM, 64, "alternating", 1200),
             ),
         )
     }

@@ -89,21 +89,6 @@ def _look(table: Table, cell: Cell, run: training.Run, curve: dict[str, list[flo
     return time.process_time() - started
 
 
-def early_losses(cell: Cell, device: str | None = None) -> list[float]:
-    """Run the first steps of a cell, without compiling, and give the losses of the last of them.
-
-    Args:
-        cell: what is run.
-        device: ``cpu``, ``gpu`` or ``gpu:N``; None takes a GPU if the framework sees one.
-
-    Returns:
-        Discriminator loss, penalty and generator loss of step ``EARLY``, or of the last one of a shorter run.
-    """
-    run = training.start_run(cell.recipe, cell.framework, device=device)
-    [early] = training.iterate(run, until=min(EARLY, cell.recipe.steps))
-    return early.tolist()
-
-
 def _measured(table: Table, cell: Cell, run: training.Run) -> dict[str, float]:
     measured = {name: float(value) for name, value in table.measure(run).items()}
     if set(measured) != set(table.measures):
