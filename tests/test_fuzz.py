@@ -432,14 +432,20 @@ def runs(draw, content):
     length = int.from_bytes(content[:8], "little")
     texts = json.loads(content[8 : 8 + length])["__metadata__"]
     name = draw(st.sampled_from(sorted(texts)))
-    texts[name] = draw(
-        st.one_of(
-            recipes().map(lambda text: text.decode(errors="replace")), st.text(max_size=9), VALUES.map(json.dumps)
+    if name == "state" and draw(st.booleans()):
+        state = json.loads(texts[name])
+        inner = draw(st.sampled_from(objects(state)))
+        inner[draw(st.sampled_from(sorted(inner)))] = copy.deepcopy(draw(VALUES))
+        texts[name] = json.dumps(state)
+    else:
+        texts[name] = draw(
+            st.one_of(
+                recipes().map(lambda text: text.decode(errors="replace")), st.text(max_size=9), VALUES.map(json.dumps)
+            )
         )
-    )
     if draw(st.booleans()):
         tensors.pop(draw(st.sampled_from(sorted(tensors))))
-    if name == "recipe" and draw(st.booleans()):  # as an earlier version may have written it
+    if name in ("recipe", "state") and draw(st.booleans()):  # as an earlier version may have written it
         with contextlib.suppress(UnicodeEncodeError):
             texts["sha256"] = checkpoint._hash(texts, tensors)
     try:

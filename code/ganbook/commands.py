@@ -133,7 +133,7 @@ def _continued(options: argparse.Namespace, out: Path) -> _Plan:
     recipe = _changed(_recipe(options.recipe) if options.recipe else there, options, moved=not options.recipe)
     if options.steps is not None:  # extends the run; its recipe stays
         recipe = recipe.replace(steps=there.steps)
-    steps = state.get("steps", there.steps) if options.steps is None else options.steps
+    steps = state["steps"] if options.steps is None else options.steps
     return _Plan(options.framework or state["framework"], recipe, out, steps, state)
 
 
@@ -306,8 +306,8 @@ def info(options: argparse.Namespace) -> None:
 def _print_run(folder: Path) -> None:
     recipe, state, _ = checkpoint.load(folder)
     print(f"{folder}, written with {figures.TITLES[state['framework']]}")
-    print(_progress(state["step"], state.get("steps", recipe.steps), state["seconds"], state["history"]))
-    if state.get("data"):
+    print(_progress(state["step"], state["steps"], state["seconds"], state["history"]))
+    if state["data"]:
         print(f"trained on {sources.told(state['data'])}")
     print("\nrecipe")
     for name, value in json.loads(recipe.to_json()).items():

@@ -38,7 +38,9 @@ def state(number):
         }
         for role in ROLES
     }
-    return {"step": number, "rng": np.random.default_rng(number).bit_generator.state}, arrays
+    history = {name: [] for name in ("step", *checkpoint.LOSSES)}
+    numbers = {"framework": "pytorch", "step": number, "steps": 1000, "data": None, "seconds": 0.0, "history": history}
+    return numbers | {"rng": np.random.default_rng(number).bit_generator.state}, arrays
 
 
 def save(folder, number):
@@ -227,6 +229,28 @@ def test_a_damaged_file_is_named(tmp_path, damage):
     with pytest.raises(CheckpointError) as caught:
         checkpoint.load(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path / checkpoint.FILE} is damaged: ")
+
+
+WRONG = {
+    "framework": {"framework": "jax"},
+    "step": {"step": -1},
+    "fewer steps than made": {"steps": 0},
+    "seconds": {"seconds": "1"},
+    "no history": {"history": {}},
+    "a short column": {"history": {name: [1][: name != "penalty"] for name in ("step", *checkpoint.LOSSES)}},
+    "a loss in words": {"history": {name: ["x"] for name in ("step", *checkpoint.LOSSES)}},
+    "name": {"data": {"name": 1}},
+    "hash": {"data": {"name": "x", "sha256": 1, "shape": [1], "count": 1}},
+    "shape": {"data": {"name": None, "sha256": "0", "shape": [0], "count": None}},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_a_state_that_no_run_writes_is_refused(tmp_path, wrong):
+    numbers, arrays = state(1)
+    checkpoint.save(tmp_path, BASE, numbers | WRONG[wrong], arrays)
+    with pytest.raises(CheckpointError, match="is damaged: "):
+        checkpoint.load(tmp_path)
 
 
 def test_another_format_is_refused(tmp_path):

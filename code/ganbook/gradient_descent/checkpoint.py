@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,9 +25,10 @@ import safetensors.numpy
 from safetensors import SafetensorError
 
 from ganbook.data.files import write_atomically
-from ganbook.data.recipe import Recipe, plain
+from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int, check_range, plain
 
 ROLES = ("generator", "discriminator")
+LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 FILE = "run.safetensors"
 LOCK = ".lock"
 FORMAT = "2"
@@ -82,7 +85,8 @@ def load(folder: Path) -> tuple[Recipe, dict[str, Any], Arrays]:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
         if _hash(texts, tensors) != texts.get("sha256"):
             raise CheckpointError(f"{folder / FILE} is damaged: it is not what was saved")
-        recipe, state = Recipe.from_json(texts["recipe"]), json.loads(texts["state"])
+        recipe = Recipe.from_json(texts["recipe"])
+        state = _checked_state(json.loads(texts["state"]), recipe)
         arrays: Arrays = {role: {} for role in ROLES}
         for name, array in tensors.items():
             role, _, rest = name.partition("/")
@@ -187,6 +191,27 @@ def _opened(folder: Path) -> Iterator[tuple[Any, dict[str, str]]]:
         raise
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
+
+
+def _checked_state(state: dict[str, Any], recipe: Recipe) -> dict[str, Any]:
+    """Return what a run writes of itself, if it is that."""
+    check_choice("framework", state["framework"], FRAMEWORKS)
+    check_int("steps", state.setdefault("steps", recipe.steps), check_int("step", state["step"], 0))
+    check_range("seconds", state["seconds"], 0.0)
+    columns = [state["history"][name] for name in ("step", *LOSSES)]
+    for value in itertools.chain(*columns):
+        check_range("history", value, -math.inf)
+    if len({len(column) for column in columns}) > 1:
+        raise ValueError("its history has columns of several lengths")
+    record = state.setdefault("data", None)
+    if record is None:
+        return state
+    if not isinstance(record["name"], str | None) or not isinstance(record.get("sha256", ""), str):
+        raise TypeError(f"its data are {record!r}")
+    if "sha256" in record:
+        for n in (*record["shape"], 1 if record["count"] is None else record["count"]):
+            check_int("data", n, 1)
+    return state
 
 
 def _hash(texts: Mapping[str, str], tensors: Mapping[str, np.ndarray]) -> str:

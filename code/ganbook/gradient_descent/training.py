@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 from ganbook.data.recipe import FRAMEWORKS, Recipe, check_choice, check_int
 from ganbook.gradient_descent import checkpoint
+from ganbook.gradient_descent.checkpoint import LOSSES
 from ganbook.gradient_descent.sources import find_source
 from ganbook.gradient_descent.sources import load_source as load_source  # for the pages
 from ganbook.gradient_descent.step.inputs import InputSampler, dropout_layers, latent_noise
 
-LOSSES = ("discriminator_loss", "penalty", "generator_loss")
 RECORDS = 1000
 STEPS_PER_CALL = 20
 SAMPLES = 64
@@ -184,14 +184,13 @@ def load_run(folder: str | Path, framework: str | None = None, *, device: str | 
         1
     """
     recipe, state, arrays = checkpoint.load(Path(folder))
-    wrote: Any = state.get("framework")
-    run = start_run(recipe, framework or wrote, device=device)
+    run = start_run(recipe, framework or state["framework"], device=device)
     try:
         run.state.load(arrays)
         run.rng.bit_generator.state = state["rng"]
         run.step, run.seconds, run.history = state["step"], state["seconds"], state["history"]
-        run.steps, run.trained_on = state.get("steps", recipe.steps), state.get("data")
-    except (KeyError, TypeError, ValueError) as error:
+        run.steps, run.trained_on = state["steps"], state["data"]
+    except (KeyError, OverflowError, TypeError, ValueError) as error:
         file = Path(folder) / checkpoint.FILE
         raise checkpoint.CheckpointError(f"{file} does not belong together: {error}") from error
     return run
