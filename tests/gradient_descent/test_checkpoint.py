@@ -231,6 +231,14 @@ def test_a_damaged_file_is_named(tmp_path, damage):
     assert str(caught.value).startswith(f"{tmp_path / checkpoint.FILE} is damaged: ")
 
 
+@pytest.mark.parametrize("count", [None, 1])
+def test_the_record_of_given_examples_comes_back(tmp_path, count):
+    record = {"name": None, "shape": [8, 8, 1], "count": count, "sha256": "0"}
+    numbers, arrays = state(1)
+    checkpoint.save(tmp_path, BASE, numbers | {"data": record}, arrays)
+    assert checkpoint.load(tmp_path)[1]["data"] == record
+
+
 WRONG = {
     "framework": {"framework": "jax"},
     "step": {"step": -1},

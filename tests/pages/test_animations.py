@@ -247,6 +247,10 @@ def test_wrong_input_is_named(case):
         made(**changes)
 
 
+def test_half_a_second_is_a_time():
+    assert made(seconds=0.5)._repr_html_()
+
+
 def test_no_panel_is_an_error():
     with pytest.raises(ValueError, match="panels is empty"):
         animate_panels([], name="none", description=WORDS)

@@ -44,6 +44,13 @@ def test_gradients_of_problems(name):
     assert problem.value(problem.minimum) <= problem.value(grid).min()
 
 
+@pytest.mark.parametrize(("name", "across"), [("bowl", 1.0), ("valley", 25.0)])
+def test_curvatures_of_bowl_and_valley(name, across):
+    problem = descent.problem(name)
+    np.testing.assert_array_equal(problem.gradient(np.array([1.0, 1.0])), [1.0, across])
+    np.testing.assert_array_equal(problem.start, [-2.0, 1.0])
+
+
 def test_quadratic_of_a_turned_hessian():
     point = np.array([0.3, 0.1, -0.7, 2.0])
     assert relative_error(BOWL.gradient(point), finite_differences(BOWL.value, point)) < 1e-7
