@@ -110,13 +110,9 @@ _FUNCTIONS = {
 
 def discriminator_loss(name: str, real: tf.Tensor, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.discriminator_loss`."""
-    if name not in _FUNCTIONS:
-        check_choice("loss", name, LOSSES)
-    return _FUNCTIONS[name][0](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][0](real, fake)
 
 
 def generator_loss(name: str, real: tf.Tensor | None, fake: tf.Tensor) -> tf.Tensor:
     """The twin of :func:`ganbook.probability.losses_numpy.generator_loss`."""
-    if name not in _FUNCTIONS:
-        check_choice("loss", name, LOSSES)
-    return _FUNCTIONS[name][1](real, fake)
+    return _FUNCTIONS[check_choice("loss", name, LOSSES)][1](real, fake)

@@ -308,6 +308,9 @@ def test_errors(ending):
     rules, parameter = module("gradient_descent.step.optimisers", ending), _give(ending, GOAL)
     with pytest.raises(ValueError, match=r"gradient has shape \(4,\); accepted: the parameter's, \(3, 4\)"):
         rules.update(Optimiser("sgd"), parameter, parameter[0], {}, 1, RATE)
+    if ending != "numpy":
+        with pytest.raises(ValueError, match=r"gradient has shape \(4,\); accepted: the parameter's, \(3, 4\)"):
+            rules.update_all(Optimiser("sgd"), {"a": parameter}, {"a": parameter[0]}, {"a": {}}, 1, RATE)
 
 
 def _give(ending: str, value) -> object:

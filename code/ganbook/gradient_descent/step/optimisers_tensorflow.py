@@ -93,9 +93,9 @@ def update_all(
     learning_rate: Scalar,
 ) -> tuple[dict[str, tf.Tensor], dict[str, dict[str, tf.Tensor]]]:
     """The twin of :func:`ganbook.gradient_descent.step.optimisers_torch.update_all`."""
-    (rule, _), new, memory = _RULES[settings.name], {}, {}
+    new, memory = {}, {}
     for name, gradient in gradients.items():
-        new[name], memory[name] = rule(parameters[name], gradient, state[name], t, learning_rate, settings)
+        new[name], memory[name] = update(settings, parameters[name], gradient, state[name], t, learning_rate)
     return new, memory
 
 

@@ -103,15 +103,18 @@ def update_all(
     Returns:
         new parameters, and the new state, by name.
 
+    Raises:
+        ValueError: a gradient of another shape than its parameter's.
+
     Example:
         >>> settings, w = Optimiser("sgd"), {"a": torch.ones(2)}
         >>> new, _ = update_all(settings, w, {"a": torch.tensor([1.0, 2.0])}, {"a": {}}, 1, 0.5)
         >>> new["a"]
         tensor([0.5000, 0.0000])
     """
-    (rule, _), new, memory = _RULES[settings.name], {}, {}
+    new, memory = {}, {}
     for name, gradient in gradients.items():
-        new[name], memory[name] = rule(parameters[name], gradient, state[name], t, learning_rate, settings)
+        new[name], memory[name] = update(settings, parameters[name], gradient, state[name], t, learning_rate)
     return new, memory
 
 
